@@ -1,0 +1,235 @@
+"""The headless watch: holds the lease, keeps the schedule, and wires monitors to the store.
+
+Any number of agents may run; one leads, the others wait for its lease to expire. The leader is the only
+process that touches the platform. What is watched, and what is written, lives below this file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform as host
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from console import __version__
+from console.domain.errors import Fenced, StoreAway, TradexError
+from console.domain.health import Check
+from console.domain.metric import MetricValue
+from console.gateway.platform import Platform
+from console.metrics import catalogue
+from console.monitors.collector import Collector
+from console.monitors.probes import Probes
+from console.settings import Settings, plain
+from console.store import lease as leases
+from console.store import maintenance, ticks
+from console.store.lease import Lease
+from console.store.pool import Store
+
+log = logging.getLogger("tradex.agent")
+
+_RETRY_S = 1.0
+_MAINTENANCE_EVERY_S = 600.0
+_CLOCK_EVERY_S = 15.0
+
+
+@dataclass
+class Vitals:
+    """What the agent knows of itself and saw last; served on its own /health and /metrics."""
+
+    name: str
+    started: float = field(default_factory=time.monotonic)
+    leads: bool = False
+    fence: int = 0
+    ticks: int = 0
+    ticks_skipped: int = 0
+    ticks_failed: int = 0
+    tick_seconds: float = 0.0
+    store_away: str | None = None
+    checks: Sequence[Check] = ()
+    values: Sequence[MetricValue] = ()
+    at: datetime | None = None
+
+
+class StoreClock:
+    """The store's clock, from its last answer and the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
+        self._measured = 0.0
+
+    async def measure(self, store: Store) -> None:
+        """Ask again when the last answer is old; half the round trip is taken off."""
+        begun = time.monotonic()
+        if self._offset is not None and begun - self._measured < _CLOCK_EVERY_S:
+            return
+        answer = await store.now()
+        ended = time.monotonic()
+        self._offset = answer.timestamp() - (begun + ended) / 2
+        self._measured = ended
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.monotonic() + (self._offset or 0.0)
+
+
+class Agent:
+    """One agent. `run` ends when it is cancelled; then it hands the lease back."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        name = settings.agent.name or f"{host.node()}-{os.getpid()}"
+        self.vitals = Vitals(name)
+        self._clock = StoreClock()
+        self._store: Store | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled. Raises StoreRefused when the store turns this agent away."""
+        platform = Platform.open(self.settings.platform.resolved())
+        metrics = catalogue.load(self.settings.platform.catalogue, time_scale=self.settings.time_scale)
+        probes = Probes(platform, self.settings.platform.resolved())
+        try:
+            self._store = await self._open_store()
+            while True:
+                lease = await self._wait_for_lease(self._store)
+                collector = Collector(platform, metrics, tick_s=self.settings.agent.tick_s)
+                await self._lead(self._store, lease, probes, collector, metrics)
+        finally:
+            self.vitals.leads = False
+            with contextlib.suppress(Exception):
+                await platform.close()
+            if self._store is not None:
+                with contextlib.suppress(Exception):
+                    await self._store.close()
+
+    async def _open_store(self) -> Store:
+        wanted = self.settings.store
+        password = plain(wanted.password, wanted.password_file)
+        while True:
+            try:
+                store = await Store.open(
+                    wanted.url or "",
+                    user=wanted.user,
+                    password=password,
+                    application=f"tradex agent {self.vitals.name}",
+                )
+            except StoreAway as error:
+                self._away(error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self.vitals.store_away = None
+                return store
+
+    def _away(self, error: StoreAway) -> None:
+        if self.vitals.store_away is None:
+            log.warning("%s; trying again", error)
+        self.vitals.store_away = str(error)
+
+    async def _wait_for_lease(self, store: Store) -> Lease:
+        """Until this agent leads. A waiting agent shows itself, so that consoles see the stand-by."""
+        pause = self.settings.agent.lease_ttl_s / 3
+        while True:
+            try:
+                held = await leases.acquire(store, self.vitals.name, self.settings.agent.lease_ttl_s)
+                await leases.heartbeat(store, self.vitals.name, __version__)
+            except StoreAway as error:
+                self._away(error)
+                held = None
+            else:
+                self.vitals.store_away = None
+            if held is not None:
+                log.info("leads with fence %d", held.fence)
+                self.vitals.leads, self.vitals.fence = True, held.fence
+                return held
+            await asyncio.sleep(pause)
+
+    async def _lead(
+        self, store: Store, lease: Lease, probes: Probes, collector: Collector, metrics: catalogue.Catalogue
+    ) -> None:
+        """Until the lease is lost. Whatever else ends a duty is logged and the duty starts again."""
+        try:
+            async with asyncio.TaskGroup() as duties:
+                duties.create_task(self._renew(store, lease))
+                duties.create_task(self._tick_forever(store, lease, probes, collector, metrics))
+                duties.create_task(self._maintain_forever(store, lease))
+        except* (Fenced, _LeaseLost):
+            log.warning("lost the lease of fence %d", lease.fence)
+        except* asyncio.CancelledError:
+            with contextlib.suppress(TradexError):
+                await asyncio.shield(leases.release(store, lease))
+            raise
+        finally:
+            self.vitals.leads = False
+
+    async def _renew(self, store: Store, lease: Lease) -> None:
+        """Keep the lease; gives up before anybody else can have it."""
+        ttl = self.settings.agent.lease_ttl_s
+        good = time.monotonic()
+        while True:
+            await asyncio.sleep(ttl / 3)
+            begun = time.monotonic()
+            try:
+                kept = await leases.renew(store, lease, ttl)
+                await leases.heartbeat(store, self.vitals.name, __version__)
+            except StoreAway as error:
+                self._away(error)
+                if time.monotonic() - good > ttl:
+                    raise _LeaseLost from None
+                continue
+            self.vitals.store_away = None
+            if not kept:
+                raise _LeaseLost
+            good = begun
+
+    async def _tick_forever(
+        self, store: Store, lease: Lease, probes: Probes, collector: Collector, metrics: catalogue.Catalogue
+    ) -> None:
+        """A tick at each multiple of tick_s on the store's clock; one that came too late is left out."""
+        every = self.settings.agent.tick_s
+        catalogue_id: int | None = None
+        last = 0.0
+        while True:
+            try:
+                await self._clock.measure(store)
+                if catalogue_id is None:
+                    catalogue_id = await ticks.ensure_catalogue(store, lease, metrics.specs)
+                now = self._clock.now()
+                due = max((now // every + 1) * every, last + every)
+                if last and due > last + every:
+                    self.vitals.ticks_skipped += round((due - last) / every) - 1
+                await asyncio.sleep(due - now)
+                last = due
+                begun = time.monotonic()
+                at = datetime.fromtimestamp(due, UTC)
+                checks = await probes.run(at, patience_s=every / 2)
+                values = await collector.collect(at, checks)
+                await ticks.write_tick(
+                    store, lease, at=at, catalogue_id=catalogue_id, values=values, checks=checks
+                )
+                self.vitals.tick_seconds = time.monotonic() - begun
+                self.vitals.checks, self.vitals.values, self.vitals.at = checks, values, at
+                self.vitals.ticks += 1
+            except Fenced:
+                raise
+            except TradexError as error:
+                self.vitals.ticks_failed += 1
+                log.warning("no tick: %s", error)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _maintain_forever(self, store: Store, lease: Lease) -> None:
+        while True:
+            try:
+                await maintenance.maintain(store, lease)
+            except Fenced:
+                raise
+            except TradexError as error:
+                log.warning("maintenance: %s", error)
+            await asyncio.sleep(_MAINTENANCE_EVERY_S)
+
+
+class _LeaseLost(Exception):
+    """The store did not confirm the lease in time, or gave it to another agent."""

@@ -1,0 +1,180 @@
+"""The Textual app: screens by number, global keys, themes, the bell. Owns the feed and knows no store.
+
+What a screen shows is the screen's business; what is read is the feed's.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from console.domain.health import Verdict
+from console.domain.snapshot import Snapshot
+from console.feed import Feed
+from screens.base import ConsoleScreen
+from screens.help import HelpScreen, sections_of
+from screens.registry import SCREENS, Entry
+from screens.trouble import trouble
+from themes.palette import ANSI, DARK, PALETTES, Palette
+from themes.theme import STYLESHEET, textual_themes
+from widgets.glyphs import ASCII, UNICODE, wants_ascii
+from widgets.look import Look
+from widgets.tab_row import Tab
+
+_BAD = (Verdict.CRITICAL, Verdict.DOWN)
+
+
+class TradexApp(App[None]):
+    """The console of one person on one store.
+
+    `theme` is a name of `themes.palette.PALETTES`, or None for the one that fits the terminal. `bell`: ring once
+    when the platform turns critical or down, and when what is shown is no longer the present.
+    """
+
+    CSS_PATH = STYLESHEET
+    TITLE = "tradex"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    MODES: ClassVar[dict[str, object]] = {entry.mode: entry.screen for entry in SCREENS}  # pyright: ignore[reportIncompatibleVariableOverride]
+    DEFAULT_MODE = SCREENS[0].mode
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(e.number), f"go({e.number})", e.title, show=False, id=f"app.go-{e.number}")
+            for e in SCREENS
+        ),
+        Binding("t", "next_theme", "theme", id="app.theme"),
+        Binding("colon", "command_palette", "commands", key_display=":", id="app.commands"),
+        Binding("question_mark", "help", "help", key_display="?", id="app.help"),
+        Binding("q", "quit", "quit", id="app.quit"),
+        Binding("ctrl+c", "quit", "quit", show=False, id="app.interrupt"),
+    ]
+
+    def __init__(
+        self, feed: Feed, *, theme: str | None = None, ascii: bool = False, bell: bool = True
+    ) -> None:
+        super().__init__()
+        self.feed = feed
+        self.tabs: tuple[Tab, ...] = tuple(entry.tab for entry in SCREENS)
+        self._bell = bell
+        self._alarmed = False
+        self._glyphs = ASCII if ascii or wants_ascii() else UNICODE
+        for each in textual_themes():
+            self.register_theme(each)
+        palette = PALETTES.get(theme or "", self._fitting_palette())
+        self.look = Look(palette, self._glyphs)
+        self.theme = palette.name
+        self.set_class(self._glyphs is ASCII, "ascii")
+
+    def _fitting_palette(self) -> Palette:
+        return ANSI if self._has_16_colours() else DARK
+
+    def _has_16_colours(self) -> bool:
+        return _terminal_is_there() and self.console.color_system == "standard"
+
+    # Life
+
+    def on_mount(self) -> None:
+        self.feed.subscribe(self._listen)
+        self.theme_changed_signal.subscribe(self, lambda _theme: self._restyle())
+        self.set_interval(1.0, self._second)
+        self.run_worker(self.feed.run(), group="feed", exit_on_error=False)
+        if not self.is_headless:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.exit)
+
+    def _second(self) -> None:
+        """Ages and the clock move on; a terminal that is gone ends the app."""
+        if not self.is_headless and not _terminal_is_there():
+            self.exit()
+            return
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen):
+            screen.second()
+        self._sound(self.feed.snapshot)
+
+    def _listen(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
+        self._sound(snapshot)
+
+    def _sound(self, snapshot: Snapshot) -> None:
+        """Ring when something turns bad, once until it is good again."""
+        now_bad = snapshot.overall.verdict in _BAD
+        problem = trouble(snapshot, self.feed.now())
+        alarmed = now_bad or (problem is not None and problem.rings)
+        if alarmed and not self._alarmed and self._bell:
+            self.bell()
+        self._alarmed = alarmed
+
+    # Screens
+
+    def go(self, number: int) -> None:
+        """Show the screen of this number; on one of its details, go back up to it."""
+        entry = next((e for e in SCREENS if e.number == number), None)
+        if entry is None:
+            return
+        if self.current_mode == entry.mode:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+        else:
+            self.switch_mode(entry.mode)
+
+    def action_go(self, number: int) -> None:
+        self.go(number)
+
+    def action_help(self) -> None:
+        """The keys of the screen in front."""
+        if isinstance(self.screen, ConsoleScreen):
+            title = next(e.title for e in SCREENS if e.number == self.screen.number)
+            self.push_screen(HelpScreen(f"{title}: keys", sections_of(self.screen)))
+
+    def action_refresh(self) -> None:
+        """Read the store again now."""
+        self.feed.refresh()
+
+    # Look
+
+    def action_next_theme(self) -> None:
+        """The next theme; 16 colours only where the terminal has no more."""
+        names = [n for n in PALETTES if n != ANSI.name or self._has_16_colours()]
+        place = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(place + 1) % len(names)]
+
+    def _restyle(self) -> None:
+        self.look = Look(PALETTES.get(self.theme, DARK), self._glyphs)
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                screen.restyle()
+
+    # Command palette
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for entry in SCREENS:
+            yield SystemCommand(f"{entry.number} {entry.title}", entry.help, lambda e=entry: self._go_to(e))
+        for palette in PALETTES.values():
+            yield SystemCommand(
+                f"Theme: {palette.title}", "change the colours", lambda p=palette: self._choose_theme(p.name)
+            )
+        yield SystemCommand("Refresh", "read the store again now", self.action_refresh)
+        yield SystemCommand("Help", "the keys of this screen", self.action_help)
+        yield SystemCommand("Quit", "leave the console; nothing else ends", self.exit)
+
+    def _go_to(self, entry: Entry) -> None:
+        self.go(entry.number)
+
+    def _choose_theme(self, name: str) -> None:
+        self.theme = name
+
+
+def _terminal_is_there() -> bool:
+    """Whether the terminal that the app started on still exists; a hung-up one is no terminal any more."""
+    stdin = sys.__stdin__
+    if stdin is None:
+        return False
+    try:
+        return os.isatty(stdin.fileno())
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,86 @@
+"""The `tradex` command: parse, call, print. Each command is imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from console import __version__
+from console.domain.errors import TradexError
+from console.domain.text import printable
+
+# name: (module, attribute, help). The help stands here so that `--help` imports nothing.
+_COMMANDS = {
+    "up": ("up", "up", "Console, agent and embedded store for one operator with a real platform."),
+    "demo": ("up", "demo", "The console on a live, embedded trading platform."),
+    "agent": ("agent", "agent", "The headless watch of a team with a store of its own."),
+    "status": ("status", "status", "Health of the platform and its components."),
+    "metrics": ("status", "metrics", "Every metric with its value and level."),
+    "drill": ("drill", "drill", "Inject a fault into the sandbox."),
+    "db": ("db", "db", "The console's own database: upgrade, status."),
+    "config": ("config", "config", "The effective settings and where each comes from."),
+    "sandbox": ("sandbox", "sandbox", "Look into the simulated platform."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        return getattr(importlib.import_module(f"console.cli.{module}"), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tradex")
+@click.option("--config", "config", type=click.Path(path_type=Path), help="Settings file (config.toml).")
+@click.option("--env", "environment", metavar="NAME", help="Which of the configured environments.")
+@click.option("--as", "person", metavar="NAME", help="Log in to the store as this person.")
+@click.option("--read-only", is_flag=True, help="A session that can change nothing.")
+@click.option("--theme", type=click.Choice(["dark", "light", "high-contrast"]))
+@click.pass_context
+def main_group(ctx: click.Context, **options: Any) -> None:
+    """The operations console of a trading platform. Without a command: the console itself."""
+    ctx.obj = options
+    if ctx.invoked_subcommand is None:
+        from console.cli.open import open_console
+
+        open_console(options)
+
+
+def main() -> None:
+    """Entry point: every expected error is one line on stderr and an exit code, never a traceback."""
+    _refuse_foreign_console()
+    try:
+        code = main_group.main(standalone_mode=False)
+    except TradexError as error:
+        click.echo(f"tradex: {printable(error, 2000)}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_foreign_console() -> None:
+    """Another distribution on PyPI is called `console` and would replace ours in a shared environment."""
+    import console
+
+    ours = Path(__file__).resolve().parent.parent
+    if Path(console.__file__ or "").resolve().parent != ours:
+        sys.exit("tradex: another package named 'console' is installed here; use pipx or a fresh virtualenv")

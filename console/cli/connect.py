@@ -1,0 +1,59 @@
+"""From options to a connection: which store, as whom. The one place where a command finds its store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from console.cli import local
+from console.domain.errors import Misuse
+from console.settings import Loaded, load, plain, state_dir
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to log in. The password never leaves this object but into the driver."""
+
+    url: str
+    user: str | None
+    password: str | None
+    read_only: bool
+
+    def __repr__(self) -> str:
+        return f"Target({self.url!r}, user={self.user!r})"
+
+
+def loaded(options: dict[str, Any]) -> Loaded:
+    """The settings that these options choose. Raises Misuse."""
+    flags = {"console.theme": options.get("theme"), "store.user": options.get("person")}
+    return load(file=options.get("config"), environment=options.get("environment"), flags=flags)
+
+
+def running() -> local.Running | None:
+    """The demo or `up` of this user's state folder."""
+    return local.running(state_dir())
+
+
+def target(options: dict[str, Any], settings: Loaded) -> Target:
+    """The configured store, else the one that runs in the state folder. Raises Misuse where there is none."""
+    store = settings.settings.store
+    read_only = bool(options.get("read_only"))
+    if store.url is not None:
+        password = plain(store.password, store.password_file)
+        return Target(store.url, store.user, password, read_only)
+    here = running()
+    if here is None:
+        raise Misuse(
+            "no store is configured and nothing runs in the state folder: "
+            "`tradex demo` starts the sandbox, `tradex config show` says what is set"
+        )
+    return joined(here, store.user, read_only=read_only)
+
+
+def joined(here: local.Running, person: str | None, *, read_only: bool = False) -> Target:
+    """The store of what runs in the state folder, as `person` (by default its own operator)."""
+    name = person or here.person
+    if name not in here.people:
+        raise Misuse(f"nobody is called {name!r} here: choose one of {', '.join(here.people)}")
+    password = plain(None, local.secret_file(state_dir(), name))
+    return Target(here.store_url, name, password, read_only)

@@ -1,0 +1,325 @@
+"""What `tradex demo` and `tradex up` start beside the console: store, agent, and for the demo a platform.
+
+All of it ends with this process, however that ends. A part that dies is started again; without its
+PostgreSQL nothing can go on, so then everything ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from console.cli.drill import CONTROL_SECRET
+from console.cli.local import Running, StateFolder
+from console.cli.sandbox import POSTGRES_SECRET
+from console.domain.errors import TradexError
+from console.processes.postgres import EmbeddedPostgres
+from console.processes.warden import Child, spawn
+
+if TYPE_CHECKING:
+    from console.settings import Settings
+    from console.store.people import Role
+
+SANDBOX = "sandbox"
+SANDBOX_TIME_SCALE = 10.0
+SANDBOX_TICK_S = 2.0
+AGENT = "auto"
+# Who may log in to the demo's store, and as what.
+PEOPLE: dict[str, Role] = {"alice": "responder", "bob": "commander", "vera": "viewer"}
+_PYTHON = (sys.executable, "-m")
+_RESTART_PAUSE_S = 1.0
+
+
+@dataclass
+class Part:
+    """One child and how to start it again."""
+
+    name: str
+    start: Callable[[], Child]
+    child: Child | None = None
+    restarts: int = 0
+
+
+class Stack:
+    """Starts the parts in order; `watch` keeps them alive until `stop`."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self.folder = folder
+        self.postgres = EmbeddedPostgres(folder.postgres)
+        self.failure: str | None = None
+        self._parts: list[Part] = []
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Stack:
+        self._exit.enter_context(self.folder.lock())
+        self._exit.callback(self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def start_store(
+        self, environment: str, people: Mapping[str, Role], *, time_scale: float, tick_s: float
+    ) -> str:
+        """The embedded store with its people; returns its URL (without user and password)."""
+        say("starting the store")
+        self.postgres.start()
+        self.folder.write(self.folder.secret_file(POSTGRES_SECRET), self.postgres.password)
+        asyncio.run(self._prepare_store(environment, people, time_scale, tick_s))
+        return self.postgres.url("console")
+
+    async def _prepare_store(
+        self, environment: str, people: Mapping[str, Role], time_scale: float, tick_s: float
+    ) -> None:
+        from console.store import migrate
+        from console.store import people as logins
+
+        await self.create_database("console")
+        url, password = self.postgres.url("console"), self.postgres.password
+        await migrate.upgrade(url, password, environment=environment, time_scale=time_scale, tick_s=tick_s)
+        everybody: dict[str, Role] = {**people, AGENT: "agent"}
+        for name, role in everybody.items():
+            await logins.ensure_login(
+                url, password, name=name, role=role, login_password=self.folder.secret(name)
+            )
+
+    async def create_database(self, name: str) -> None:
+        """Create this database on the embedded server unless it is there."""
+        import asyncpg
+
+        connection = await asyncpg.connect(
+            self.postgres.url("postgres"), password=self.postgres.password, timeout=10
+        )
+        try:
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+                quoted = name.replace('"', '""')
+                await connection.execute(f'CREATE DATABASE "{quoted}"')
+        finally:
+            await connection.close()
+
+    def start(self, name: str, module: str, *args: str, env: Mapping[str, str] | None = None) -> None:
+        """A part that runs `python -m module args`, its output in logs/NAME.log."""
+        log = self.folder.logs / f"{name}.log"
+        whole = {k: v for k, v in os.environ.items() if not k.startswith("TRADEX_")} | dict(env or {})
+        part = Part(name, lambda: spawn([*_PYTHON, module, *args], env=whole, log=log))
+        part.child = part.start()
+        self._parts.append(part)
+
+    def start_agent(
+        self, config: Path, environment: str | None, env: Mapping[str, str] | None = None
+    ) -> None:
+        choice = ("--env", environment) if environment else ()
+        self.start(
+            "agent", "console.cli", "--config", str(config), *choice, "agent", "--name", "agent-1", env=env
+        )
+
+    def announce(self, running: Running) -> None:
+        self.folder.announce(running)
+
+    def watch(self) -> None:
+        """Start again what dies, in a thread of its own."""
+        self._watcher = threading.Thread(target=self._keep_alive, name="watch", daemon=True)
+        self._watcher.start()
+
+    def _keep_alive(self) -> None:
+        while not self._stopping.wait(0.25):
+            if not self.postgres.running():
+                self.failure = f"the store's PostgreSQL ended, see {self.folder.postgres / 'postgres.log'}"
+                os.kill(os.getpid(), signal.SIGHUP)
+                return
+            for part in self._parts:
+                if part.child is not None and not part.child.running():
+                    part.restarts += 1
+                    if self._stopping.wait(_RESTART_PAUSE_S):
+                        return
+                    part.child = part.start()
+
+    def first_failure(self) -> str | None:
+        """Which part does not stay up, None while all do."""
+        for part in self._parts:
+            if part.restarts >= 3:
+                return f"{part.name} does not stay up, see {self.folder.logs / f'{part.name}.log'}"
+        return self.failure
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        for part in reversed(self._parts):
+            if part.child is not None:
+                part.child.stop()
+        self.postgres.stop()
+
+
+def say(line: str) -> None:
+    """Progress, on stderr so that stdout holds only what was asked for."""
+    click.echo(f"tradex: {line}", err=True)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def start_sandbox(stack: Stack, *, rate: float, seed: int) -> Running:
+    """The simulated platform with its past, its traffic, and an agent that watches it."""
+    store_url = stack.start_store(SANDBOX, PEOPLE, time_scale=SANDBOX_TIME_SCALE, tick_s=SANDBOX_TICK_S)
+    say("preparing the platform and its last 26 hours")
+    asyncio.run(_install(stack, store_url))
+    folder = stack.folder
+    port, cache_port = free_port(), free_port()
+    config = {
+        "database_url": stack.postgres.url("platform", "platform_app"),
+        "database_password": folder.secret("platform_app"),
+        "port": port,
+        "cache_port": cache_port,
+        "jwt_secret": folder.secret("jwt_secret"),
+        "control_token": folder.secret(CONTROL_SECRET),
+        "rate": rate,
+        "seed": seed,
+    }
+    file = folder.path / "sandbox.json"
+    folder.write(file, json.dumps(config))
+    say("starting the platform, its traffic and the agent")
+    stack.start("platform", "console.sandbox", "serve", "--config", str(file))
+    stack.start("traffic", "console.sandbox", "traffic", "--config", str(file))
+    stack.start_agent(_agent_config(stack, store_url, port, cache_port), None)
+    stack.watch()
+    return Running(
+        pid=os.getpid(),
+        environment=SANDBOX,
+        store_url=store_url,
+        people=tuple(PEOPLE),
+        person="alice",
+        platform_url=f"http://127.0.0.1:{port}",
+        platform_database_url=stack.postgres.url("platform"),
+        control_url=f"http://127.0.0.1:{port}/sandbox/drills",
+    )
+
+
+async def _install(stack: Stack, store_url: str) -> None:
+    from console.metrics import catalogue
+    from console.sandbox import history, install
+    from console.store import lease as leases
+    from console.store import ticks
+    from console.store.pool import Store
+
+    await stack.create_database("platform")
+    url, password, folder = stack.postgres.url("platform"), stack.postgres.password, stack.folder
+    store = await Store.open(
+        store_url, user=AGENT, password=folder.secret(AGENT), size=1, command_timeout_s=60
+    )
+    try:
+        now = await store.now()
+        await install.install(
+            url,
+            password,
+            app_password=folder.secret("platform_app"),
+            reader_password=folder.secret("platform_reader"),
+            now=now,
+        )
+        specs = catalogue.load(None, time_scale=SANDBOX_TIME_SCALE).specs
+        known = (await ticks.latest(store)).at
+        past = await history.ticks(url, password, specs, now)
+        lease = await leases.acquire(store, "seed", 30)
+        if lease is None:
+            raise TradexError("the store's lease is held by another agent: end it first")
+        await ticks.write_seeded(
+            store, lease, specs, [row for row in past if known is None or row[0] > known]
+        )
+        await leases.release(store, lease)
+    finally:
+        await store.close()
+
+
+def _agent_config(stack: Stack, store_url: str, port: int, cache_port: int) -> Path:
+    """config.toml of the demo's agent; secrets by file only. A person may read it to see how it is done."""
+    from console.sandbox.tokens import anon_token
+
+    folder = stack.folder
+    base = f"http://127.0.0.1:{port}"
+    folder.write(folder.secret_file("api_key"), anon_token(folder.secret("jwt_secret")))
+    database = stack.postgres.url("platform", "platform_reader")
+    providers = ("market-data-a", "market-data-b")
+    lines = [
+        f'environment = "{SANDBOX}"',
+        f"time_scale = {SANDBOX_TIME_SCALE}",
+        "[store]",
+        f"url = {json.dumps(store_url)}",
+        f'user = "{AGENT}"',
+        f"password_file = {json.dumps(str(folder.secret_file(AGENT)))}",
+        "[agent]",
+        f"tick_s = {SANDBOX_TICK_S}",
+        "[platform]",
+        f'base_url = "{base}"',
+        f'websocket_url = "ws://127.0.0.1:{port}/realtime"',
+        f'cache_url = "redis://127.0.0.1:{cache_port}"',
+        f"database_url = {json.dumps(database)}",
+        f"database_password_file = {json.dumps(str(folder.secret_file('platform_reader')))}",
+        f"api_key_file = {json.dumps(str(folder.secret_file('api_key')))}",
+        "[platform.external_apis]",
+        *(f'{name} = "{base}/providers/{name}"' for name in providers),
+    ]
+    file = folder.path / "agent.toml"
+    folder.write(file, "\n".join(lines) + "\n")
+    return file
+
+
+def start_up(stack: Stack, settings: Settings, config: Path, environment: str | None, person: str) -> Running:
+    """Embedded store and agent for the platform of `settings`."""
+    name = settings.environment or "production"
+    people: dict[str, Role] = {person: "commander"}
+    store_url = stack.start_store(name, people, time_scale=settings.time_scale, tick_s=settings.agent.tick_s)
+    env = {k: v for k, v in os.environ.items() if k.startswith("TRADEX_")} | {
+        "TRADEX_STORE__URL": store_url,
+        "TRADEX_STORE__USER": AGENT,
+        "TRADEX_STORE__PASSWORD_FILE": str(stack.folder.secret_file(AGENT)),
+    }
+    stack.start_agent(config, environment, env)
+    stack.watch()
+    return Running(os.getpid(), name, store_url, tuple(people), person)
+
+
+def wait_until_live(stack: Stack, running: Running, timeout_s: float = 60) -> None:
+    """Until the agent leads and has written a tick of its own. Raises TradexError with the reason."""
+    from console.feed import LiveFeed
+
+    async def follow() -> None:
+        feed = LiveFeed(running.store_url, user=running.person, password=stack.folder.secret(running.person))
+        deadline = time.monotonic() + timeout_s
+        try:
+            while True:
+                now = await feed.read()
+                if (
+                    now.agent.leader
+                    and now.metrics.at
+                    and not now.is_stale(now.metrics.at, now.at)
+                    and now.health
+                ):
+                    return
+                reason = stack.first_failure()
+                if reason or time.monotonic() > deadline:
+                    raise TradexError(
+                        reason or f"nothing live after {timeout_s:.0f} s, see {stack.folder.logs}"
+                    )
+                await asyncio.sleep(0.1)
+        finally:
+            await feed.close()
+
+    asyncio.run(follow())

@@ -1,0 +1,217 @@
+"""`tradex status` and `tradex metrics`: what the screens show, on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.cli.connect import loaded, target
+from console.domain.format import age, iso, metric
+from console.domain.health import Verdict
+from console.domain.metric import Level
+from console.domain.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+CRITICAL_EXIT = 3
+_STYLE = {
+    "ok": "green",
+    "healthy": "green",
+    "degraded": "yellow",
+    "warning": "yellow",
+    "down": "bold red",
+    "critical": "bold red",
+    "unknown": "dim",
+}
+_GLYPH = {
+    "ok": "●",
+    "healthy": "●",
+    "degraded": "▲",
+    "warning": "▲",
+    "down": "■",
+    "critical": "■",
+    "unknown": "?",
+}
+
+
+def snapshot(options: dict[str, Any]) -> Snapshot:
+    """What the store says now. Raises StoreAway, StoreRefused, Misuse."""
+    settings = loaded(options)
+    where = target(options, settings)
+
+    async def read() -> Snapshot:
+        from console.feed import LiveFeed
+
+        feed = LiveFeed(where.url, user=where.user, password=where.password, read_only=where.read_only)
+        try:
+            return await feed.read()
+        finally:
+            await feed.close()
+
+    return asyncio.run(read())
+
+
+def status_json(now: Snapshot) -> dict[str, Any]:
+    """The documented shape of `status --json`."""
+    levels = [value.level for value in now.metrics.values.values()]
+    data_age = now.data_age(now.at)
+    return {
+        "environment": now.link.environment,
+        "overall": str(now.overall.verdict),
+        "reason": now.overall.reason,
+        "at": iso(now.at),
+        "components": [
+            {
+                "name": c.check.component,
+                "status": str(c.check.status),
+                "latency_ms": c.check.latency_ms,
+                "detail": c.check.detail,
+                "at": iso(c.check.at),
+                "since": iso(c.since),
+            }
+            for c in now.health
+        ],
+        # Until rules exist, what is over its threshold is what would be firing.
+        "alerts": {
+            "critical": levels.count(Level.CRITICAL),
+            "warning": levels.count(Level.WARNING),
+            "info": 0,
+        },
+        "agent": {
+            "leader": now.agent.leader,
+            "fence": now.agent.fence,
+            "data_age_s": None if data_age is None else round(data_age.total_seconds(), 3),
+        },
+    }
+
+
+def metrics_json(now: Snapshot, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The documented shape of `metrics --json`, in the order of the catalogue."""
+    return [
+        {
+            "name": name,
+            "value": value.value,
+            "unit": now.metrics.specs[name].unit,
+            "window_s": now.metrics.specs[name].window_s,
+            "level": None if value.level is None else str(value.level),
+            "at": iso(value.at),
+            "reason": value.reason,
+            "title": now.metrics.specs[name].title,
+            "group": now.metrics.specs[name].group,
+            "source": now.metrics.specs[name].source_kind,
+        }
+        for name, value in now.metrics.values.items()
+        if not names or name in names
+    ]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def status(options: dict[str, Any], as_json: bool) -> None:
+    """Health of the platform and its components. Exit code 3 when something critical is firing."""
+    now = snapshot(options)
+    if as_json:
+        click.echo(json.dumps(status_json(now), indent=2))
+    else:
+        _print(_status_table(now), _headline(now))
+    if now.overall.verdict in (Verdict.CRITICAL, Verdict.DOWN):
+        raise SystemExit(CRITICAL_EXIT)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def metrics(options: dict[str, Any], names: tuple[str, ...], as_json: bool) -> None:
+    """Every metric with its value and level, or those that are named."""
+    now = snapshot(options)
+    unknown = [n for n in names if n not in now.metrics.specs]
+    if unknown and now.metrics.specs:
+        import difflib
+
+        near = difflib.get_close_matches(unknown[0], now.metrics.specs, 1)
+        raise click.UsageError(f"no metric {unknown[0]!r}" + (f"; did you mean {near[0]}?" if near else ""))
+    if as_json:
+        click.echo(json.dumps(metrics_json(now, names), indent=2))
+    else:
+        _print(
+            _metrics_table(now, names), "" if now.metrics.at else "no data yet: no agent has written a tick"
+        )
+
+
+def _headline(now: Snapshot) -> str:
+    data_age = now.data_age(now.at)
+    leader = f"lead {now.agent.leader}" if now.agent.leader else "no agent leads"
+    data = "no data yet" if data_age is None else f"data {age(data_age)} old"
+    verdict = str(now.overall.verdict)
+    return (
+        f"{_GLYPH[verdict]} {verdict.upper()}  {now.overall.reason}\n{now.link.environment}  {leader}  {data}"
+    )
+
+
+def _status_table(now: Snapshot) -> Table:
+    from rich.text import Text
+
+    table = _table("component", "state", "latency", "age", "detail", right={"latency", "age"})
+    for c in now.health:
+        state = str(c.check.status)
+        table.add_row(
+            Text(f"{_GLYPH[state]} {c.check.component}", style="" if state == "ok" else _STYLE[state]),
+            Text(state, style=_STYLE[state]),
+            "–" if c.check.latency_ms is None else f"{c.check.latency_ms:.0f} ms",
+            age(now.at - c.check.at),
+            Text(c.check.detail),
+        )
+    return table
+
+
+def _metrics_table(now: Snapshot, names: Sequence[str]) -> Table:
+    from rich.text import Text
+
+    table = _table("metric", "value", "level", "limits", "note", right={"value", "limits"})
+    for name, value in now.metrics.values.items():
+        if names and name not in names:
+            continue
+        spec = now.metrics.specs[name]
+        limits = [metric(spec, bound) for bound in (spec.warning, spec.critical) if bound is not None]
+        level = str(value.level or "")
+        table.add_row(
+            name,
+            metric(spec, value.value),
+            Text(f"{_GLYPH[level]} {level}" if level else "", style=_STYLE.get(level, "")),
+            " / ".join(limits),
+            Text(value.reason or spec.title, style="dim"),
+        )
+    return table
+
+
+def _table(*headers: str, right: set[str]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for header in headers:
+        table.add_column(header, justify="right" if header in right else "left", no_wrap=header != "note")
+    return table
+
+
+def _print(table: Table, headline: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    out = Console(highlight=False, width=None if _on_terminal() else 160)
+    if headline:
+        out.print(Text(headline))
+    if table.row_count:
+        out.print(table)
+
+
+def _on_terminal() -> bool:
+    import sys
+
+    return sys.stdout.isatty()

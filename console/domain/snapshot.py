@@ -1,0 +1,90 @@
+"""All that live screens show, at one moment: frozen, built by the feed, compared section by section."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from console.domain.event import Event
+from console.domain.health import Check, Overall, Status, Verdict
+from console.domain.metric import MetricSpec, MetricValue, Series
+
+STALE_AFTER_TICKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection to the store, as the connection in use tells it (never configuration).
+
+    `away` says in words why the store can't be read now; it is None while it can. `role` is `viewer`,
+    `responder`, `commander` or `none`. `environment` is `""` until the store was read once.
+    """
+
+    environment: str = ""
+    store: str = ""
+    user: str = ""
+    role: str = "none"
+    read_only: bool = False
+    time_scale: float = 1.0
+    away: str | None = "connecting"
+    away_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """Who watches. `leader` is None when nobody holds a valid lease; `since` is when that began."""
+
+    leader: str | None = None
+    fence: int = 0
+    since: datetime | None = None
+    tick_s: float = 30.0
+    standby: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentHealth:
+    """A component now, since when its status holds, and its last hour.
+
+    `latency` holds the mean latency in ms per bucket and `worst` the worst status per bucket, oldest first
+    and of equal length; None where nothing was recorded. `error_pct` is the share of checks of the last hour
+    that were not ok, 0..100, None without checks.
+    """
+
+    check: Check
+    since: datetime
+    latency: tuple[float | None, ...] = ()
+    worst: tuple[Status | None, ...] = ()
+    error_pct: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The latest tick: `at` is None before the first one. Both mappings are keyed by metric name."""
+
+    at: datetime | None = None
+    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+    values: Mapping[str, MetricValue] = field(default_factory=dict)
+
+
+NO_DATA = Overall(Verdict.UNKNOWN, "no data yet")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`at` is the store's clock when this was built. `trends` holds the last hour of every numeric metric."""
+
+    at: datetime
+    link: Link = Link()
+    agent: AgentState = AgentState()
+    overall: Overall = NO_DATA
+    health: tuple[ComponentHealth, ...] = ()
+    metrics: Metrics = Metrics()
+    trends: Mapping[str, Series] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+
+    def data_age(self, now: datetime) -> timedelta | None:
+        """How old the latest tick is, None before the first one."""
+        return None if self.metrics.at is None else max(now - self.metrics.at, timedelta())
+
+    def is_stale(self, at: datetime | None, now: datetime) -> bool:
+        """Whether a reading taken at `at` is older than three ticks."""
+        return at is None or (now - at).total_seconds() > STALE_AFTER_TICKS * self.agent.tick_s

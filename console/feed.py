@@ -1,0 +1,382 @@
+"""The store, as live screens see it: a Snapshot that is kept current, and `query` for what is read on demand.
+
+Knows nothing of screens and never touches the platform. `LiveFeed` reads a store; `StaticFeed` holds still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from console.domain.errors import StoreAway, StoreRefused
+from console.domain.event import Event
+from console.domain.format import metric
+from console.domain.health import Check, CheckPoint, Overall
+from console.domain.metric import Direction, Level, Series
+from console.domain.snapshot import ComponentHealth, Link, Metrics, Snapshot
+from console.domain.text import printable
+from console.domain.verdict import overall
+from console.metrics.trend import StatusTrend, Trend, bucket_start
+from console.store import health, ticks, timeline
+from console.store import lease as leases
+from console.store.health import latency_metric
+from console.store.pool import Store
+
+SECTIONS = ("link", "agent", "overall", "health", "metrics", "trends", "events")
+TREND_STEP_S, TREND_POINTS = 30.0, 120
+STATUS_STEP_S, STATUS_POINTS = 150.0, 24
+EVENTS = 30
+_RETRY_S = 1.0
+_POLL_S = 4.0
+_CLOCK_EVERY_S = 60.0
+
+Listener = Callable[[Snapshot, frozenset[str]], None]
+
+
+class Query(Protocol):
+    """What is read on demand. Each call raises StoreAway when the store can't answer."""
+
+    async def series(
+        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
+    ) -> Mapping[str, Series]:
+        """Bucket means of the window that ended `ago` before now; every name has an entry."""
+        ...
+
+    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
+        """One component's ticks of the last `window`, oldest first."""
+        ...
+
+    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
+        """The timeline, newest first."""
+        ...
+
+
+class Feed(Protocol):
+    """What a screen is given."""
+
+    snapshot: Snapshot
+
+    @property
+    def query(self) -> Query: ...
+
+    def now(self) -> datetime:
+        """The store's clock, estimated from its last answer and the monotonic clock."""
+        ...
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with each new snapshot and the names of the sections that changed.
+
+        Returns a function that ends it. Called in the event loop.
+        """
+        ...
+
+    async def run(self) -> None:
+        """Keep the snapshot current until cancelled. A store that is away is shown, never raised."""
+        ...
+
+    def refresh(self) -> None:
+        """Read everything again now."""
+        ...
+
+
+class Listeners:
+    """Who is told of a new snapshot."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def add(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def publish(self, before: Snapshot, after: Snapshot) -> None:
+        changed = frozenset(s for s in SECTIONS if getattr(before, s) != getattr(after, s))
+        if changed:
+            for listener in tuple(self._listeners):
+                listener(after, changed)
+
+
+class StaticFeed:
+    """A feed that holds still: for pictures and pilot tests. `publish` shows another snapshot."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        now: datetime,
+        series: Mapping[str, Series] | None = None,
+        checks: Mapping[str, Sequence[CheckPoint]] | None = None,
+    ) -> None:
+        self.snapshot = snapshot
+        self._now = now
+        self._series = series if series is not None else snapshot.trends
+        self._checks = checks or {}
+        self._listeners = Listeners()
+
+    @property
+    def query(self) -> Query:
+        return self
+
+    def now(self) -> datetime:
+        return self._now
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        return self._listeners.add(listener)
+
+    def publish(self, snapshot: Snapshot, *, now: datetime | None = None) -> None:
+        before, self.snapshot = self.snapshot, snapshot
+        self._now = now or self._now
+        self._listeners.publish(before, snapshot)
+
+    async def run(self) -> None:
+        """Nothing changes by itself."""
+
+    def refresh(self) -> None:
+        """There is nothing to read."""
+
+    async def series(
+        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
+    ) -> Mapping[str, Series]:
+        step = window.total_seconds() / points
+        nothing = Series(self._now - window - ago, step, (None,) * points)
+        return {name: self._series.get(name, nothing) for name in names}
+
+    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
+        return self._checks.get(component, ())
+
+    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
+        return [e for e in self.snapshot.events if subject in (None, e.subject)][:limit]
+
+
+class LiveFeed:
+    """Follows a store. The connection is made in `run`, so that a screen is there before the first answer."""
+
+    def __init__(
+        self, url: str, *, user: str | None = None, password: str | None = None, read_only: bool = False
+    ) -> None:
+        self.snapshot = Snapshot(datetime.now(UTC))
+        self._open = partial(Store.open, url, user=user, password=password, read_only=read_only)
+        self._store: Store | None = None
+        self._listeners = Listeners()
+        self._wake = asyncio.Event()
+        self._hints: set[str] = set()
+        self._offset = time.time() - time.monotonic()
+        self._clock_at = -math.inf
+        self._trend = Trend(TREND_STEP_S, TREND_POINTS)
+        self._statuses = StatusTrend(STATUS_STEP_S, STATUS_POINTS)
+
+    @property
+    def query(self) -> Query:
+        return StoreQuery(self)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        return self._listeners.add(listener)
+
+    def refresh(self) -> None:
+        self._hint("all")
+
+    async def run(self) -> None:
+        try:
+            while True:
+                try:
+                    await self._follow()
+                except (StoreAway, StoreRefused) as error:
+                    self._publish(link=self._away(printable(error)))
+                    await self._pause(_RETRY_S)
+        finally:
+            await self.close()
+
+    async def read(self) -> Snapshot:
+        """Connect if needed, read everything once, and return it. Raises StoreAway, StoreRefused."""
+        if self._store is None:
+            self._store = await self._open()
+        await self._load(self._store, {"all"})
+        return self.snapshot
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        store, self._store = self._store, None
+        if store is not None:
+            with contextlib.suppress(Exception):
+                await store.close()
+
+    async def connected(self) -> Store:
+        """The store in use. Raises StoreAway while there is none."""
+        if self._store is None:
+            raise StoreAway(self.snapshot.link.away or "the store is not connected yet")
+        return self._store
+
+    def _away(self, reason: str) -> Link:
+        link = self.snapshot.link
+        return replace(link, away=reason, away_since=link.away_since or self.now())
+
+    def _hint(self, what: str) -> None:
+        self._hints.add(what)
+        self._wake.set()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for a hint, at most this long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        self._wake.clear()
+
+    async def _follow(self) -> None:
+        """Read all, then what notifications and the clock ask for, until the store is away."""
+        if self._store is None:
+            self._store = await self._open()
+        store = self._store
+        await self._load(store, {"all"})
+        listening = asyncio.create_task(store.listen(self._hint))
+        try:
+            while True:
+                await self._pause(_POLL_S)
+                hints, self._hints = self._hints, set()
+                if listening.done():
+                    listening.result()
+                # Without a hint the lease is read all the same: a leader that died notifies nobody.
+                await self._load(store, hints or {"lease"})
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await listening
+
+    async def _load(self, store: Store, hints: set[str]) -> None:
+        everything = bool(hints & {"all", "reconnected"}) or self.snapshot.link.away is not None
+        if everything or time.monotonic() - self._clock_at > _CLOCK_EVERY_S:
+            await self._measure_clock(store)
+        sections: dict[str, Any] = {}
+        if everything:
+            sections["link"] = await store.link()
+        sections["agent"] = await leases.agent_state(store)
+        if everything or "event" in hints or "health" in hints:
+            sections["events"] = tuple(await timeline.recent(store, limit=EVENTS))
+        if everything or "tick" in hints:
+            metrics = await ticks.latest(store)
+            current = await health.current(store)
+            if everything:
+                await self._load_past(store, metrics, [check.component for check, _ in current])
+            elif metrics.at is not None and metrics.at != self.snapshot.metrics.at:
+                self._trend.add(metrics.at, _numbers(metrics))
+                self._statuses.add(metrics.at, {c.component: c.status for c, _ in current})
+            sections["metrics"] = metrics
+            sections["trends"] = self._trend.series()
+            sections["health"] = self._component_health(current, sections["trends"])
+        self._publish(**sections)
+
+    async def _measure_clock(self, store: Store) -> None:
+        begun = time.monotonic()
+        answer = await store.now()
+        ended = time.monotonic()
+        self._offset = answer.timestamp() - (begun + ended) / 2
+        self._clock_at = ended
+
+    async def _load_past(self, store: Store, metrics: Metrics, components: Sequence[str]) -> None:
+        """The last hour, once: from here on each tick is added as it comes."""
+        now = self.now()
+        end = bucket_start(now, TREND_STEP_S) + timedelta(seconds=TREND_STEP_S)
+        names = [n for n, spec in metrics.specs.items() if spec.unit != "state"]
+        past = await ticks.series(store, names, start=end - self._trend.span, end=end, points=TREND_POINTS)
+        self._trend.load(past, now)
+        span = timedelta(seconds=STATUS_STEP_S * STATUS_POINTS)
+        end = bucket_start(now, STATUS_STEP_S) + timedelta(seconds=STATUS_STEP_S)
+        worst = await health.history(store, components, start=end - span, end=end, points=STATUS_POINTS)
+        self._statuses.load(worst, now)
+
+    def _component_health(
+        self, current: Sequence[tuple[Check, datetime]], trends: Mapping[str, Series]
+    ) -> tuple[ComponentHealth, ...]:
+        ratio = round(STATUS_STEP_S / TREND_STEP_S)
+        out = []
+        for check, since in current:
+            latency = trends.get(latency_metric(check.component))
+            values = latency.values if latency else ()
+            groups = [values[i : i + ratio] for i in range(0, len(values), ratio)]
+            out.append(
+                ComponentHealth(
+                    check,
+                    since,
+                    latency=tuple(_mean(g) for g in groups),
+                    worst=self._statuses.worst(check.component),
+                    error_pct=self._statuses.error_pct(check.component),
+                )
+            )
+        return tuple(sorted(out, key=lambda c: _order(c.check.component)))
+
+    def _publish(self, **sections: Any) -> None:
+        before = self.snapshot
+        after = replace(before, at=self.now(), **sections)
+        self.snapshot = replace(after, overall=_overall(after))
+        self._listeners.publish(before, self.snapshot)
+
+
+class StoreQuery:
+    """`Query` over the store of a LiveFeed."""
+
+    def __init__(self, feed: LiveFeed) -> None:
+        self._feed = feed
+
+    async def series(
+        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
+    ) -> Mapping[str, Series]:
+        end = self._feed.now() - ago
+        return await ticks.series(
+            await self._feed.connected(), names, start=end - window, end=end, points=points
+        )
+
+    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
+        end = self._feed.now()
+        return await health.checks(await self._feed.connected(), component, start=end - window, end=end)
+
+    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
+        return await timeline.recent(await self._feed.connected(), subject=subject, limit=limit)
+
+
+def _numbers(metrics: Metrics) -> dict[str, float | None]:
+    return {
+        name: value.value if isinstance(value.value, int | float) else None
+        for name, value in metrics.values.items()
+        if metrics.specs[name].unit != "state"
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _order(component: str) -> tuple[int, str]:
+    """Core first, then the functions under their sum, then the platform's own doors."""
+    head = component.partition("/")[0]
+    known = ("database", "cache", "external_apis", "edge_functions", "websocket", "platform")
+    return (known.index(head) if head in known else len(known)), component
+
+
+def _overall(snapshot: Snapshot) -> Overall:
+    metrics = snapshot.metrics
+    over: dict[Level, list[str]] = {Level.CRITICAL: [], Level.WARNING: [], Level.OK: []}
+    for name, value in metrics.values.items():
+        if value.level is None:
+            continue
+        spec = metrics.specs[name]
+        bound = spec.critical if value.level is Level.CRITICAL else spec.warning
+        side = "over" if spec.direction is Direction.HIGH else "under"
+        over[value.level].append(f"{spec.title} {metric(spec, value.value)}, {side} {metric(spec, bound)}")
+    error_rate = metrics.values.get("error_rate")
+    rate = error_rate.value if error_rate else None
+    return overall(
+        (c.check for c in snapshot.health),
+        error_rate_pct=rate if isinstance(rate, int | float) else None,
+        critical=over[Level.CRITICAL],
+        warning=over[Level.WARNING],
+        stale=snapshot.is_stale(metrics.at, snapshot.at),
+    )

@@ -1,0 +1,58 @@
+"""All doors to the trading platform, opened once by the agent. Reading only: what changes it lives elsewhere."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from console.gateway.cache import Cache
+from console.gateway.database import Database
+from console.gateway.http import Http
+from console.gateway.network import endpoint
+from console.gateway.scrape import Scrape
+from console.gateway.websocket import Websocket
+from console.settings import PlatformSettings
+
+
+class Platform:
+    """The doors. One that is not configured answers every question with NoSource and the setting's name.
+
+    `pulse` is a database session of its own for the probe: a slow query of a collector must not make the
+    database look slow.
+    """
+
+    def __init__(self, settings: PlatformSettings) -> None:
+        self.settings = settings
+        key, password = _plain(settings.api_key), _plain(settings.database_password)
+        trusted = (settings.base_url, settings.functions_url, settings.metrics_url)
+        self.http = Http(token=key, trusted=trusted)
+        self.database = Database(settings.database_url, password, size=3)
+        self.pulse = Database(settings.database_url, password, size=1)
+        self.cache = Cache(settings.cache_url)
+        self.websocket = Websocket(settings.websocket_url, key)
+        self.scrape = Scrape(self.http, settings.metrics_url)
+
+    @classmethod
+    def open(cls, settings: PlatformSettings) -> Platform:
+        """The doors of these settings, without any I/O but reading the files of secrets. Raises Misuse."""
+        return cls(settings.resolved())
+
+    @property
+    def endpoints(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of every door but the database's, each once."""
+        urls = (
+            self.settings.base_url,
+            self.settings.functions_url,
+            self.settings.websocket_url,
+            self.settings.cache_url,
+            *self.settings.external_apis.values(),
+        )
+        return tuple(dict.fromkeys(place for url in urls if (place := endpoint(url))))
+
+    async def close(self) -> None:
+        """End all connections."""
+        for door in (self.http, self.cache, self.database, self.pulse):
+            await door.close()
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -1,0 +1,47 @@
+"""Who a request speaks for, and the service it was sent to."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from console.sandbox.replies import ApiError
+from console.sandbox.service import Service
+from console.sandbox.tokens import BadToken, Identity, verify
+
+
+def service_of(request: Request) -> Service:
+    return request.scope["state"]["service"]
+
+
+def address_of(request: Request) -> str:
+    return request.scope["state"]["address"]
+
+
+def request_id_of(request: Request) -> str:
+    return request.scope["state"]["request_id"]
+
+
+def bearer(request: Request) -> str:
+    """The bearer token of the request; raises ApiError 401."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise ApiError(
+            401, "not_authenticated", "a bearer token is expected", headers={"WWW-Authenticate": "Bearer"}
+        )
+    return token.strip()
+
+
+def identity_of(request: Request) -> Identity:
+    """Whoever a valid token speaks for, the project's keys included; raises ApiError 401."""
+    try:
+        return verify(service_of(request).config.jwt_secret, bearer(request))
+    except BadToken as error:
+        raise ApiError(401, "not_authenticated", str(error), headers={"WWW-Authenticate": "Bearer"}) from None
+
+
+def person_of(request: Request) -> str:
+    """The id of the person who is signed in; raises ApiError 401 for everybody else."""
+    identity = identity_of(request)
+    if identity.user_id is None:
+        raise ApiError(401, "not_authenticated", "this needs somebody who is signed in")
+    return identity.user_id

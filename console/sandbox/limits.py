@@ -1,0 +1,79 @@
+"""Who is kept out: token buckets per address, and the block list. No I/O here."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`burst` requests at once, then `per_second`."""
+
+    burst: float
+    per_second: float
+
+
+LIMITS = {"auth": Limit(20, 4), "functions": Limit(30, 6), "api": Limit(40, 10)}
+_MOST_BUCKETS = 20_000
+
+
+class RateLimiter:
+    """One token bucket per kind of endpoint and address."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def take(self, family: str, address: str, now: float) -> float:
+        """Take one token at `now` (s, monotonic): 0 when there was one, else the seconds until the next."""
+        limit = LIMITS[family]
+        tokens, then = self._buckets.get((family, address), (limit.burst, now))
+        tokens = min(limit.burst, tokens + (now - then) * limit.per_second)
+        allowed = tokens >= 1
+        if len(self._buckets) >= _MOST_BUCKETS:
+            self._forget_full(now)
+        self._buckets[family, address] = (tokens - 1 if allowed else tokens, now)
+        return 0.0 if allowed else (1 - tokens) / limit.per_second
+
+    def _forget_full(self, now: float) -> None:
+        for key, (tokens, then) in tuple(self._buckets.items()):
+            if tokens + (now - then) * LIMITS[key[0]].per_second >= LIMITS[key[0]].burst:
+                del self._buckets[key]
+
+
+class BlockList:
+    """The networks of the table blocked_ips that are in force."""
+
+    def __init__(self) -> None:
+        self._networks: frozenset[Network] = frozenset()
+        self._known: dict[str, bool] = {}
+
+    def replace(self, networks: Iterable[Network]) -> None:
+        found = frozenset(networks)
+        if found != self._networks:
+            self._networks, self._known = found, {}
+
+    def refuses(self, address: str) -> bool:
+        if not self._networks:
+            return False
+        known = self._known.get(address)
+        if known is None:
+            ip = ipaddress.ip_address(address)
+            known = any(ip.version == n.version and ip in n for n in self._networks)
+            if len(self._known) > _MOST_BUCKETS:
+                self._known.clear()
+            self._known[address] = known
+        return known
+
+
+def plain_address(text: str) -> str | None:
+    """The canonical form of an address (IPv4-mapped IPv6 as IPv4), None when it is none."""
+    try:
+        ip = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return str(mapped or ip)

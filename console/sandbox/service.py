@@ -1,0 +1,186 @@
+"""The state that the service's endpoints share, and its background work. No HTTP here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import random
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from console.sandbox import baseline, market
+from console.sandbox.config import SandboxConfig
+from console.sandbox.database import Database
+from console.sandbox.journal import Journal
+from console.sandbox.limits import BlockList, RateLimiter
+from console.sandbox.providers import ProviderDown, make_providers
+from console.sandbox.realtime import Hub
+from console.sandbox.replies import ApiError
+from console.sandbox.resp import CacheClient, CacheServer
+
+VERSION = "2.8.1"
+ENVIRONMENT = "sandbox"
+_WATCH_S = 0.5
+_PRICE_TTL_S = 5
+_RESTING_FOR_S = 120
+_LOGS_KEPT_H = 30
+_TICK_S = 0.5
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong on purpose; drills set and reset it. Providers, cache and database carry their own."""
+
+    venue_factor: float = 1.0
+    order_failures: float = 0.0
+    """Share (0..1) of orders that the venue refuses."""
+    cpu_busy_pct: float | None = None
+
+
+class Service:
+    """One running platform. `run` keeps prices, block list, flags and counters current until cancelled."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self.faults = Faults()
+        self.random = random.Random(config.seed)
+        self.database = Database(config.database_url, config.database_password)
+        self.journal = Journal(self.database)
+        self.cache_server = CacheServer(config.cache_port)
+        self.cache = CacheClient(config.cache_port)
+        self.providers = make_providers(config.seed)
+        self.hub = Hub()
+        self.limiter = RateLimiter()
+        self.blocked = BlockList()
+        self.maintenance = False
+        self.started_at = time.time()
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.durations_s: dict[str, float] = defaultdict(float)
+        self.blocked_requests = 0
+        self.rate_limited = 0
+        self.cpu_s = {"user": 0.0, "system": 0.0, "iowait": 0.0, "idle": 0.0}
+        self.network_bytes = {"receive": 0, "transmit": 0}
+
+    @property
+    def uptime_s(self) -> float:
+        return time.time() - self.started_at
+
+    async def run(self) -> None:
+        """All background work; ends when cancelled."""
+        await self.cache_server.open()
+        async with asyncio.TaskGroup() as group:
+            for work in (self._prices, self._watch, self._host, self._housekeeping, self.journal.run):
+                group.create_task(work())
+
+    async def close(self) -> None:
+        await self.cache_server.close()
+        self.cache.disconnect()
+        with contextlib.suppress(ApiError):
+            await self.journal.flush()
+        await self.database.close()
+
+    async def price(self, symbol: market.Symbol) -> tuple[float, str]:
+        """The market price and where it came from: cache, the symbol's provider, or the other one.
+
+        Raises ApiError 503 when no provider answers.
+        """
+        key = f"price:{symbol.symbol}"
+        with contextlib.suppress(ConnectionError):
+            cached = await self.cache.get(key)
+            if cached is not None:
+                return float(cached), "cache"
+        others = [name for name in self.providers if name != symbol.provider]
+        for name in (symbol.provider, *others):
+            try:
+                price = await self.providers[name].quote(symbol)
+            except ProviderDown as error:
+                self.journal.function("get-stock-price", "warning", f"{error}; trying the next provider")
+                continue
+            with contextlib.suppress(ConnectionError):
+                await self.cache.run([("SET", key, repr(price), "EX", "1")])
+            return price, name
+        raise ApiError(503, "no_price", "no market data provider answers")
+
+    async def _prices(self) -> None:
+        """Each second: what the providers stream goes into the cache and to the websocket's listeners."""
+        ticks = _Beat(1.0)
+        while True:
+            await ticks.wait()
+            now = time.time()
+            live = [s for s in market.SYMBOLS[: market.LIQUID] if not self.providers[s.provider].down]
+            prices = {s.symbol: market.price(s, now) for s in live}
+            if prices and self.cache_server.is_open:
+                with contextlib.suppress(ConnectionError):
+                    await self.cache.run(
+                        [("SET", f"price:{s}", repr(p), "EX", str(_PRICE_TTL_S)) for s, p in prices.items()]
+                    )
+            self.hub.broadcast(json.dumps({"type": "prices", "at": round(now, 3), "prices": prices}))
+
+    async def _watch(self) -> None:
+        """Twice a second: the block list and the flags. While the database is away the last ones hold."""
+        while True:
+            with contextlib.suppress(ApiError):
+                async with self.database.connection() as connection:
+                    networks = await connection.fetchval(
+                        "SELECT coalesce(array_agg(network::text), '{}') FROM blocked_ips "
+                        "WHERE expires_at IS NULL OR expires_at > now()"
+                    )
+                    self.maintenance = bool(
+                        await connection.fetchval(
+                            "SELECT enabled FROM platform_flags WHERE name = 'maintenance'"
+                        )
+                    )
+                self.blocked.replace(ipaddress.ip_network(n) for n in networks or ())
+            await asyncio.sleep(_WATCH_S)
+
+    async def _host(self) -> None:
+        """Let the simulated host's counters run as the baseline, or a drill, says."""
+        ticks = _Beat(_TICK_S)
+        then = time.monotonic()
+        while True:
+            await ticks.wait()
+            now = time.monotonic()
+            passed, then = now - then, now
+            fixed = self.faults.cpu_busy_pct
+            busy = passed * (baseline.cpu_pct(time.time()) if fixed is None else fixed) / 100
+            for mode, share in (
+                ("user", baseline.USER_SHARE), ("system", baseline.SYSTEM_SHARE), ("iowait", baseline.IOWAIT_SHARE)
+            ):  # fmt: skip
+                self.cpu_s[mode] += busy * share
+            self.cpu_s["idle"] += passed - busy
+            self.network_bytes["receive"] += int(passed * 240_000 * baseline.day_curve(time.time()))
+            self.network_bytes["transmit"] += int(passed * 610_000 * baseline.day_curve(time.time()))
+
+    async def _housekeeping(self) -> None:
+        """Each half minute: resting orders expire, old logs go."""
+        while True:
+            await asyncio.sleep(30)
+            with contextlib.suppress(ApiError):
+                async with self.database.connection() as connection:
+                    await connection.execute(
+                        "UPDATE orders SET status = 'cancelled' WHERE status IN ('pending', 'executing') "
+                        "AND created_at < now() - $1 * interval '1 second'",
+                        _RESTING_FOR_S,
+                    )
+                    for table in ("function_logs", "auth_logs"):
+                        await connection.execute(
+                            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} "  # noqa: S608 - fixed names
+                            "WHERE at < now() - $1 * interval '1 hour' ORDER BY at LIMIT 5000)",
+                            _LOGS_KEPT_H,
+                        )
+
+
+class _Beat:
+    """A beat without drift; beats that were missed are skipped."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every = every_s
+        self._next = time.monotonic()
+
+    async def wait(self) -> None:
+        now = time.monotonic()
+        self._next = max(self._next + self._every, now - now % self._every)
+        await asyncio.sleep(max(self._next - now, 0))

@@ -1,0 +1,378 @@
+"""Settings: defaults < config.toml < TRADEX_* variables < flags, each value with its origin.
+
+A wrong key or value is a Misuse that names the file and line, the variable or the flag, and what is expected.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from console.domain.errors import Misuse
+from console.domain.text import printable
+
+PREFIX = "TRADEX_"
+# Variables that are not settings: they say where things are before any setting is read.
+OUTSIDE = {"STATE_DIR", "POSTGRES_BIN", "ASCII", "CONFIG", "ENV"}
+MASK = "********"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """The console's own PostgreSQL."""
+
+    url: str | None = None
+    """postgresql://USER@HOST:PORT/DATABASE, without a password."""
+    user: str | None = None
+    """Log in as this person instead of the one in the URL."""
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    """A file (mode 0600) that holds the password and nothing else."""
+
+    @field_validator("url")
+    @classmethod
+    def _postgres(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"postgres(ql)?://", url):
+            raise ValueError("a URL like postgresql://user@host:5432/database")
+        if url is not None and re.match(r"postgres(ql)?://[^/@]*:[^/@]+@", url):
+            raise ValueError("a URL without a password (use password_file, or a variable for the password)")
+        return url
+
+
+class PlatformSettings(_Section):
+    """Where the trading platform answers. A door that is unset is 'no source', never an error."""
+
+    base_url: str | None = None
+    """http(s)://HOST: /health, /metrics, /status and /api/* are below it."""
+    functions_url: str | None = None
+    """Edge functions; by default base_url + /functions/v1."""
+    websocket_url: str | None = None
+    cache_url: str | None = None
+    """redis://HOST:PORT"""
+    database_url: str | None = None
+    """postgresql://READER@HOST:PORT/DATABASE of the platform, a read-only role, without a password."""
+    database_password: SecretStr | None = None
+    database_password_file: Path | None = None
+    metrics_url: str | None = None
+    """Prometheus text; by default base_url + /metrics."""
+    api_key: SecretStr | None = None
+    """Bearer token (a JWT) for functions, API and websocket."""
+    api_key_file: Path | None = None
+    functions: tuple[str, ...] = ("execute-order", "get-stock-price", "risk-monitoring")
+    health_function: str = "health-check"
+    external_apis: dict[str, str] = Field(default_factory=dict)
+    """Name of each outside provider and the URL that says whether it answers."""
+    probe_timeout_s: dict[str, float] = Field(default_factory=dict)
+    """Time-out by component, where it differs from the default."""
+    catalogue: Path | None = None
+    """A metrics.yaml of your own, merged over the shipped one entry by entry."""
+
+    @field_validator("base_url", "functions_url", "metrics_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/]", url):
+            raise ValueError("a URL that starts with http:// or https://")
+        return url.rstrip("/") if url else url
+
+    @field_validator("probe_timeout_s")
+    @classmethod
+    def _positive(cls, timeouts: dict[str, float]) -> dict[str, float]:
+        if any(not 0 < t <= 60 for t in timeouts.values()):
+            raise ValueError("seconds between 0 and 60")
+        return timeouts
+
+    def resolved(self) -> PlatformSettings:
+        """With the URLs that follow from base_url filled in and the secrets read from their files."""
+        base = self.base_url
+        return self.model_copy(
+            update={
+                "functions_url": self.functions_url or (base and f"{base}/functions/v1"),
+                "metrics_url": self.metrics_url or (base and f"{base}/metrics"),
+                "database_password": secret(self.database_password, self.database_password_file),
+                "api_key": secret(self.api_key, self.api_key_file),
+            }
+        )
+
+
+class AgentSettings(_Section):
+    """The headless watch."""
+
+    name: str | None = None
+    """How consoles show it; by default the host's name and the process number."""
+    tick_s: float = Field(default=30.0, ge=0.5, le=300)
+    """Seconds between two collections."""
+    lease_ttl_s: float = Field(default=3.0, ge=1, le=60)
+    """After this long without a sign of life another agent takes over."""
+    health_port: int | None = Field(default=None, ge=0, le=65535)
+    """Serve /health and /metrics on this loopback port; off when unset, 0 picks a free one."""
+
+
+class ConsoleSettings(_Section):
+    """How the console looks and behaves for this person."""
+
+    theme: Literal["dark", "light", "high-contrast"] = "dark"
+    ascii: bool = False
+    """Draw with ASCII characters only."""
+    bell: bool = True
+
+
+class Settings(BaseModel):
+    """The effective settings of one environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    environment: str = ""
+    time_scale: float = Field(default=1.0, gt=0, le=1000)
+    """How much faster windows and durations run than the clock (10 in the sandbox)."""
+    store: StoreSettings = StoreSettings()
+    platform: PlatformSettings = PlatformSettings()
+    agent: AgentSettings = AgentSettings()
+    console: ConsoleSettings = ConsoleSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """One value as `config show` prints it: dotted name, value (secrets masked), origin."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with what is needed to say where each value came from."""
+
+    settings: Settings
+    values: tuple[Effective, ...]
+    file: Path | None
+
+
+def state_dir() -> Path:
+    """`TRADEX_STATE_DIR`, by default tradex in the XDG state folder."""
+    chosen = os.environ.get("TRADEX_STATE_DIR")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "tradex"
+
+
+def config_file() -> Path:
+    """`TRADEX_CONFIG`, by default tradex/config.toml in the XDG configuration folder."""
+    chosen = os.environ.get("TRADEX_CONFIG")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "tradex" / "config.toml"
+
+
+def secret(value: SecretStr | None, file: Path | None) -> SecretStr | None:
+    """The secret itself, or the first line of its file. A file that others can read is refused."""
+    if value is not None or file is None:
+        return value
+    try:
+        if file.stat().st_mode & 0o077:
+            raise Misuse(f"{file}: others can read this secret; expected mode 0600 (chmod 600 {file})")
+        return SecretStr(file.read_text().splitlines()[0])
+    except (OSError, IndexError, UnicodeDecodeError) as error:
+        raise Misuse(f"{file}: expected a file that holds a secret: {error}") from None
+
+
+def plain(value: SecretStr | None, file: Path | None) -> str | None:
+    """The same in clear, for the one call that logs in with it."""
+    found = secret(value, file)
+    return None if found is None else found.get_secret_value()
+
+
+def load(
+    *, file: Path | None = None, environment: str | None = None, flags: Mapping[str, Any] | None = None
+) -> Loaded:
+    """Read everything and choose the environment.
+
+    `file` must exist when it is given; the default one may be absent. `flags` are dotted names, such as
+    `{"agent.tick_s": 2}`. Raises Misuse.
+    """
+    path = file or config_file()
+    if (file is not None or "TRADEX_CONFIG" in os.environ) and not path.exists():
+        raise Misuse(f"{path}: no such file")
+    text, raw = _read(path) if path.exists() else ("", {})
+    name, merged = _choose(raw, environment or os.environ.get("TRADEX_ENV"), path)
+    if name:
+        merged["environment"] = name
+    layers = [("file", merged), ("variable", _variables()), ("flag", _nested(flags or {}))]
+    data: dict[str, Any] = {}
+    for _, layer in layers:
+        data = _merge(data, layer)
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        raise Misuse(_explain(error, layers, path, text, name)) from None
+    return Loaded(settings, tuple(_effective(settings, layers, path, text, name)), path if text else None)
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text()
+        return text, tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misuse(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at line (\d+)", str(error))
+        line = f":{where.group(1)}" if where else ""
+        raise Misuse(f"{path}{line}: not TOML: {printable(error)}") from None
+
+
+def _choose(raw: dict[str, Any], wanted: str | None, path: Path) -> tuple[str, dict[str, Any]]:
+    """The sections at the top with those of the chosen environment merged over them."""
+    rest = {key: value for key, value in raw.items() if key != "environments"}
+    environments = raw.get("environments", {})
+    if not isinstance(environments, dict) or not all(isinstance(e, dict) for e in environments.values()):
+        raise Misuse(f"{path}: [environments]: expected tables [environments.NAME]")
+    wanted = wanted or rest.get("environment")
+    if not environments:
+        return str(wanted or ""), rest
+    if wanted is None:
+        if len(environments) > 1:
+            raise Misuse(f"choose an environment with --env: {', '.join(sorted(environments))}")
+        wanted = next(iter(environments))
+    if wanted not in environments:
+        raise Misuse(f"no environment {printable(wanted)!r}: {path} has {', '.join(sorted(environments))}")
+    return str(wanted), _merge(rest, environments[wanted])
+
+
+def _variables() -> dict[str, Any]:
+    """TRADEX_STORE__URL=x as {"store": {"url": "x"}}, read by pydantic-settings."""
+    names = [n for n in os.environ if n.startswith(PREFIX) and n.removeprefix(PREFIX) not in OUTSIDE]
+    known = [_variable(dotted) for dotted in _fields(Settings)]
+    for name in names:
+        if not any(name == k or name.startswith(f"{k}__") for k in known):
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+            raise Misuse(f"{printable(name)}: no such setting{hint}")
+    if not names:
+        return {}
+    # Imported only here: it doubles the time to the first screen, and most consoles set no variable.
+    from pydantic_settings import BaseSettings, EnvSettingsSource
+    from pydantic_settings.exceptions import SettingsError
+
+    class Reader(BaseSettings):
+        store: StoreSettings = StoreSettings()
+        platform: PlatformSettings = PlatformSettings()
+        agent: AgentSettings = AgentSettings()
+        console: ConsoleSettings = ConsoleSettings()
+        time_scale: float = 1.0
+        environment: str = ""
+
+    try:
+        return EnvSettingsSource(Reader, env_prefix=PREFIX, env_nested_delimiter="__")()
+    except SettingsError as error:
+        raise Misuse(f"a {PREFIX}* variable: expected JSON for a list or table: {printable(error)}") from None
+
+
+def _variable(dotted: str) -> str:
+    return PREFIX + dotted.upper().replace(".", "__")
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for dotted, value in flags.items():
+        if value is None:
+            continue
+        *parents, last = dotted.split(".")
+        place = out
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return out
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _origin(
+    loc: tuple[str, ...], layers: list[tuple[str, dict[str, Any]]], path: Path, text: str, env: str
+) -> str:
+    for kind, layer in reversed(layers):
+        place: Any = layer
+        for part in loc:
+            if not isinstance(place, dict) or part not in place:
+                break
+            place = place[part]
+        else:
+            if kind == "flag":
+                return f"flag for {'.'.join(loc)}"
+            if kind == "variable":
+                return _variable(".".join(loc))
+            return f"{path}:{_line(text, loc, env)}" if text else "--env"
+    return "default"
+
+
+def _line(text: str, loc: tuple[str, ...], env: str) -> int:
+    """The line of a key in the file, in its environment's table before the one at the top; 1 if not found."""
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+        key = re.match(r"""\s*([\w.\-"']+)\s*=""", line)
+        if header:
+            table = tuple(p.strip().strip("\"'") for p in header.group(1).split("."))
+            found.setdefault(table, number)
+        elif key:
+            found.setdefault((*table, *(p.strip("\"'") for p in key.group(1).split("."))), number)
+    for place in ((("environments", env), loc), ((), loc)):
+        for cut in range(len(loc), 0, -1):
+            number = found.get((*place[0], *loc[:cut]))
+            if number is not None:
+                return number
+    return 1
+
+
+def _explain(
+    error: ValidationError, layers: list[tuple[str, dict[str, Any]]], path: Path, text: str, env: str
+) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    loc = tuple(str(part) for part in first["loc"])
+    where = _origin(loc, layers, path, text, env)
+    dotted = ".".join(loc)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(dotted, list(_fields(Settings)), 1, 0.5)
+        return f"{where}: no such setting {printable(dotted)}" + (
+            f"; did you mean {near[0]}?" if near else ""
+        )
+    expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    came = "" if "password" in dotted or "key" in dotted else f", not {printable(repr(first['input']), 80)}"
+    return f"{where}: {printable(dotted)}: expected {printable(expected)}{came}"
+
+
+def _effective(
+    settings: Settings, layers: list[tuple[str, dict[str, Any]]], path: Path, text: str, env: str
+) -> Iterator[Effective]:
+    for dotted in _fields(Settings):
+        loc = tuple(dotted.split("."))
+        value: Any = settings
+        for part in loc:
+            value = getattr(value, part)
+        shown = "" if value is None else MASK if isinstance(value, SecretStr) else printable(value)
+        yield Effective(dotted, shown, _origin(loc, layers, path, text, env))

@@ -1,0 +1,67 @@
+"""The append-only timeline: what happened, by whom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from console.domain.event import Event, Severity
+from console.domain.text import printable
+from console.store.lease import Lease
+from console.store.pool import Store
+
+
+async def recent(
+    store: Store,
+    *,
+    limit: int = 50,
+    subject: str | None = None,
+    before: int | None = None,
+    until: datetime | None = None,
+) -> list[Event]:
+    """Entries, newest first: those about `subject`, with an id below `before`, not later than `until`."""
+    rows = await store.fetch(
+        """
+        SELECT id, at, kind, severity, subject, text, actor FROM console.event
+        WHERE ($2::text IS NULL OR subject = $2) AND ($3::bigint IS NULL OR id < $3)
+            AND ($4::timestamptz IS NULL OR at <= $4)
+        ORDER BY id DESC LIMIT $1
+        """,
+        limit,
+        subject,
+        before,
+        until,
+    )
+    return [
+        Event(
+            id=row["id"],
+            at=row["at"],
+            kind=printable(row["kind"], 50),
+            severity=Severity(row["severity"]),
+            subject=printable(row["subject"], 100),
+            text=printable(row["text"], 600),
+            actor=printable(row["actor"], 63),
+        )
+        for row in rows
+    ]
+
+
+async def append(
+    store: Store, lease: Lease, *, kind: str, severity: Severity, subject: str, text: str
+) -> int:
+    """An entry of the leading agent; returns its id. Raises Fenced."""
+    return await store.fetchval(
+        "SELECT console.append_event($1, $2, $3, $4, $5)",
+        lease.fence,
+        printable(kind, 50),
+        severity.value,
+        printable(subject, 100),
+        printable(text),
+        once=True,
+    )
+
+
+async def note_drill(store: Store, *, name: str, text: str) -> int:
+    """A person's entry about a drill, for responders and commanders; returns its id. Raises StoreRefused."""
+    return await store.fetchval(
+        "SELECT console.note_drill($1, $2)", printable(name, 100), printable(text), once=True
+    )

@@ -1,0 +1,204 @@
+"""The frame around every screen: banner, screen row, notice, keys; and when a screen draws.
+
+A screen says what it is made of (`compose_body`) and draws on `update(changed)`. It is told only while it is in
+front; what changed meanwhile is drawn when it comes back.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import ClassVar, Protocol, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+
+from console.domain.snapshot import Snapshot
+from console.feed import SECTIONS, Feed
+from screens.trouble import Trouble, trouble
+from widgets.banner import Banner, Clock
+from widgets.key_row import KeyRow
+from widgets.line_widget import LineWidget
+from widgets.look import Look
+from widgets.notice import Notice
+from widgets.tab_row import Tab, TabRow
+
+EVERYTHING = frozenset(SECTIONS)
+TINY = (60, 15)
+"""Below this many columns or rows a screen is replaced by one line."""
+
+
+class Layout(Enum):
+    """How much room there is."""
+
+    COMPACT = "compact"
+    NORMAL = "normal"
+    WIDE = "wide"
+
+
+class Host(Protocol):
+    """What a screen needs of its app."""
+
+    feed: Feed
+    look: Look
+    tabs: Sequence[Tab]
+
+    def go(self, number: int) -> None: ...
+
+
+class ConsoleScreen(Screen[None]):
+    """A screen in the frame. `NUMBER` is its place in the screen row; details are given their parent's."""
+
+    NUMBER: ClassVar[int] = 0
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "focus_pane(1)", "pane", id="screen.next-pane"),
+        Binding("shift+tab", "focus_pane(-1)", "pane back", show=False, id="screen.previous-pane"),
+    ]
+
+    def __init__(self, *, number: int | None = None) -> None:
+        super().__init__()
+        self.number = self.NUMBER if number is None else number
+        self.trouble: Trouble | None = None
+        self._pending: frozenset[str] = EVERYTHING
+        self._unsubscribe: Callable[[], None] | None = None
+        self._drawn_look: Look | None = None
+
+    # What a screen fills in
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The widgets between notice and key row."""
+        raise NotImplementedError
+
+    def update(self, changed: frozenset[str]) -> None:
+        """Draw the sections of the snapshot that changed."""
+
+    def update_ages(self) -> None:
+        """Draw what changes by time alone; called once a second."""
+
+    # The frame
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="top"):
+            yield Banner()
+            yield Clock()
+        yield TabRow(self.host.tabs, self.number)
+        yield Notice()
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield KeyRow()
+        yield Notice(id="tiny")
+
+    @property
+    def host(self) -> Host:
+        return cast(Host, self.app)
+
+    @property
+    def feed(self) -> Feed:
+        return self.host.feed
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.feed.snapshot
+
+    @property
+    def look(self) -> Look:
+        return self.host.look
+
+    @property
+    def now(self) -> datetime:
+        return self.feed.now()
+
+    @property
+    def greyed(self) -> bool:
+        """Whether what is shown is no longer the present."""
+        return self.trouble is not None and self.trouble.greyed
+
+    @property
+    def arrangement(self) -> Layout:
+        width, height = self.app.size
+        if width < 100 or height < 30:
+            return Layout.COMPACT
+        return Layout.WIDE if width >= 150 else Layout.NORMAL
+
+    def on_mount(self) -> None:
+        self._arrange()
+        self._unsubscribe = self.feed.subscribe(self._changed)
+        self.refresh_frame()
+
+    def on_unmount(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def on_screen_resume(self) -> None:
+        if self._drawn_look not in (None, self.look):
+            self.restyle()
+        else:
+            self._catch_up(frozenset())
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange()
+        self.call_after_refresh(self._catch_up, EVERYTHING)
+
+    def on_tab_row_clicked(self, event: TabRow.Clicked) -> None:
+        self.host.go(event.number)
+
+    def _arrange(self) -> None:
+        width, height = self.app.size
+        tiny = width < TINY[0] or height < TINY[1]
+        for layout in Layout:
+            self.set_class(self.arrangement is layout, f"-{layout.value}")
+        self.set_class(tiny, "-tiny")
+        text = f"{TINY[0]}x{TINY[1]} or larger, please (now {width}x{height})" if tiny else ""
+        self.query_one("#tiny", Notice).say(text, role="pending", glyph="")
+
+    def _changed(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
+        if not self.is_current:
+            self._pending |= changed
+            return
+        self._catch_up(changed)
+
+    def _catch_up(self, changed: frozenset[str]) -> None:
+        if not self.is_attached or not self.query("#banner"):
+            return
+        changed, self._pending = changed | self._pending, frozenset()
+        if self.refresh_frame():
+            changed = EVERYTHING
+        if changed:
+            self.update(changed)
+
+    def refresh_frame(self) -> bool:
+        """Draw banner, clock and notice; True when the screen below has turned grey, or back."""
+        before, self._drawn_look = self.greyed, self.look
+        self.trouble = trouble(self.snapshot, self.now)
+        self.query_one(Banner).show(self.snapshot, self.now)
+        self.query_one(Clock).show(self.now)
+        notice = self.query_one("#notice", Notice)
+        if self.trouble is None:
+            notice.say("")
+        else:
+            notice.say(self.trouble.text, role=self.trouble.role, glyph=self.trouble.glyph)
+        return self.greyed != before
+
+    def second(self) -> None:
+        """A second has passed on the store's clock."""
+        if self.refresh_frame():
+            self.update(EVERYTHING)
+        else:
+            self.update_ages()
+
+    def restyle(self) -> None:
+        """The look has changed: draw everything again."""
+        for widget in self.query(LineWidget):
+            widget.restart()
+        self._catch_up(EVERYTHING)
+
+    def action_focus_pane(self, step: int) -> None:
+        """Move the focus to the next panel, or the one before."""
+        if step > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()

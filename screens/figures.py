@@ -1,0 +1,257 @@
+"""Rows about metrics: what is over its threshold, what has no value and why, resources. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from console.domain import format as fmt
+from console.domain.metric import Direction, Level, MetricSpec, MetricValue
+from console.domain.snapshot import Metrics, Snapshot
+from widgets.cells import EMPTY, Cells, cells, piece
+from widgets.charts import HEADROOM, meter, resample, spark
+from widgets.live_table import Column, Entry, Group, Note, Row
+from widgets.look import Look
+from widgets.states import level_state
+
+OVER_COLUMNS = (
+    Column("", 1),
+    Column("sev", 4),
+    Column("metric", 26),
+    Column("value", 11, right=True),
+    Column("limit", 11),
+    Column("last hour", None),
+)
+OVER_COLUMNS_WIDE = (
+    Column("", 1),
+    Column("sev", 4),
+    Column("metric", 28),
+    Column("value", 11, right=True),
+    Column("limit", 11),
+    Column("last hour", 20),
+    Column("means", None),
+)
+OVER_COLUMNS_COMPACT = (
+    Column("", 1),
+    Column("metric", 28),
+    Column("value", 11, right=True),
+    Column("limit", 11),
+    Column("last hour", None),
+)
+_SPARK = 20
+RESOURCE_COLUMNS = (Column("", 10), Column("", None), Column("", 9, right=True))
+
+_RESOURCES: tuple[tuple[str, str] | None, ...] = (
+    ("cpu", "cpu_usage"),
+    ("memory", "memory_usage"),
+    ("disk", "disk_usage"),
+    ("network", "network_latency_ms"),
+    None,
+    ("db pool", "connection_pool_pct"),
+    ("db hit", "cache_hit_pct"),
+    ("cache hit", "redis_hit_pct"),
+    ("slow query", "slow_queries_pct"),
+    ("api avail", "availability_pct"),
+    ("success", "success_under_500ms_pct"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A metric with its value of the latest tick."""
+
+    spec: MetricSpec
+    value: MetricValue
+
+    @property
+    def number(self) -> float | None:
+        return self.value.value if isinstance(self.value.value, int | float) else None
+
+
+def reading(metrics: Metrics, name: str) -> Reading | None:
+    """None for a metric that the catalogue doesn't have."""
+    spec, value = metrics.specs.get(name), metrics.values.get(name)
+    return Reading(spec, value) if spec is not None and value is not None else None
+
+
+def bound(spec: MetricSpec, level: Level | None) -> float | None:
+    """The threshold that `level` is about; the one a plot draws where nothing is wrong."""
+    if level is Level.WARNING and spec.warning is not None:
+        return spec.warning
+    return spec.limit
+
+
+def limit_words(spec: MetricSpec, level: Level | None) -> str:
+    """`> 500 ms`, `< 95 %`; empty without a threshold."""
+    limit = bound(spec, level)
+    if limit is None:
+        return ""
+    return f"{'>' if spec.direction is Direction.HIGH else '<'} {plain_number(limit, spec)}"
+
+
+def plain_number(value: float, spec: MetricSpec, *, unit: bool = True) -> str:
+    """A threshold without needless zeros: `500 ms`, `99.9 %`."""
+    number, suffix = fmt.value_and_unit(spec, value)
+    if "." in number and number[-1:].isdigit():
+        number = number.rstrip("0").rstrip(".")
+    exact = f"{value:,.4f}".rstrip("0").rstrip(".")
+    if spec.unit not in ("bytes", "money", "s") and len(exact) <= 8:
+        number = exact
+    return f"{number} {suffix}".strip() if unit else number
+
+
+def value_role(reading: Reading, *, greyed: bool = False) -> str:
+    """The colour of a value: strong while it is fine."""
+    if greyed:
+        return "stale"
+    state = level_state(reading.value.level)
+    return state.role if state is not None and not state.calm else "strong"
+
+
+def value_cells(reading: Reading, look: Look, *, greyed: bool = False) -> Cells:
+    """`356 ms`: the number bold, the unit faint."""
+    number, unit = fmt.value_and_unit(reading.spec, reading.value.value)
+    if reading.value.value is None:
+        return cells(number, look("muted"))
+    parts = [piece(number, look(value_role(reading, greyed=greyed), bold=True))]
+    if unit:
+        parts.append(piece(f" {unit}", look("stale" if greyed else "faint")))
+    return parts
+
+
+def over_threshold(metrics: Metrics) -> list[Reading]:
+    """Metrics at warning or critical now: critical first, then by how far they are beyond."""
+    bad = [
+        Reading(metrics.specs[name], value)
+        for name, value in metrics.values.items()
+        if value.level in (Level.WARNING, Level.CRITICAL) and name in metrics.specs
+    ]
+    return sorted(bad, key=lambda r: (r.value.level is not Level.CRITICAL, -_excess(r), r.spec.name))
+
+
+def _excess(reading: Reading) -> float:
+    limit, number = bound(reading.spec, reading.value.level), reading.number
+    if limit is None or number is None:
+        return 0.0
+    if reading.spec.direction is Direction.LOW:
+        return (limit - number) / abs(limit) if limit else limit - number
+    return (number - limit) / abs(limit) if limit else number
+
+
+def unavailable(metrics: Metrics) -> list[Reading]:
+    """Metrics without a value, by name."""
+    lost = [
+        Reading(metrics.specs[name], value)
+        for name, value in metrics.values.items()
+        if value.value is None and name in metrics.specs
+    ]
+    return sorted(lost, key=lambda r: (r.spec.group, r.spec.name))
+
+
+def over_columns(layout: str) -> Sequence[Column]:
+    """The columns of `Over threshold` in a layout (`compact`, `normal`, `wide`)."""
+    if layout == "compact":
+        return OVER_COLUMNS_COMPACT
+    return OVER_COLUMNS_WIDE if layout == "wide" else OVER_COLUMNS
+
+
+def over_entries(snapshot: Snapshot, look: Look, *, compact: bool, greyed: bool) -> list[Entry]:
+    """The rows of `Over threshold`: what is beyond its limit, then what has no value and why."""
+    entries: list[Entry] = [
+        _over_row(r, snapshot, look, compact=compact, greyed=greyed) for r in over_threshold(snapshot.metrics)
+    ]
+    if not entries and snapshot.metrics.at is not None:
+        glyph = piece(look.glyphs["ok"], look("stale" if greyed else "ok"))
+        entries.append(Note((glyph, piece(" no metric is over its threshold", look("muted")))))
+    lost = unavailable(snapshot.metrics)
+    if lost:
+        if not compact:
+            entries.append(Group(f"no value {len(lost)}"))
+        entries.extend(_lost_row(r, look, compact=compact) for r in lost)
+    return entries
+
+
+def _over_row(reading: Reading, snapshot: Snapshot, look: Look, *, compact: bool, greyed: bool) -> Row:
+    state, spec = level_state(reading.value.level), reading.spec
+    role = "stale" if greyed or state is None else state.role
+    glyph = look.glyphs[state.glyph] if state is not None else " "
+    word = state.word.upper() if state is not None else ""
+    row: list[Cells] = [cells(glyph, look(role))]
+    if not compact:
+        row.append(cells(word, look(role, bold=True)))
+    row += [
+        cells(spec.title, look("stale" if greyed else "strong", bold=True)),
+        value_cells(reading, look, greyed=greyed),
+        cells(limit_words(spec, reading.value.level), look("muted")),
+        _over_spark(reading, snapshot, look, role),
+    ]
+    return Row(spec.name, tuple(row), tail=cells(spec.help, look("muted")))
+
+
+def _over_spark(reading: Reading, snapshot: Snapshot, look: Look, role: str) -> Cells:
+    """The last hour on a scale of the threshold; what was beyond it in the colour of the state."""
+    limit, trend = bound(reading.spec, reading.value.level), snapshot.trends.get(reading.spec.name)
+    if limit is None or trend is None:
+        return EMPTY
+    low = reading.spec.direction is Direction.LOW
+    columns = resample(trend.values, _SPARK)
+    roles = [
+        role if role == "stale" or (v is not None and (v < limit if low else v > limit)) else None
+        for v in columns
+    ]
+    return spark(columns, _SPARK, look, top=abs(limit) * HEADROOM, roles=roles)
+
+
+def _lost_row(reading: Reading, look: Look, *, compact: bool) -> Row:
+    row: list[Cells] = [cells(look.glyphs["none"], look("muted"))]
+    if not compact:
+        row.append(EMPTY)
+    row.append(cells(reading.spec.title, look("muted")))
+    reason = reading.value.reason or "no reason given"
+    return Row(reading.spec.name, tuple(row), tail=cells(reason, look("muted")))
+
+
+def fraction(spec: MetricSpec, value: float | None) -> float | None:
+    """Where a value stands on its meter, 0..1: of 100 % for shares, else of 1.2 times the limit."""
+    if value is None:
+        return None
+    if spec.unit == "%" and not (spec.limit is not None and spec.limit < 10):
+        return value / 100
+    if spec.unit == "score":
+        return value / 100
+    if spec.unit == "ratio":
+        return value
+    return value / (spec.limit * HEADROOM) if spec.limit else None
+
+
+def resource_entries(snapshot: Snapshot, look: Look, width: int, *, greyed: bool) -> list[Entry]:
+    """The rows of `Resources`: label, meter, value; in colour only past a threshold. `width` of the panel's inside."""
+    entries: list[Entry] = []
+    bar = width - 1 - 10 - 9 - 2
+    for item in _RESOURCES:
+        if item is None:
+            entries.append(Note())
+            continue
+        label, name = item
+        entries.append(_resource_row(label, reading(snapshot.metrics, name), name, look, bar, greyed))
+    return entries
+
+
+def _resource_row(label: str, found: Reading | None, name: str, look: Look, bar: int, greyed: bool) -> Row:
+    if found is None or found.value.value is None:
+        return Row(
+            name if found is not None else None,
+            (cells(label, look("muted")), meter(None, bar, look), cells(look.glyphs["none"], look("muted"))),
+        )
+    state = level_state(found.value.level)
+    bad = state is not None and not state.calm
+    role = "stale" if greyed else state.role if state is not None and bad else "s2"
+    shown = list(value_cells(found, look, greyed=greyed))
+    if state is not None and bad and not greyed:
+        shown.insert(0, piece(f"{look.glyphs[state.glyph]} ", look(state.role)))
+    return Row(
+        name,
+        (
+            cells(label, look("stale" if greyed else state.role if state is not None and bad else "muted")),
+            meter(fraction(found.spec, found.number), bar, look, role=role),
+            shown,
+        ),
+    )

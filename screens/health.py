@@ -1,0 +1,211 @@
+"""1 Health: is the platform well, and what is not."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+
+from screens.base import EVERYTHING, ConsoleScreen, Layout
+from screens.component_detail import ComponentDetail
+from screens.component_panel import ComponentPanel
+from screens.components import (
+    columns_of,
+    component_entries,
+    counts,
+    group_of,
+    health_by_name,
+    listed,
+    metric_of,
+    state_of,
+)
+from screens.figures import (
+    RESOURCE_COLUMNS,
+    over_columns,
+    over_entries,
+    over_threshold,
+    resource_entries,
+    unavailable,
+)
+from screens.metric_detail import MetricDetail
+from screens.timeline import event_columns, event_entries
+from screens.verdict_line import VerdictLine
+from screens.vitals import VITALS, vital_tiles
+from widgets.live_table import LiveTable
+from widgets.panel import set_subtitle, set_title
+from widgets.states import UNKNOWN
+from widgets.tile import Tile, TileLine
+
+_MIN_LOWER = 8
+_MIN_EVENTS = 5
+
+
+class HealthScreen(ConsoleScreen):
+    """Verdict, vital figures, components, what is over a threshold, resources, events."""
+
+    NUMBER = 1
+    AUTO_FOCUS: ClassVar[str | None] = "#components"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "app.refresh", "refresh", id="health.refresh"),
+    ]
+
+    def compose_body(self) -> Iterable[Widget]:
+        with Vertical():
+            yield VerdictLine(id="verdict")
+            with Horizontal(id="tiles"):
+                for i, _ in enumerate(VITALS):
+                    tile = Tile(id=f"tile-{i}")
+                    tile.set_class(i >= 4, "wide-only")
+                    yield tile
+            yield TileLine(id="vitals")
+            with Horizontal(id="columns"):
+                with Vertical(id="main"):
+                    yield LiveTable(id="components", empty="no component was checked yet")
+                    with Horizontal(id="lower"):
+                        with Vertical(id="lower-left"):
+                            yield LiveTable(id="over", empty="no metric was read yet")
+                            yield LiveTable(id="events", header=False, empty="nothing happened yet")
+                        yield LiveTable(id="resources", header=False, empty="")
+                with Vertical(id="side"):
+                    yield ComponentPanel(id="component")
+                    yield LiveTable(id="side-resources", header=False, empty="")
+
+    def on_mount(self) -> None:
+        for name, title in (
+            ("components", "Components"),
+            ("over", "Over threshold"),
+            ("events", "Events"),
+            ("resources", "Resources"),
+            ("side-resources", "Resources"),
+        ):
+            set_title(self._table(name), title)
+
+    def _table(self, name: str) -> LiveTable:
+        return self.query_one(f"#{name}", LiveTable)
+
+    # Drawing
+
+    def update(self, changed: frozenset[str]) -> None:
+        if changed & {"health", "metrics", "link", "agent", "overall"}:
+            self._draw_verdict()
+            self._draw_components()
+        if changed & {"metrics", "trends", "link", "agent"}:
+            self._draw_figures()
+        if "events" in changed or changed == EVERYTHING:
+            self._draw_events()
+        if changed & {"health", "metrics", "link", "agent", "overall"}:
+            self._arrange_heights()
+            self._draw_selected()
+
+    def update_ages(self) -> None:
+        self._draw_verdict()
+        self._draw_components()
+        self._draw_selected()
+
+    def _draw_verdict(self) -> None:
+        tally = counts(self.snapshot, self.now, greyed=self.greyed)
+        self.query_one(VerdictLine).show(self.snapshot.overall, tally, greyed=self.greyed)
+
+    def _draw_components(self) -> None:
+        compact = self.arrangement is Layout.COMPACT
+        entries = component_entries(self.snapshot, self.now, self.look, compact=compact, greyed=self.greyed)
+        table = self._table("components")
+        table.show(columns_of(compact), entries)
+        checks = len(listed(self.snapshot))
+        every = f"{self.snapshot.agent.tick_s:g} s"
+        set_subtitle(table, f"{checks} checks, every {every}" if checks else "")
+
+    def _draw_figures(self) -> None:
+        compact = self.arrangement is Layout.COMPACT
+        tiles = vital_tiles(self.snapshot, self.look, greyed=self.greyed)
+        if compact:
+            self.query_one(TileLine).show(tiles[:4])
+        else:
+            for i, facts in enumerate(tiles):
+                self.query_one(f"#tile-{i}", Tile).show(facts)
+        over = self._table("over")
+        over.show(
+            over_columns(self.arrangement.value),
+            over_entries(self.snapshot, self.look, compact=compact, greyed=self.greyed),
+            header=not compact,
+        )
+        set_subtitle(over, self._over_words())
+        name = "side-resources" if self.arrangement is Layout.WIDE else "resources"
+        if not compact:
+            resources = self._table(name)
+            width = resources.content_size.width
+            entries = resource_entries(self.snapshot, self.look, width, greyed=self.greyed)
+            resources.show(RESOURCE_COLUMNS, entries)
+
+    def _over_words(self) -> str:
+        metrics = self.snapshot.metrics
+        if metrics.at is None:
+            return ""
+        bad, lost = over_threshold(metrics), len(unavailable(metrics))
+        words = [f"{len(bad)} of {len(metrics.specs)} metrics"]
+        if lost:
+            words.append(f"{lost} without a value")
+        return ", ".join(words)
+
+    def _draw_events(self) -> None:
+        self._table("events").show(
+            event_columns(seconds=True), event_entries(self.snapshot.events, self.look)
+        )
+
+    def _draw_selected(self) -> None:
+        if self.arrangement is not Layout.WIDE:
+            return
+        name = self._table("components").selected
+        health = health_by_name(self.snapshot).get(name or "")
+        state = UNKNOWN
+        if health is not None:
+            state = state_of(health, self.snapshot, self.now, greyed=self.greyed)
+        spec = self.snapshot.metrics.specs.get(metric_of(name or ""))
+        self.query_one(ComponentPanel).show(health, state, spec, self.now, self.look)
+
+    def _arrange_heights(self) -> None:
+        """Components get what they need, the rest goes to what is over a threshold, then to events."""
+        compact = self.arrangement is Layout.COMPACT
+        main = self.query_one("#main").size.height
+        if not main:
+            return
+        parts = listed(self.snapshot)
+        groups = 0 if compact else len({group_of(p.check.component) for p in parts})
+        wanted = max(len(parts), 1) + groups + 3
+        self._set_height("components", min(wanted, max(main - _MIN_LOWER, 5)))
+        lower = main - min(wanted, max(main - _MIN_LOWER, 5))
+        over = self._table("over")
+        if compact:
+            self._set_height("over", lower)
+        else:
+            rows = len(over.entries) + 3
+            self._set_height("over", min(max(rows, 4), max(lower - _MIN_EVENTS, 4)))
+
+    def _set_height(self, name: str, height: int) -> None:
+        styles = self._table(name).styles
+        if styles.height is None or styles.height.value != height:
+            styles.height = height
+
+    # Going deeper
+
+    def on_live_table_highlighted(self, event: LiveTable.Highlighted) -> None:
+        if event.table.id == "components":
+            self._draw_selected()
+
+    def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
+        match event.table.id:
+            case "components":
+                self.app.push_screen(ComponentDetail(event.key, number=self.number))
+            case "over" | "resources" | "side-resources":
+                self.app.push_screen(MetricDetail(event.key, number=self.number))
+            case "events":
+                self._open_subject(event.key)
+
+    def _open_subject(self, key: str) -> None:
+        """What an event is about, if it is something that has details."""
+        subject = next((e.subject for e in self.snapshot.events if str(e.id) == key), "")
+        if subject in health_by_name(self.snapshot):
+            self.app.push_screen(ComponentDetail(subject, number=self.number))
+        elif subject in self.snapshot.metrics.specs:
+            self.app.push_screen(MetricDetail(subject, number=self.number))

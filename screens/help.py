@@ -1,0 +1,113 @@
+"""`?`: the keys that work on this screen, written from its bindings, and what the signs mean."""
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+
+from widgets.cells import Cells, fit
+from widgets.key_row import key_label
+from widgets.line_widget import LineWidget
+from widgets.panel import set_title
+
+Section = tuple[str, list[tuple[Binding, ...]]]
+
+_SIGNS = (
+    ("ok", "ok", "fine"),
+    ("warn", "warn", "degraded, warning"),
+    ("crit", "crit", "down, critical"),
+    ("stale", "stale", "too old to trust"),
+    ("unknown", "stale", "could not be asked"),
+    ("none", "muted", "no value, with its reason"),
+)
+
+
+def sections_of(screen: Screen[object]) -> list[Section]:
+    """The bindings in force on `screen`: of the focused panel, of the screen, everywhere; each action once."""
+    sections: dict[str, list[tuple[Binding, ...]]] = {}
+    actions: dict[str, list[Binding]] = {}
+    titles: dict[str, str] = {}
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if not binding.description:
+            continue
+        key = binding.id or binding.action
+        actions.setdefault(key, []).append(binding)
+        titles.setdefault(key, _title(active.node, screen))
+    for key, bindings in actions.items():
+        sections.setdefault(titles[key], []).append(tuple(bindings))
+    order = ("this panel", "this screen", "everywhere")
+    return [(title, sections[title]) for title in order if title in sections]
+
+
+def _title(node: DOMNode, screen: Screen[object]) -> str:
+    if node is screen:
+        return "this screen"
+    return "everywhere" if node is screen.app else "this panel"
+
+
+class HelpBody(LineWidget):
+    """The lines of the help, scrolled by its dialog."""
+
+    def __init__(self, sections: list[Section]) -> None:
+        super().__init__(id="help-body")
+        self._sections = sections
+
+    @property
+    def rows(self) -> int:
+        return len(self._lines(70))
+
+    def build(self, width: int, height: int) -> list[Cells]:
+        return self._lines(width)
+
+    def _lines(self, width: int) -> list[Cells]:
+        lines: list[Cells] = []
+        for title, actions in self._sections:
+            lines.append((self.text(title, "strong", bold=True),))
+            entries = [self._entry(bindings) for bindings in actions]
+            half = width // 2
+            for i in range(0, len(entries), 2):
+                row = fit(entries[i], half, self.ellipsis)
+                if i + 1 < len(entries):
+                    row += fit(entries[i + 1], width - half, self.ellipsis)
+                lines.append(row)
+            lines.append(())
+        lines.append((self.text("signs", "strong", bold=True),))
+        for i in range(0, len(_SIGNS), 2):
+            row: list[Segment] = []
+            for glyph, role, word in _SIGNS[i : i + 2]:
+                sign = (self.text(f"  {self.look.glyphs[glyph]}          ", role), self.text(word, "muted"))
+                row += fit(sign, width // 2, self.ellipsis)
+            lines.append(row)
+        return lines
+
+    def _entry(self, bindings: tuple[Binding, ...]) -> Cells:
+        keys = " ".join(dict.fromkeys(key_label(b, self.look.glyphs.keys) for b in bindings))
+        return (
+            self.text(f"  {keys:<10} ", "accent", bold=True),
+            self.text(bindings[0].description, "text"),
+        )
+
+
+class HelpScreen(ModalScreen[None]):
+    """A dialog over the screen it explains."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,enter,q", "dismiss", "close", id="help.close"),
+    ]
+
+    def __init__(self, title: str, sections: list[Section]) -> None:
+        super().__init__()
+        self._heading = title
+        self._sections = sections
+
+    def compose(self) -> ComposeResult:
+        yield HelpBody(self._sections)
+
+    def on_mount(self) -> None:
+        body = self.query_one(HelpBody)
+        set_title(body, self._heading, subtitle="esc closes")
+        body.styles.height = body.rows + 2

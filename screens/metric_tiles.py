@@ -1,0 +1,196 @@
+"""The figures of Metrics: tiles with a meter, areas with axes, rows with a sparkline. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.domain import format as fmt
+from console.domain.metric import Direction, MetricSpec, Series
+from console.domain.snapshot import Metrics, Snapshot
+from screens.figures import Reading, fraction, plain_number, reading, value_cells, value_role
+from widgets.area_chart import AreaFacts
+from widgets.cells import EMPTY, Cells, cells, piece
+from widgets.charts import resample, spark
+from widgets.live_table import Column, Entry, Row
+from widgets.look import Look
+from widgets.scale import axis
+from widgets.states import level_state
+from widgets.tile import TileFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TileSpec:
+    metric: str
+    title: str
+
+
+TILES = (
+    TileSpec("avg_execution_time", "avg latency"),
+    TileSpec("p95_execution_time", "p95"),
+    TileSpec("p99_execution_time", "p99"),
+    TileSpec("success_under_500ms_pct", "success"),
+    TileSpec("orders_per_second", "orders"),
+    TileSpec("error_rate", "errors"),
+)
+MORE = (
+    ("throughput", "orders_per_second"),
+    ("error rate", "error_rate"),
+    ("websocket", "websocket_connections"),
+    ("db pool", "connection_pool_pct"),
+    ("cpu", "cpu_usage"),
+)
+MORE_COLUMNS = (
+    Column("", 10),
+    Column("", 14, right=True),
+    Column("", None),
+    Column("", 18, right=True),
+)
+
+
+def metric_tile(tile: TileSpec, snapshot: Snapshot, look: Look, *, greyed: bool) -> TileFacts:
+    """Value, state, meter, limit."""
+    found = reading(snapshot.metrics, tile.metric)
+    if found is None or found.value.value is None:
+        reason = "" if found is None or snapshot.metrics.at is None else found.value.reason or "no value"
+        return TileFacts(
+            tile.title, tile.title, look.glyphs["none"], role="muted", footnote=cells(reason, look("muted"))
+        )
+    number, unit = fmt.value_and_unit(found.spec, found.value.value)
+    return TileFacts(
+        tile.title,
+        tile.title,
+        number,
+        unit,
+        role=value_role(found, greyed=greyed),
+        state=_state(found, look, greyed=greyed),
+        footnote=cells(limit_note(found.spec) or _peak_note(found.spec, snapshot), look("muted")),
+        fraction=fraction(found.spec, found.number),
+        stale=greyed,
+    )
+
+
+def _state(found: Reading, look: Look, *, greyed: bool) -> Cells:
+    state = level_state(found.value.level)
+    if state is None:
+        return EMPTY
+    if greyed:
+        return (piece(f"{look.glyphs['stale']} ", look("stale")), piece("stale", look("stale")))
+    word = look("muted") if state.calm else look(state.role)
+    return (piece(f"{look.glyphs[state.glyph]} ", look(state.role)), piece(state.word, word))
+
+
+def limit_note(spec: MetricSpec) -> str:
+    """`limit 500`, `floor 99.9`, `warn at 80`; empty without a threshold."""
+    if spec.limit is None:
+        return ""
+    word = "floor" if spec.direction is Direction.LOW else "limit" if spec.critical is not None else "warn at"
+    return f"{word} {plain_number(spec.limit, spec, unit=False)}"
+
+
+def _peak_note(spec: MetricSpec, snapshot: Snapshot) -> str:
+    """What a figure without a threshold is measured against: the highest of its last hour."""
+    trend = snapshot.trends.get(spec.name)
+    known = [] if trend is None else [v for v in trend.values if v is not None]
+    return f"peak {fmt.value_and_unit(spec, max(known))[0]} in 1 h" if known else ""
+
+
+def area_facts(
+    metric: str,
+    unit: str,
+    snapshot: Snapshot,
+    series: Mapping[str, Series],
+    earlier: Mapping[str, Series],
+    start: datetime,
+    end: datetime,
+    look: Look,
+    *,
+    greyed: bool,
+) -> AreaFacts | None:
+    """One area under the latency plot; None for a metric the catalogue doesn't have."""
+    found = reading(snapshot.metrics, metric)
+    if found is None:
+        return None
+    source = series.get(metric)
+    values = source.values if source is not None else ()
+    spec = found.spec
+    ceiling = 100.0 if spec.unit == "%" else None
+    near = spec.limit is not None and any(v is not None and v > spec.limit * 0.5 for v in values)
+    limit = spec.limit if near else None
+    head = value_cells(found, look, greyed=greyed)
+    if found.value.value is not None:
+        head = (head[0], piece(f" {unit}", look("stale" if greyed else "faint")))
+    elif found.value.reason:
+        head = (*head, piece(f" {found.value.reason}", look("muted")))
+    return AreaFacts(
+        head=tuple(head),
+        fact=_area_fact(spec, values, earlier.get(metric), look),
+        values=tuple(values),
+        start=start,
+        end=end,
+        y=axis(values, limit=limit, decimals=spec.decimals, ticks=4, ceiling=ceiling),
+        limit=limit,
+        floor=spec.direction is Direction.LOW,
+        over="crit" if spec.critical is not None else "warn",
+        stale=greyed,
+    )
+
+
+def _area_fact(spec: MetricSpec, values: Sequence[float | None], earlier: Series | None, look: Look) -> Cells:
+    """The peak within the window; in a comparison yesterday's mean."""
+    if earlier is not None:
+        before = [v for v in earlier.values if v is not None]
+        mean = fmt.value_and_unit(spec, sum(before) / len(before))[0] if before else "no data"
+        return cells(f"yesterday {mean}", look("muted"))
+    known = [v for v in values if v is not None]
+    if not known:
+        return EMPTY
+    return cells(f"peak {fmt.metric(spec, max(known))}", look("muted"))
+
+
+def more_entries(
+    snapshot: Snapshot, series: Mapping[str, Series], look: Look, width: int, *, greyed: bool
+) -> list[Entry]:
+    """The rows of `More`: label, value, sparkline, what it is measured against. `width` of the panel's inside."""
+    bar = width - 1 - 10 - 14 - 18 - 3
+    return [_more_row(label, name, snapshot.metrics, series, look, bar, greyed) for label, name in MORE]
+
+
+def _more_row(
+    label: str,
+    name: str,
+    metrics: Metrics,
+    series: Mapping[str, Series],
+    look: Look,
+    width: int,
+    greyed: bool,
+) -> Row:
+    found = reading(metrics, name)
+    if found is None:
+        return Row(
+            None, (cells(label, look("muted")), cells(look.glyphs["none"], look("muted")), EMPTY, EMPTY)
+        )
+    source = series.get(name)
+    values = source.values if source is not None else ()
+    spec = found.spec
+    known = [v for v in values if v is not None]
+    top = spec.limit * 1.2 if spec.limit is not None else max(known, default=1.0) * 1.6
+    if spec.unit == "%" and spec.limit is not None and spec.limit >= 10:
+        top = 100.0
+    limit = spec.limit
+    over = "crit" if spec.critical is not None else "warn"
+    roles = [
+        "stale" if greyed else over if v is not None and limit is not None and v > limit else None
+        for v in resample(values, width)
+    ]
+    note = limit_note(spec) or (f"peak {fmt.value_and_unit(spec, max(known))[0]}" if known else "")
+    if found.value.value is None:
+        note = found.value.reason or "no value"
+    return Row(
+        name,
+        (
+            cells(label, look("muted")),
+            value_cells(found, look, greyed=greyed),
+            spark(values, width, look, top=top, roles=roles, role="stale" if greyed else "s1"),
+            cells(note, look("muted")),
+        ),
+    )

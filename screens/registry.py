@@ -1,0 +1,34 @@
+"""The screen row: every finished screen registers here, once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from screens.base import ConsoleScreen
+from screens.health import HealthScreen
+from screens.metrics import MetricsScreen
+from widgets.tab_row import Tab
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A screen of the row: its number is its key, `mode` its name in the app."""
+
+    number: int
+    title: str
+    short: str
+    help: str
+    screen: Callable[[], ConsoleScreen]
+
+    @property
+    def mode(self) -> str:
+        return self.title.lower()
+
+    @property
+    def tab(self) -> Tab:
+        return Tab(self.number, self.title, self.short)
+
+
+SCREENS: tuple[Entry, ...] = (
+    Entry(1, "Health", "Health", "is the platform well, and what is not", HealthScreen),
+    Entry(2, "Metrics", "Metrics", "figures and plots over a window of time", MetricsScreen),
+)

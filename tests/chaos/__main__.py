@@ -1,0 +1,45 @@
+"""Long kill tests: `python -m tests.chaos --n ROUNDS --seed SEED [--scenario NAME]`.
+
+Each round starts the program, kills a random process of its tree at a random moment, ends the rest with SIGTERM, and
+checks that nothing survives and that the next start works with all data. The same seed makes the same choices.
+"""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .census import Failure
+from .scenarios import SCENARIOS, Book, play
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
+    parser.add_argument("--n", type=int, default=20, help="rounds (default 20)")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round (default 1)")
+    parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="demo")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the state folder of a run without failure, too"
+    )
+    options = parser.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="tradex chaos "))
+    book = Book()
+    for seed in range(options.seed, options.seed + options.n):
+        began = time.monotonic()
+        try:
+            told = play(SCENARIOS[options.scenario], home / "state", random.Random(seed), book)
+        except Failure as failure:
+            print(f"seed {seed}: FAILED: {failure}\nstate folder: {home / 'state'}", flush=True)
+            return 1
+        print(f"seed {seed}: {time.monotonic() - began:5.1f} s: {told}", flush=True)
+    print(f"{options.n} rounds of {options.scenario}: nothing outlived them, nothing was lost")
+    if not options.keep:
+        shutil.rmtree(home)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""`python -m tests.pictures`: draw the README's pictures from the real app on a real, running demo."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from console.app import TradexApp
+from console.feed import LiveFeed
+from tests.demo import Demo
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+async def draw(demo: Demo, key: str) -> str:
+    """The screen behind `key` at 120x40, once it is full."""
+    password = (demo.state / "secrets" / "alice").read_text()
+    app = TradexApp(LiveFeed(demo.info["store_url"], user="alice", password=password), theme="dark")
+    async with app.run_test(size=(120, 40)) as pilot:
+        while not app.feed.snapshot.health:
+            await pilot.pause(0.1)
+        await pilot.press(key)
+        await pilot.pause(5)
+        return app.export_screenshot(title="tradex")
+
+
+def main() -> None:
+    DOCS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        demo = Demo(Path(folder) / "state")
+        demo.start()
+        try:
+            asyncio.run(asyncio.sleep(60))  # so that the live part of the plots is more than a dot
+            for name, key in {"health": "1", "metrics": "2"}.items():
+                (DOCS / f"{name}.svg").write_text(asyncio.run(draw(demo, key)))
+        finally:
+            demo.stop()
+
+
+if __name__ == "__main__":
+    main()

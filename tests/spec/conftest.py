@@ -1,0 +1,31 @@
+"""One running demo for all acceptance tests of a worker; they run one after another on it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.demo import Demo
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "demo" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("demo"))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that is live. The folder's name has a space, as a person's may."""
+    running = Demo(tmp_path_factory.mktemp("state of") / "a demo")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_drill_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "demo" in request.fixturenames:
+        request.getfixturevalue("demo").run("drill", "--stop")

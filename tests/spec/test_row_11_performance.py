@@ -1,0 +1,99 @@
+"""Row 11, begun: four collectors each tick, thresholds, a source that fails disturbs no other.
+
+Every figure is computed again here by SQL of this test, not taken from the catalogue.
+"""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.demo import Demo
+
+GROUPS = {"order_execution", "database", "api", "system"}
+ORDERS = """
+    SELECT count(*) FILTER (WHERE status = 'executed' AND executed_at > $1 AND executed_at <= $2) AS executed,
+           count(*) FILTER (WHERE status = 'failed' AND created_at > $1 AND created_at <= $2) AS failed,
+           avg(execution_time) FILTER (WHERE status = 'executed' AND executed_at > $1 AND executed_at <= $2) AS avg,
+           percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY execution_time)
+               FILTER (WHERE status = 'executed' AND executed_at > $1 AND executed_at <= $2) AS quantiles
+    FROM orders WHERE created_at > $1 - interval '2 minutes'
+"""
+
+
+async def figures(demo: Demo) -> None:
+    """Compare one tick's order metrics with the platform's rows of exactly its window, within 2 %."""
+    metrics = demo.metrics()
+    end = datetime.fromisoformat(metrics["error_rate"]["at"])
+    begin = end - timedelta(seconds=metrics["error_rate"]["window_s"])
+    platform = await demo.platform()
+    try:
+        row = await platform.fetchrow(ORDERS, begin, end)
+    finally:
+        await platform.close()
+    assert row["executed"] > 100
+    expected = {
+        "avg_execution_time": float(row["avg"]),
+        "p50_execution_time": row["quantiles"][0],
+        "p95_execution_time": row["quantiles"][1],
+        "error_rate": 100 * row["failed"] / (row["failed"] + row["executed"]),
+    }
+    for name, value in expected.items():
+        # A fiftieth, or one order where the share itself is that small.
+        slack = max(0.02 * value, 100 / row["executed"] if name == "error_rate" else 0)
+        assert abs(metrics[name]["value"] - value) <= slack, (name, metrics[name], value)
+
+
+async def test_order_figures_equal_plain_sql_at_rest(demo: Demo) -> None:
+    demo.until(lambda: demo.metrics()["p95_execution_time"]["value"])
+    await figures(demo)
+
+
+@pytest.mark.parametrize(
+    ("drill", "metric", "level"),
+    [
+        ("latency", "p95_execution_time", "critical"),
+        ("errors", "error_rate", "critical"),
+        ("cpu", "cpu_usage", "critical"),
+    ],
+)
+async def test_a_drill_passes_its_threshold_equals_plain_sql_and_goes_away(
+    demo: Demo, drill: str, metric: str, level: str
+) -> None:
+    assert demo.run("drill", drill, "--for", "120").returncode == 0
+    demo.until(lambda: demo.metrics()[metric]["level"] == level, 60)
+    assert demo.run("status").returncode == 3
+    await figures(demo)
+    assert demo.run("drill", drill, "--stop").returncode == 0
+    demo.until(lambda: demo.metrics()[metric]["level"] == "ok", 60)
+
+
+def test_four_collectors_have_values_each_tick(demo: Demo) -> None:
+    first = demo.metrics()
+    second = demo.until(
+        lambda: m if (m := demo.metrics())["error_rate"]["at"] != first["error_rate"]["at"] else None
+    )
+    for metrics in (first, second):
+        assert {m["group"] for m in metrics.values() if m["value"] is not None} >= GROUPS
+
+
+def test_an_unplugged_source_is_null_with_its_reason_and_the_others_are_untouched(demo: Demo) -> None:
+    assert demo.run("drill", "cache-down", "--for", "60").returncode == 0
+    gone = demo.until(lambda: m if (m := demo.metrics())["redis_hit_pct"]["value"] is None else None)
+    assert "refused" in gone["redis_hit_pct"]["reason"]
+    assert gone["error_rate"]["value"] is not None
+    assert gone["cpu_usage"]["value"] is not None
+    assert gone["database_connections"]["value"] is not None
+    assert demo.run("drill", "cache-down", "--stop").returncode == 0
+    demo.until(lambda: demo.metrics()["redis_hit_pct"]["value"] is not None)
+
+
+async def test_ticks_keep_their_schedule(demo: Demo) -> None:
+    store = await demo.store()
+    try:
+        rows = await store.fetch(
+            "SELECT at FROM console.tick WHERE at > now() - interval '1 minute' ORDER BY at DESC LIMIT 8"
+        )
+    finally:
+        await store.close()
+    for row in rows:
+        assert row["at"].timestamp() % 2 == 0

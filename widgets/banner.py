@@ -1,0 +1,142 @@
+"""The first row: where you are, as whom, who watches, how old the data is, what is wrong, what time it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.segment import Segment
+
+from console.domain import format as fmt
+from console.domain.metric import Level
+from console.domain.snapshot import Snapshot
+from themes.palette import environment_role
+from widgets.cells import Cells, join, measure, space
+from widgets.line_widget import LineWidget
+
+COMPACT_BELOW = 100
+_SHORT_NAMES = {"production": "PROD", "staging": "STAGE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One fact of the banner. `keep`: the lowest is dropped first; `right`: which group it stands in."""
+
+    content: Cells
+    keep: int
+    right: bool = False
+
+
+class Banner(LineWidget):
+    """Everything of the first row but the clock. Parts are dropped by priority until the rest fits."""
+
+    DEFAULT_CSS = "Banner { height: 1; width: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="banner")
+        self._snapshot: Snapshot | None = None
+        self._now: datetime | None = None
+
+    def show(self, snapshot: Snapshot, now: datetime) -> None:
+        self._snapshot, self._now = snapshot, now
+        self.redraw()
+
+    def build(self, width: int, height: int) -> list[Cells]:
+        if self._snapshot is None or self._now is None:
+            return []
+        compact = self.app.size.width < COMPACT_BELOW
+        parts = self._parts(self._snapshot, self._now, compact)
+        gap: Cells = space(2)
+        if not compact:
+            gap = (
+                Segment(" "),
+                self.text(self.look.glyphs["separator"], "grid"),
+                Segment(" "),
+            )
+        while True:
+            left = join((p.content for p in parts if not p.right), gap)
+            right = join((p.content for p in parts if p.right), gap)
+            room = width - measure(left) - measure(right)
+            if room >= 2 or len(parts) <= 1:
+                break
+            parts.remove(min(parts, key=lambda p: p.keep))
+        return [[*left, *space(max(room, 0)), *right]]
+
+    def _parts(self, snapshot: Snapshot, now: datetime, compact: bool) -> list[Part]:
+        link, text = snapshot.link, self.text
+        parts = [Part(self._environment(link.environment, compact), 99)]
+        if link.store:
+            parts.append(
+                Part((text("pg ", "faint"), text(link.store, "text")), 20)
+                if not compact
+                else Part((text("pg:", "faint"), text(link.role, "text")), 40)
+            )
+        if link.user:
+            role = () if compact else (text(f" {link.role}", "muted"),)
+            parts.append(Part((text(link.user, "text"), *role), 30 if not compact else 25))
+        if link.read_only:
+            parts.append(Part((text("read-only", "pending"),), 60))
+        parts.append(self._leader(snapshot, compact))
+        if (age := snapshot.data_age(now)) is not None:
+            parts.append(self._age(snapshot, now, fmt.age(age), compact))
+        parts.extend(self._counts(snapshot, compact))
+        if link.time_scale != 1:
+            word = () if compact else (text("time ", "faint"),)
+            parts.append(Part((*word, text(f"x{link.time_scale:g}", "pending")), 50, right=True))
+        return parts
+
+    def _environment(self, environment: str, compact: bool) -> Cells:
+        name = environment or "no environment"
+        shown = _SHORT_NAMES.get(name.lower(), name.upper()) if compact else name.upper()
+        style = self.look.chip(environment_role(environment) if environment else "stale")
+        return (Segment(" "), Segment(f" {self.text(shown).text} ", style))
+
+    def _leader(self, snapshot: Snapshot, compact: bool) -> Part:
+        leader = snapshot.agent.leader
+        if leader is None:
+            word = "no agent"
+            return Part((self.text(f"{self.look.glyphs['warn']} {word}", "warn", bold=True),), 70)
+        if compact:
+            return Part((self.text(leader, "muted"),), 15)
+        return Part((self.text("lead ", "faint"), self.text(leader, "text")), 35)
+
+    def _age(self, snapshot: Snapshot, now: datetime, age: str, compact: bool) -> Part:
+        stale = snapshot.is_stale(snapshot.metrics.at, now)
+        word = () if compact else (self.text("data ", "faint"),)
+        if stale:
+            return Part((*word, self.text(f"{self.look.glyphs['stale']} {age}", "stale", bold=True)), 80)
+        return Part((*word, self.text(age, "text")), 45)
+
+    def _counts(self, snapshot: Snapshot, compact: bool) -> Sequence[Part]:
+        values = snapshot.metrics.values.values()
+        content: list[Segment] = []
+        for level, role, word in ((Level.CRITICAL, "crit", "crit"), (Level.WARNING, "warn", "warn")):
+            count = sum(v.level is level for v in values)
+            if count:
+                if content:
+                    content.append(Segment(" "))
+                label = f"{self.look.glyphs[role]} {count}" + ("" if compact else f" {word}")
+                content.append(self.text(label, role, bold=True))
+        return [Part(content, 90, right=True)] if content else []
+
+
+class Clock(LineWidget):
+    """The time in UTC, with seconds, in a widget of its own: its tick repaints nothing else."""
+
+    DEFAULT_CSS = "Clock { height: 1; width: 16; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="clock")
+        self._now: datetime | None = None
+
+    def show(self, now: datetime) -> None:
+        self._now = now
+        self.redraw()
+
+    def build(self, width: int, height: int) -> list[Cells]:
+        if self._now is None:
+            return []
+        time = self.text(fmt.clock(self._now), "strong", bold=True)
+        if self.app.size.width < COMPACT_BELOW:
+            return [[*space(width - 10), time, self.text("Z ", "faint")]]
+        separator = self.text(self.look.glyphs["separator"], "grid")
+        return [[Segment(" "), separator, Segment(" "), time, self.text(" UTC ", "faint")]]

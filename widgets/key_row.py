@@ -1,0 +1,80 @@
+"""The last row: the keys that work now, from the bindings in force; help and quit always at the right."""
+
+from collections.abc import Iterable, Mapping
+
+from rich.segment import Segment
+from textual.binding import Binding
+from textual.screen import Screen
+
+from widgets.cells import Cells, measure, space
+from widgets.line_widget import LineWidget
+
+_ALWAYS = ("app.help", "app.quit")
+
+
+class KeyRow(LineWidget):
+    """`key label` pairs in the order of the bindings (focused widget, screen, app); what doesn't fit is left out."""
+
+    DEFAULT_CSS = "KeyRow { height: 1; width: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+
+    def _changed(self, screen: Screen[object]) -> None:
+        self.redraw()
+
+    def build(self, width: int, height: int) -> list[Cells]:
+        bindings = list(shown_bindings(self.screen))
+        right = self._hints(b for name in _ALWAYS for b in bindings if b.id == name)
+        room = width - 1 - measure(right) - 2
+        left: list[Segment] = [Segment(" ")]
+        for binding in bindings:
+            if binding.id in _ALWAYS:
+                continue
+            hint = self._hints([binding])
+            gap = 2 if len(left) > 1 else 0
+            if measure(left) + gap + measure(hint) <= room:
+                left += [*space(gap), *hint]
+        return [[*left, *space(width - measure(left) - measure(right) - 1), *right, Segment(" ")]]
+
+    def _hints(self, bindings: Iterable[Binding]) -> list[Segment]:
+        hints: list[Segment] = []
+        for binding in bindings:
+            if hints:
+                hints += space(2)
+            hints += [
+                self.text(key_label(binding, self.look.glyphs.keys), "accent", bold=True),
+                self.text(f" {binding.description}", "muted"),
+            ]
+        return hints
+
+
+_NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "escape": "esc",
+    "enter": "⏎",
+    "space": "space",
+}
+
+
+def key_label(binding: Binding, keys: Mapping[str, str]) -> str:
+    """How a binding's key is written for a person."""
+    label = binding.key_display or " ".join(_NAMES.get(k, k) for k in binding.key.split(","))
+    return keys.get(label, label)
+
+
+def shown_bindings(screen: Screen[object]) -> Iterable[Binding]:
+    """The bindings with a hint that work on `screen` now, each action once."""
+    seen: set[str] = set()
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if binding.show and binding.description and active.enabled and (binding.id or "") not in seen:
+            seen.add(binding.id or "")
+            yield binding

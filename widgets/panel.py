@@ -1,0 +1,24 @@
+"""The frame of a panel: a thin round border with a title that becomes a chip while the panel has the focus."""
+
+from textual.content import Content
+from textual.widget import Widget
+
+from console.domain.text import printable
+
+
+def set_title(widget: Widget, title: str, *, subtitle: str | None = None) -> None:
+    """Put plain text into a widget's border; no text is ever read as markup."""
+    widget.border_title = _content(title)
+    if subtitle is not None:
+        set_subtitle(widget, subtitle)
+
+
+def set_subtitle(widget: Widget, subtitle: str) -> None:
+    """The short fact at the bottom right of a border; only redrawn when it changes."""
+    content = _content(subtitle)
+    if widget._border_subtitle != content:
+        widget.border_subtitle = content
+
+
+def _content(text: str) -> Content | None:
+    return Content(printable(text)) if text else None
