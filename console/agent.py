@@ -14,19 +14,19 @@ import platform as host
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from console import __version__
 from console.domain.errors import Fenced, StoreAway, TradexError
-from console.domain.health import Check
+from console.domain.health import Check, CheckPoint
 from console.domain.metric import MetricValue
 from console.gateway.platform import Platform
 from console.metrics import catalogue
 from console.monitors.collector import Collector
 from console.monitors.probes import Probes
 from console.settings import Settings, plain
+from console.store import health, maintenance, ticks
 from console.store import lease as leases
-from console.store import maintenance, ticks
 from console.store.lease import Lease
 from console.store.pool import Store
 
@@ -35,6 +35,7 @@ log = logging.getLogger("tradex.agent")
 _RETRY_S = 1.0
 _MAINTENANCE_EVERY_S = 600.0
 _CLOCK_EVERY_S = 15.0
+_AVAILABILITY = timedelta(hours=1)
 
 
 @dataclass
@@ -96,8 +97,12 @@ class Agent:
             self._store = await self._open_store()
             while True:
                 lease = await self._wait_for_lease(self._store)
-                collector = Collector(platform, metrics, tick_s=self.settings.agent.tick_s)
-                await self._lead(self._store, lease, probes, collector, metrics)
+                past = await self._platform_past(self._store)
+                collector = Collector(platform, metrics, tick_s=self.settings.agent.tick_s, past=past)
+                try:
+                    await self._lead(self._store, lease, probes, collector, metrics)
+                finally:
+                    collector.close()
         finally:
             self.vitals.leads = False
             with contextlib.suppress(Exception):
@@ -105,6 +110,15 @@ class Agent:
             if self._store is not None:
                 with contextlib.suppress(Exception):
                     await self._store.close()
+
+    async def _platform_past(self, store: Store) -> Sequence[CheckPoint]:
+        """What earlier leaders saw of the platform, so that availability does not start anew with each."""
+        try:
+            now = await store.now()
+            return await health.checks(store, "platform", start=now - _AVAILABILITY, end=now)
+        except TradexError as error:
+            log.warning("availability starts anew: %s", error)
+            return ()
 
     async def _open_store(self) -> Store:
         wanted = self.settings.store
@@ -158,12 +172,11 @@ class Agent:
                 duties.create_task(self._maintain_forever(store, lease))
         except* (Fenced, _LeaseLost):
             log.warning("lost the lease of fence %d", lease.fence)
-        except* asyncio.CancelledError:
-            with contextlib.suppress(TradexError):
-                await asyncio.shield(leases.release(store, lease))
-            raise
         finally:
             self.vitals.leads = False
+            # One that is stopped need not let its lease run out; after a loss this changes nothing.
+            with contextlib.suppress(TradexError, TimeoutError):
+                await asyncio.wait_for(leases.release(store, lease), _RETRY_S)
 
     async def _renew(self, store: Store, lease: Lease) -> None:
         """Keep the lease; gives up before anybody else can have it."""

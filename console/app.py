@@ -39,6 +39,7 @@ class TradexApp(App[None]):
 
     CSS_PATH = STYLESHEET
     TITLE = "tradex"
+    ALLOW_SELECT = False
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     MODES: ClassVar[dict[str, object]] = {entry.mode: entry.screen for entry in SCREENS}  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -52,7 +53,6 @@ class TradexApp(App[None]):
         Binding("colon", "command_palette", "commands", key_display=":", id="app.commands"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help"),
         Binding("q", "quit", "quit", id="app.quit"),
-        Binding("ctrl+c", "quit", "quit", show=False, id="app.interrupt"),
     ]
 
     def __init__(

@@ -56,7 +56,8 @@ class ConsoleScreen(Screen[None]):
     AUTO_FOCUS: ClassVar[str | None] = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "focus_pane(1)", "pane", id="screen.next-pane"),
-        Binding("shift+tab", "focus_pane(-1)", "pane back", show=False, id="screen.previous-pane"),
+        Binding("shift+tab", "focus_pane(-1)", "pane", show=False, id="screen.previous-pane"),
+        Binding("ctrl+c", "app.quit", "quit", show=False, id="screen.interrupt"),
     ]
 
     def __init__(self, *, number: int | None = None) -> None:
@@ -66,6 +67,9 @@ class ConsoleScreen(Screen[None]):
         self._pending: frozenset[str] = EVERYTHING
         self._unsubscribe: Callable[[], None] | None = None
         self._drawn_look: Look | None = None
+        # A screen hears of time and changes from its first moment on, but can draw only when it is composed.
+        self._framed = False
+        self._focus_before: Widget | None = None
 
     # What a screen fills in
 
@@ -125,11 +129,13 @@ class ConsoleScreen(Screen[None]):
         return Layout.WIDE if width >= 150 else Layout.NORMAL
 
     def on_mount(self) -> None:
+        self._framed = True
         self._arrange()
         self._unsubscribe = self.feed.subscribe(self._changed)
         self.refresh_frame()
 
     def on_unmount(self) -> None:
+        self._framed = False
         if self._unsubscribe is not None:
             self._unsubscribe()
 
@@ -141,12 +147,23 @@ class ConsoleScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
-        self.call_after_refresh(self._catch_up, EVERYTHING)
+        self.call_after_refresh(self._arranged)
+
+    def _arranged(self) -> None:
+        """The new size is laid out. A panel that was hidden meanwhile has lost the focus; it gets it back."""
+        self._catch_up(EVERYTHING)
+        before = self._focus_before
+        if self.focused is None and before is not None and before.is_attached:
+            fallback = self.query(self.AUTO_FOCUS).first() if self.AUTO_FOCUS else None
+            self.set_focus(before if before.display else fallback)
 
     def on_tab_row_clicked(self, event: TabRow.Clicked) -> None:
         self.host.go(event.number)
 
     def _arrange(self) -> None:
+        if not self._framed:
+            return
+        self._focus_before = self.focused or self._focus_before
         width, height = self.app.size
         tiny = width < TINY[0] or height < TINY[1]
         for layout in Layout:
@@ -162,7 +179,7 @@ class ConsoleScreen(Screen[None]):
         self._catch_up(changed)
 
     def _catch_up(self, changed: frozenset[str]) -> None:
-        if not self.is_attached or not self.query("#banner"):
+        if not self._framed:
             return
         changed, self._pending = changed | self._pending, frozenset()
         if self.refresh_frame():
@@ -185,6 +202,8 @@ class ConsoleScreen(Screen[None]):
 
     def second(self) -> None:
         """A second has passed on the store's clock."""
+        if not self._framed:
+            return
         if self.refresh_frame():
             self.update(EVERYTHING)
         else:

@@ -1,6 +1,7 @@
 """One component close up: every check of its last hour, percentiles, changes of status, what happened."""
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -40,7 +41,7 @@ _READ_EVERY = timedelta(seconds=2)
 
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The nearest-rank percentile of sorted values; `share` is 0..1."""
-    return ordered[min(max(round(share * len(ordered) + 0.5) - 1, 0), len(ordered) - 1)]
+    return ordered[min(max(math.ceil(share * len(ordered) - 1e-9) - 1, 0), len(ordered) - 1)]
 
 
 def status_changes(points: Sequence[CheckPoint]) -> list[tuple[datetime, Status, Status]]:
@@ -82,7 +83,7 @@ class ComponentDetail(ConsoleScreen):
                 yield LiveTable(id="happened", header=False, empty="nothing happened in the last hour")
 
     def on_mount(self) -> None:
-        set_title(self.query_one("#latency"), f"{short_name(self.component)} latency", subtitle="last hour")
+        set_title(self.query_one("#latency"), "Latency", subtitle="last hour")
         set_title(self.query_one("#facts"), "Last hour")
         set_title(self.query_one("#happened"), "What happened")
 
@@ -137,7 +138,7 @@ class ComponentDetail(ConsoleScreen):
         state = state_of(health, self.snapshot, self.now, greyed=self.greyed)
         (left, right), (detail, _) = head_lines(health, state, self.now, self.look)
         name = piece(f"  {short_name(self.component)}  ", self.look("strong", bold=True))
-        head.show([((name, *left, piece("   "), *detail), (*right, piece(" ")))], rows=1)
+        head.show([((name, *left, piece("   "), *detail), (*right, piece(" ")))])
 
     def _draw_plot(self) -> None:
         spec = self._spec
@@ -151,7 +152,7 @@ class ComponentDetail(ConsoleScreen):
             curves=(Curve("stale" if self.greyed else "s2", values, over=not self.greyed),),
             start=start,
             end=max(end, start + timedelta(seconds=1)),
-            y=axis(values, limit=limit, ticks=5, zoom=1),
+            y=axis(values, limit=limit, ticks=self.query_one(ChartPanel).ticks, zoom=1),
             limit=limit,
             limit_role="crit" if spec is not None and spec.critical is not None else "warn",
         )

@@ -30,7 +30,7 @@ class ComponentPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield FactList(id="component-head", classes="inner", rows=2)
         yield Plot(id="component-plot", classes="inner", empty="no answers in the last hour")
-        yield FactList(id="component-facts", classes="inner", rows=4)
+        yield FactList(id="component-facts", classes="inner", rows=5)
 
     def show(
         self, health: ComponentHealth | None, state: State, spec: MetricSpec | None, now: datetime, look: Look

@@ -108,9 +108,9 @@ def value_role(reading: Reading, *, greyed: bool = False) -> str:
 
 def value_cells(reading: Reading, look: Look, *, greyed: bool = False) -> Cells:
     """`356 ms`: the number bold, the unit faint."""
-    number, unit = fmt.value_and_unit(reading.spec, reading.value.value)
     if reading.value.value is None:
-        return cells(number, look("muted"))
+        return cells(look.glyphs["none"], look("muted"))
+    number, unit = fmt.value_and_unit(reading.spec, reading.value.value)
     parts = [piece(number, look(value_role(reading, greyed=greyed), bold=True))]
     if unit:
         parts.append(piece(f" {unit}", look("stale" if greyed else "faint")))

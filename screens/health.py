@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widget import Widget
 
 from screens.base import EVERYTHING, ConsoleScreen, Layout
@@ -41,6 +42,16 @@ _MIN_LOWER = 8
 _MIN_EVENTS = 5
 
 
+class Shares(Vertical):
+    """The column whose panels share its height; says when there is more or less of it."""
+
+    class Changed(Message):
+        """The column has another size."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Changed())
+
+
 class HealthScreen(ConsoleScreen):
     """Verdict, vital figures, components, what is over a threshold, resources, events."""
 
@@ -60,7 +71,7 @@ class HealthScreen(ConsoleScreen):
                     yield tile
             yield TileLine(id="vitals")
             with Horizontal(id="columns"):
-                with Vertical(id="main"):
+                with Shares(id="main"):
                     yield LiveTable(id="components", empty="no component was checked yet")
                     with Horizontal(id="lower"):
                         with Vertical(id="lower-left"):
@@ -181,6 +192,9 @@ class HealthScreen(ConsoleScreen):
         else:
             rows = len(over.entries) + 3
             self._set_height("over", min(max(rows, 4), max(lower - _MIN_EVENTS, 4)))
+
+    def on_shares_changed(self, event: Shares.Changed) -> None:
+        self._arrange_heights()
 
     def _set_height(self, name: str, height: int) -> None:
         styles = self._table(name).styles

@@ -9,7 +9,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
 from widgets.cells import Cells, fit
-from widgets.key_row import key_label
+from widgets.key_row import all_keys
 from widgets.line_widget import LineWidget
 from widgets.panel import set_title
 
@@ -21,26 +21,21 @@ _SIGNS = (
     ("crit", "crit", "down, critical"),
     ("stale", "stale", "too old to trust"),
     ("unknown", "stale", "could not be asked"),
-    ("none", "muted", "no value, with its reason"),
+    ("none", "muted", "no value"),
 )
 
 
 def sections_of(screen: Screen[object]) -> list[Section]:
     """The bindings in force on `screen`: of the focused panel, of the screen, everywhere; each action once."""
-    sections: dict[str, list[tuple[Binding, ...]]] = {}
-    actions: dict[str, list[Binding]] = {}
-    titles: dict[str, str] = {}
+    sections: dict[str, dict[str, list[Binding]]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        if not binding.description:
-            continue
-        key = binding.id or binding.action
-        actions.setdefault(key, []).append(binding)
-        titles.setdefault(key, _title(active.node, screen))
-    for key, bindings in actions.items():
-        sections.setdefault(titles[key], []).append(tuple(bindings))
+        # What Textual binds by itself has no id; those keys are not part of the console.
+        if binding.description and binding.id:
+            section = sections.setdefault(_title(active.node, screen), {})
+            section.setdefault(binding.description, []).append(binding)
     order = ("this panel", "this screen", "everywhere")
-    return [(title, sections[title]) for title in order if title in sections]
+    return [(t, [tuple(b) for b in sections[t].values()]) for t in order if t in sections]
 
 
 def _title(node: DOMNode, screen: Screen[object]) -> str:
@@ -85,7 +80,7 @@ class HelpBody(LineWidget):
         return lines
 
     def _entry(self, bindings: tuple[Binding, ...]) -> Cells:
-        keys = " ".join(dict.fromkeys(key_label(b, self.look.glyphs.keys) for b in bindings))
+        keys = all_keys(bindings, self.look.glyphs.keys)
         return (
             self.text(f"  {keys:<10} ", "accent", bold=True),
             self.text(bindings[0].description, "text"),

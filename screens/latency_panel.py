@@ -78,7 +78,9 @@ class LatencyPanel(ChartPanel):
             )
             curves.append(curve if name == "p99_execution_time" and not faded else _calm(curve))
         values = [v for curve in curves for v in curve.values]
-        scale = log_axis(values, limit=limit) if log else axis(values, limit=limit, ticks=6, zoom=0.2)
+        scale = (
+            log_axis(values, limit=limit) if log else axis(values, limit=limit, ticks=self.ticks, zoom=0.2)
+        )
         chart = Chart(
             tuple(curves),
             start,

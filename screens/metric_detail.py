@@ -81,15 +81,15 @@ class MetricDetail(WindowedScreen):
             piece(title, look("strong", bold=True)),
             piece(f"  {self.metric_name}", look("faint")) if self.app.size.width >= 100 else Segment(""),
         )
-        self.query_one(WindowBar).show(self.window_index, self.bar_words(look), head=head)
+        self.query_one(WindowBar).show(self.window_index, self.bar_parts(), head=head)
         plot = self.query_one(Plot)
-        set_title(plot, title)
+        set_title(plot, f"Last {self.window.name}")
         if found is None:
             plot.show(None)
             return
-        plot.show(self._chart(found.spec), head=self._legend(found), fact=self._breach(found.spec))
+        plot.show(self._chart(found.spec, plot), head=self._legend(found), fact=self._breach(found.spec))
 
-    def _chart(self, spec: MetricSpec) -> Chart:
+    def _chart(self, spec: MetricSpec, plot: Plot) -> Chart:
         start, end = self.bounds
         values = self._values(self.series)
         earlier = self._values(self.earlier)
@@ -97,7 +97,14 @@ class MetricDetail(WindowedScreen):
         scale = (
             log_axis((*values, *earlier), limit=spec.limit)
             if self._log
-            else axis((*values, *earlier), limit=spec.limit, decimals=spec.decimals, ticks=6, ceiling=ceiling)
+            else axis(
+                (*values, *earlier),
+                limit=spec.limit,
+                decimals=spec.decimals,
+                ticks=plot.ticks,
+                ceiling=ceiling,
+                zoom=0.3,
+            )
         )
         curves = [Curve("stale" if self.greyed else "s2", values, over=not self.greyed)]
         if self.compare:
@@ -163,8 +170,9 @@ class MetricDetail(WindowedScreen):
             return
         spec = found.spec
         facts.show(self._facts(found))
-        text = f"{_SOURCES.get(spec.source_kind, spec.source_kind)}\n\n{spec.source}"
-        source.show(text if spec.help == "" else f"{spec.help}\n\n{text}")
+        missing = f"no value now: {found.value.reason}" if found.value.reason else ""
+        parts = (missing, spec.help, _SOURCES.get(spec.source_kind, spec.source_kind), spec.source)
+        source.show("\n\n".join(part for part in parts if part))
 
     def _facts(self, found: Reading) -> list[tuple[Cells, Cells]]:
         look, spec, value = self.look, found.spec, found.value
@@ -175,8 +183,6 @@ class MetricDetail(WindowedScreen):
             lines.append(((piece(f"{label:<10}", look("faint")), *content), ()))
 
         add("value", value_cells(found, look, greyed=self.greyed))
-        if value.reason:
-            add("no value", cells(value.reason, look("warn")))
         if state is not None:
             role = state.role if not state.calm else "text"
             add(

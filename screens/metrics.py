@@ -95,7 +95,7 @@ class MetricsScreen(WindowedScreen):
     def draw_series(self) -> None:
         compact = self.arrangement is Layout.COMPACT
         start, end = self.bounds
-        self.query_one(WindowBar).show(self.window_index, self.bar_words(self.look))
+        self.query_one(WindowBar).show(self.window_index, self.bar_parts())
         self.query_one(LatencyPanel).draw(
             self.snapshot.metrics,
             self.series,

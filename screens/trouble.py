@@ -39,8 +39,8 @@ def trouble(snapshot: Snapshot, now: datetime) -> Trouble | None:
         last = "" if at is None else f"; last data at {fmt.clock(at)}"
         return Trouble("agent", what + last, "crit", "crit", at is not None, at is not None)
     if at is None:
-        who = f"agent {agent.leader} leads"
-        return Trouble("waiting", f"waiting for the first tick: {who}", "pending", "stale", False, False)
+        text = f"waiting for the first tick: {agent.leader} leads"
+        return Trouble("waiting", text, "pending", "stale", False, False)
     if snapshot.is_stale(at, now):
         due = f"one is due every {agent.tick_s:g} s"
         text = f"data is {fmt.age(now - at)} old: the last tick came at {fmt.clock(at)}, {due}"

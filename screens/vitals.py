@@ -57,7 +57,7 @@ def vital_tile(vital: Vital, snapshot: Snapshot, look: Look, *, greyed: bool) ->
         number,
         unit,
         role=value_role(found, greyed=greyed),
-        note=_note(vital.metric, found, snapshot, look, values),
+        note=_note(vital.metric, found, snapshot, look, values, greyed=greyed),
         values=values,
         low=low,
         high=high,
@@ -81,19 +81,31 @@ def tile_range(
     return 0.0, nice_step(top * HEADROOM) if top > 0 else 1.0
 
 
-def _note(name: str, found: Reading, snapshot: Snapshot, look: Look, values: Sequence[float | None]) -> Cells:
+def _note(
+    name: str,
+    found: Reading,
+    snapshot: Snapshot,
+    look: Look,
+    values: Sequence[float | None],
+    *,
+    greyed: bool,
+) -> Cells:
     """What stands beside a tile's value: a figure that qualifies it, else its limit, else its peak."""
     spec, metrics = found.spec, snapshot.metrics
-    if name == "p95_execution_time" and (aside := _aside("p99", "p99_execution_time", metrics, look)):
+    if name == "p95_execution_time" and (aside := _aside("p99", "p99_execution_time", metrics, look, greyed)):
         limit = metrics.specs["p99_execution_time"].limit
         of = f" of {plain_number(limit, spec, unit=False)}" if limit else ""
         return (*aside, *cells(of, look("muted")))
     if name == "orders_per_second":
-        return _aside("success", "success_under_500ms_pct", metrics, look, unit=True)
+        return _aside("success", "success_under_500ms_pct", metrics, look, greyed, unit=True)
     if name == "cpu_usage":
         gap = cells("  ")
         return join(
-            (_aside("mem", "memory_usage", metrics, look), _aside("disk", "disk_usage", metrics, look)), gap
+            (
+                _aside("mem", "memory_usage", metrics, look, greyed),
+                _aside("disk", "disk_usage", metrics, look, greyed),
+            ),
+            gap,
         )
     if spec.limit is not None:
         word = "limit" if spec.critical is not None else "warn at"
@@ -104,13 +116,13 @@ def _note(name: str, found: Reading, snapshot: Snapshot, look: Look, values: Seq
     return EMPTY if peak is None else cells(f"peak {fmt.value_and_unit(spec, peak)[0]}", look("muted"))
 
 
-def _aside(label: str, name: str, metrics: Metrics, look: Look, *, unit: bool = False) -> Cells:
+def _aside(label: str, name: str, metrics: Metrics, look: Look, greyed: bool, *, unit: bool = False) -> Cells:
     """`label value`, coloured only past a threshold; nothing without a value."""
     found = reading(metrics, name)
     if found is None or found.value.value is None:
         return EMPTY
     role = value_role(found)
-    style = look("muted") if role == "strong" else look(role, bold=True)
+    style = look("muted") if greyed or role == "strong" else look(role, bold=True)
     shown = fmt.value_and_unit(found.spec, found.value.value)
     return (
         piece(f"{label} ", look("muted")),

@@ -12,9 +12,8 @@ from textual.binding import Binding, BindingType
 from console.domain.errors import TradexError
 from console.domain.metric import Series
 from screens.base import EVERYTHING, ConsoleScreen
-from widgets.cells import Cells, measure, spread
+from widgets.cells import Cells, cells, join, measure, piece, space, spread
 from widgets.line_widget import LineWidget
-from widgets.look import Look
 
 DAY = timedelta(hours=24)
 
@@ -50,11 +49,12 @@ class WindowBar(LineWidget):
     def __init__(self, *, id: str = "window") -> None:
         super().__init__(id=id)
         self._active = LIVE
-        self._right: Cells = ()
+        self._parts: Sequence[Cells] = ()
         self._head: Cells = ()
 
-    def show(self, active: int, right: Cells, *, head: Cells = ()) -> None:
-        self._active, self._right, self._head = active, right, head
+    def show(self, active: int, parts: Sequence[Cells], *, head: Cells = ()) -> None:
+        """`parts` stand at the right; the first ones go first where there is no room."""
+        self._active, self._parts, self._head = active, parts, head
         self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:
@@ -62,8 +62,12 @@ class WindowBar(LineWidget):
         for i, window in enumerate(WINDOWS):
             style = self.look.chip("accent") if i == self._active else self.look("muted")
             left += [Segment(f" {window.name} ", style), Segment(" ")]
-        right = self._right if measure(left) + measure(self._right) < width else self._right[-2:]
-        return [spread(left, right, width, self.ellipsis)]
+        parts = list(self._parts)
+        right = join(parts, space(3))
+        while parts and measure(left) + measure(right) + 2 > width:
+            parts.pop(0)
+            right = join(parts, space(3))
+        return [spread(left, (*right, Segment(" ")), width, self.ellipsis)]
 
 
 class WindowedScreen(ConsoleScreen):
@@ -71,8 +75,8 @@ class WindowedScreen(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right_square_bracket", "window(1)", "window", key_display="[ ]", id="window.next"),
-        Binding("left_square_bracket", "window(-1)", "shorter window", show=False, id="window.previous"),
-        Binding("w", "cycle_window", "next window", show=False, id="window.cycle"),
+        Binding("left_square_bracket", "window(-1)", "window", show=False, id="window.previous"),
+        Binding("w", "cycle_window", "window", show=False, id="window.cycle"),
         Binding("c", "compare", "compare", id="window.compare"),
     ]
 
@@ -167,24 +171,24 @@ class WindowedScreen(ConsoleScreen):
         self.reload()
         self.update(EVERYTHING)
 
-    def bar_words(self, look: Look) -> Cells:
+    def bar_parts(self) -> list[Cells]:
         """The right end of the window bar: bucket size, comparison, and whether this is live."""
-        muted, text = look("muted"), look("text")
+        text = self.look
+        if self.failed:
+            return [cells(f"{self.look.glyphs['warn']} the window could not be read", text("warn"))]
         points = self.window.points(self._tick_s())
         step = self.window.span.total_seconds() / points
         size = f"{step:g} s" if step < 120 else f"{step / 60:g} min"
-        if self.failed:
-            return (Segment(f"{self.look.glyphs['warn']} could not be read", look("warn")), Segment(" "))
-        wide = self.app.size.width >= 100
-        return (
-            Segment(f"{size} buckets" + (f", {points} points" if wide else "") + "   ", muted),
-            Segment("compare ", muted),
-            Segment("yesterday" if self.compare else "off", look("accent") if self.compare else text),
-            Segment("   "),
-            Segment("live " if not self.greyed else "not live ", muted),
-            Segment(
-                look.glyphs["stale" if self.greyed or self.trouble else "ok"],
-                look("stale" if self.greyed or self.trouble else "ok"),
+        count = f", {points} points" if self.app.size.width >= 100 else ""
+        live = self.trouble is None
+        return [
+            cells(f"{size} buckets{count}", text("muted")),
+            (
+                piece("compare ", text("muted")),
+                piece("yesterday", text("accent")) if self.compare else piece("off", text("text")),
             ),
-            Segment(" "),
-        )
+            (
+                piece("live " if live else "not live ", text("muted")),
+                piece(self.look.glyphs["ok" if live else "stale"], text("ok" if live else "stale")),
+            ),
+        ]

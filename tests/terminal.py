@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import subprocess
@@ -26,6 +27,7 @@ class Terminal:
         self._screen = pyte.Screen(cols, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = threading.Condition()
+        self._hung_up = threading.Event()
         self._master, slave = pty.openpty()
         self._set_size(cols, rows)
         self.process = subprocess.Popen(
@@ -89,8 +91,8 @@ class Terminal:
 
     def hang_up(self) -> None:
         """Close the terminal under the process, as a lost SSH line does."""
-        os.close(self._master)
-        self._master = -1
+        self._hung_up.set()
+        self._reader.join(5)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -100,15 +102,16 @@ class Terminal:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self._master >= 0:
-            self.hang_up()
-        self._reader.join(5)
+        self.hang_up()
 
     def _set_size(self, cols: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
     def _read(self) -> None:
-        while True:
+        # Only this thread may close the terminal: it stays open as long as a read of it waits.
+        while not self._hung_up.is_set():
+            if not select.select([self._master], [], [], 0.05)[0]:
+                continue
             try:
                 data = os.read(self._master, 65536)
             except OSError:
@@ -120,4 +123,5 @@ class Terminal:
                     self._stream.feed(data)
                 self._changed.notify_all()
             if not data:
-                return
+                break
+        os.close(self._master)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 # role: (dark, light, high contrast, 16 colours)
 _TABLE: dict[str, tuple[str, str, str, str]] = {
-    "surface": ("#0f1319", "#f7f8fa", "#000000", "default"),
+    "surface": ("#0f1319", "#f7f8fa", "#000000", "black"),
     "panel": ("#161c25", "#e9edf2", "#101010", "black"),
     "raised": ("#222c3a", "#d5e3f3", "#1f3a5f", "blue"),
     "border": ("#34404f", "#b4bfcc", "#9aa7b5", "bright_black"),

@@ -34,6 +34,7 @@ def textual_theme(palette: Palette) -> Theme:
         ansi=palette.ansi,
         variables={
             **roles,
+            **({"ansi-background": "ansi_black", "ansi-foreground": "ansi_white"} if palette.ansi else {}),
             "border": color("border"),
             "border-blurred": color("border"),
             "block-cursor-background": color("raised"),

@@ -78,7 +78,7 @@ class Banner(LineWidget):
         parts.append(self._leader(snapshot, compact))
         if (age := snapshot.data_age(now)) is not None:
             parts.append(self._age(snapshot, now, fmt.age(age), compact))
-        parts.extend(self._counts(snapshot, compact))
+        parts.extend(self._counts(snapshot, now, compact))
         if link.time_scale != 1:
             word = () if compact else (text("time ", "faint"),)
             parts.append(Part((*word, text(f"x{link.time_scale:g}", "pending")), 50, right=True))
@@ -106,8 +106,9 @@ class Banner(LineWidget):
             return Part((*word, self.text(f"{self.look.glyphs['stale']} {age}", "stale", bold=True)), 80)
         return Part((*word, self.text(age, "text")), 45)
 
-    def _counts(self, snapshot: Snapshot, compact: bool) -> Sequence[Part]:
+    def _counts(self, snapshot: Snapshot, now: datetime, compact: bool) -> Sequence[Part]:
         values = snapshot.metrics.values.values()
+        old = snapshot.link.away is not None or snapshot.is_stale(snapshot.metrics.at, now)
         content: list[Segment] = []
         for level, role, word in ((Level.CRITICAL, "crit", "crit"), (Level.WARNING, "warn", "warn")):
             count = sum(v.level is level for v in values)
@@ -115,7 +116,7 @@ class Banner(LineWidget):
                 if content:
                     content.append(Segment(" "))
                 label = f"{self.look.glyphs[role]} {count}" + ("" if compact else f" {word}")
-                content.append(self.text(label, role, bold=True))
+                content.append(self.text(label, "stale" if old else role, bold=True))
         return [Part(content, 90, right=True)] if content else []
 
 

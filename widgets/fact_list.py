@@ -7,20 +7,17 @@ from widgets.line_widget import LineWidget
 
 
 class FactList(LineWidget):
-    """Each line has a left and a right end; `rows` is how many lines it takes at least."""
+    """Each line has a left and a right end. `rows` is how high it is; None leaves that to the stylesheet."""
 
-    def __init__(self, *, id: str, classes: str = "", rows: int = 1) -> None:
+    def __init__(self, *, id: str, classes: str = "", rows: int | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._lines: Sequence[tuple[Cells, Cells]] = ()
-        self._rows = rows
-        self.styles.height = rows
+        if rows is not None:
+            self.styles.height = rows
 
-    def show(self, lines: Sequence[tuple[Cells, Cells]], *, rows: int | None = None) -> None:
-        """Replace the lines; the widget grows with them."""
+    def show(self, lines: Sequence[tuple[Cells, Cells]]) -> None:
+        """Replace the lines."""
         self._lines = lines
-        wanted = max(len(lines), self._rows) if rows is None else rows
-        if self.styles.height is None or self.styles.height.value != wanted:
-            self.styles.height = wanted
         self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:

@@ -39,6 +39,8 @@ _TABLE: dict[str, tuple[str, str]] = {
 _KEYS: dict[str, tuple[str, str]] = {
     "↑↓": ("↑↓", "j/k"),
     "⏎": ("⏎", "Enter"),
+    "↑": ("↑", "up"),
+    "↓": ("↓", "down"),
 }
 
 _BLOCKS = ("▁▂▃▄▅▆▇", "_.,-=+*")
@@ -56,10 +58,6 @@ class Glyphs:
 
     def __getitem__(self, role: str) -> str:
         return self.table[role]
-
-    def key(self, display: str) -> str:
-        """A key's label in this character set."""
-        return self.keys.get(display, display)
 
 
 def _column(index: int) -> Glyphs:
@@ -82,6 +80,6 @@ def wants_ascii(environ: Mapping[str, str] = os.environ) -> bool:
     if chosen:
         return chosen not in ("0", "false", "no")
     named = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
-    encoding = named.partition(".")[2] or (locale.getpreferredencoding(False) if not named else "")
-    # A locale without an encoding in its name (POSIX, C) is ASCII, unless Python found UTF-8 by itself.
-    return encoding.lower().replace("-", "") not in ("utf8", "")
+    # A locale without an encoding in its name (C, POSIX) is ASCII; without any name Python's choice counts.
+    encoding = named.partition(".")[2] if named else locale.getpreferredencoding(False)
+    return encoding.partition("@")[0].lower().replace("-", "") != "utf8"

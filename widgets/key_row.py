@@ -60,7 +60,10 @@ _NAMES = {
     "right_square_bracket": "]",
     "escape": "esc",
     "enter": "⏎",
-    "space": "space",
+    "up": "↑",
+    "down": "↓",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
 }
 
 
@@ -68,6 +71,14 @@ def key_label(binding: Binding, keys: Mapping[str, str]) -> str:
     """How a binding's key is written for a person."""
     label = binding.key_display or " ".join(_NAMES.get(k, k) for k in binding.key.split(","))
     return keys.get(label, label)
+
+
+def all_keys(bindings: Iterable[Binding], keys: Mapping[str, str]) -> str:
+    """Every key of some bindings in one label: `↑↓ j k`."""
+    names = list(dict.fromkeys(_NAMES.get(b.key, b.key) for b in bindings))
+    if "↑" in names and "↓" in names:
+        names = ["↑↓" if keys.get("↑↓") == "↑↓" else "arrows", *(n for n in names if n not in ("↑", "↓"))]
+    return " ".join(keys.get(name, name) for name in names)
 
 
 def shown_bindings(screen: Screen[object]) -> Iterable[Binding]:

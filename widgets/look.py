@@ -27,8 +27,9 @@ class Look:
         return style
 
     def chip(self, role: str) -> Style:
-        """Text on a coloured chip."""
-        return self("chip", bold=True, on=role)
+        """Text on a coloured chip; dark colours of the 16 take bright text."""
+        dark = self.palette.ansi and self.palette[role] in _DARK_OF_16
+        return self("strong" if dark else "chip", bold=True, on=role)
 
     def mix(self, low: str, high: str, step: int, steps: int) -> Style:
         """Step `step` of `steps` (0-based) of a gradient between two roles; two halves with 16 colours."""
@@ -51,6 +52,7 @@ def _blend(low: str, high: str, share: float) -> str:
     return "#" + "".join(f"{c:02x}" for c in channels)
 
 
+_DARK_OF_16 = ("magenta", "red", "bright_red", "blue", "bright_black", "black")
 _DEFAULT = Look(DARK, UNICODE)
 
 

@@ -105,6 +105,11 @@ class Plot(LineWidget):
 
         self.run_worker(fetch(), group="plot-engine", exit_on_error=False)
 
+    @property
+    def ticks(self) -> int:
+        """How many ticks a y axis should have; those that would crowd are left out when it is drawn."""
+        return min(max(self.content_size.height // 3, 6), 8)
+
     def show(self, chart: Chart | None, *, head: Cells = EMPTY, fact: Cells = EMPTY) -> None:
         if (chart, head, fact) != (self._chart, self._head, self._fact):
             self._chart, self._head, self._fact = chart, head, fact
@@ -201,17 +206,18 @@ def _height_of(chart: Chart, value: float) -> float:
 
 
 def _shown_ticks(chart: Chart, rows: int) -> list[float]:
-    """The axis' ticks and the limit; a tick within one row of the limit, or of the tick before, is dropped."""
+    """The ticks that get a label: the limit, both ends, and what stays two rows away from all others."""
     low, high = _height_of(chart, chart.y.low), _height_of(chart, chart.y.high)
 
-    def row(value: float) -> float:
-        return (_height_of(chart, value) - low) / (high - low) * max(rows - 1, 1)
+    def row(value: float) -> int:
+        return round((_height_of(chart, value) - low) / (high - low) * max(rows - 1, 1))
 
     limit = chart.limit if chart.limit is not None and low <= _height_of(chart, chart.limit) <= high else None
     kept: list[float] = [] if limit is None else [limit]
-    for tick in (chart.y.ticks[0], chart.y.ticks[-1], *chart.y.ticks[1:-1]):
-        if all(abs(row(tick) - row(other)) > 1.5 for other in kept):
-            kept.append(tick)
+    for nearest, ticks in ((1, (chart.y.ticks[0], chart.y.ticks[-1])), (2, chart.y.ticks[1:-1])):
+        for tick in ticks:
+            if all(abs(row(tick) - row(other)) >= nearest for other in kept):
+                kept.append(tick)
     return sorted(kept)
 
 

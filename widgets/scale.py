@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from console.domain.format import number
 
+_TINIEST = 1e-6
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -63,16 +64,17 @@ def axis(
     if ceiling is not None:
         top = min(top, max([ceiling, *known]))
     bottom: float = min(known if limit is None else [*known, limit]) if held else 0.0
-    if top <= 0:
+    if top < _TINIEST and bottom >= 0:
         top = 1.0
+    top = max(top, bottom + _TINIEST)
     low = 0.0
     if bottom < 0:
         low = bottom
     elif bottom > top * zoom:
-        low = max(bottom - (top - bottom) * 0.15, 0.0)
+        low = max(bottom - (top - bottom) * 0.1, 0.0)
     step = nice_step((top - low) / max(ticks - 1, 1))
-    low = math.floor(low / step) * step
-    high = math.ceil(top / step) * step
+    low = round(math.floor(low / step + 1e-9) * step, 9)
+    high = round(math.ceil(top / step - 1e-9) * step, 9)
     if ceiling is not None and high > ceiling >= top:
         high = ceiling
     if high <= low:
@@ -100,7 +102,7 @@ def log_axis(values: Sequence[float | None], *, limit: float | None = None) -> A
         for m in (1, 2, 5)
     ]
     first = max(i for i, m in enumerate(marks) if m <= low)
-    last = min(i for i, m in enumerate(marks) if m >= high * 1.02)
+    last = min(i for i, m in enumerate(marks) if m >= high)
     kept = tuple(marks[first : max(last, first + 1) + 1])
     return Axis(kept[0], kept[-1], kept, max(0, -math.floor(math.log10(kept[0]))))
 

@@ -49,16 +49,16 @@ def wrapped(text: str, width: int) -> list[str]:
     lines: list[str] = []
     for raw in text.expandtabs(4).splitlines():
         line = printable(raw, 10_000).rstrip()
-        indent = line[: len(line) - len(line.lstrip())][: width // 2]
-        current = ""
-        for word in line.split(" "):
-            candidate = f"{current} {word}" if current else word
-            if cell_len(candidate) <= width:
-                current = candidate if current or word else " "
+        indent = line[: len(line) - len(line.lstrip(" "))][: width // 2]
+        current = indent
+        for word in line.split():
+            joined = f"{current} {word}" if current.strip() else current + word
+            if cell_len(joined) <= width:
+                current = joined
                 continue
             if current.strip():
                 lines.append(current)
-            *full, current = chop_cells(indent + word, width) or [""]
+            *full, current = chop_cells(indent + word, width)
             lines.extend(full)
         lines.append(current)
     return lines

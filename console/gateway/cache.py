@@ -31,8 +31,12 @@ class Cache:
         return self._url is not None
 
     async def ping(self, *, timeout_s: float = 3.0) -> float:
-        """Milliseconds of PING. Raises SourceFailed."""
+        """Milliseconds of PING on a connection that is open. Raises SourceFailed."""
         begun = time.perf_counter()
+        if self._client is None:
+            await self._command("PING", timeout_s=timeout_s)
+            timeout_s = max(timeout_s - (time.perf_counter() - begun), 0.1)
+            begun = time.perf_counter()
         await self._command("PING", timeout_s=timeout_s)
         return (time.perf_counter() - begun) * 1000
 
@@ -63,6 +67,16 @@ class Cache:
             raise SourceFailed(f"no proper answer to {name}: {printable(error, 80)}") from None
 
     async def _ask(self, name: str) -> object:
+        used = self._client is not None
+        try:
+            return await self._execute(name)
+        except redis.ConnectionError:
+            # A connection that was idle may have ended with a server that is long back.
+            if not used:
+                raise
+            return await self._execute(name)
+
+    async def _execute(self, name: str) -> object:
         if self._client is None:
             self._client = redis.Redis.from_url(
                 self._url or "",

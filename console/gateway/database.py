@@ -17,6 +17,7 @@ APPLICATION = "tradex gateway"
 STATEMENT_TIMEOUT_S = 30
 # Callers have their own, shorter, time-outs; asyncpg wants one of its own as well.
 _CONNECT_S = 60
+_GOODBYE_S = 1
 
 # The object is not there, or its extension is not loaded: an installation without it, no fault.
 _ABSENT = (
@@ -46,6 +47,7 @@ class Database:
         self._password = password
         self._free: list[asyncpg.Connection] = []
         self._slots = asyncio.Semaphore(size)
+        self._leaving: set[asyncio.Task[None]] = set()
         self.server_version: str | None = None
 
     @property
@@ -59,6 +61,18 @@ class Database:
 
         Raises SourceFailed with the reason; NoSource when there is no database or it lacks the object asked for.
         """
+        rows, _ = await self._timed(sql, args, timeout_s)
+        return rows
+
+    async def ping(self, *, timeout_s: float = 3.0) -> float:
+        """Milliseconds of SELECT 1 on a session that is open. Raises SourceFailed."""
+        _, elapsed_ms = await self._timed("SELECT 1", (), timeout_s)
+        return elapsed_ms
+
+    async def _timed(
+        self, sql: str, args: tuple[Any, ...], timeout_s: float
+    ) -> tuple[list[asyncpg.Record], float]:
+        """The rows, and how long the statement took without the connecting before it."""
         if self._url is None:
             raise NoSource("no source: platform.database_url is not set")
         try:
@@ -74,7 +88,7 @@ class Database:
         except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
             raise SourceFailed(printable(error, LONGEST)) from None
 
-    async def _fetch(self, sql: str, args: tuple[Any, ...]) -> list[asyncpg.Record]:
+    async def _fetch(self, sql: str, args: tuple[Any, ...]) -> tuple[list[asyncpg.Record], float]:
         while self._free:
             session = self._free.pop()
             if session.is_closed():
@@ -87,8 +101,9 @@ class Database:
 
     async def _ask(
         self, session: asyncpg.Connection, sql: str, args: tuple[Any, ...]
-    ) -> list[asyncpg.Record]:
+    ) -> tuple[list[asyncpg.Record], float]:
         """Ask, and keep the session for the next caller only when it is certainly in order."""
+        begun = time.perf_counter()
         try:
             rows = await session.fetch(sql, *args)
         except asyncpg.PostgresError as error:
@@ -98,10 +113,12 @@ class Database:
                 self._free.append(session)
             raise
         except BaseException:
-            session.terminate()
+            leaving = asyncio.create_task(_leave(session))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
             raise
         self._free.append(session)
-        return rows
+        return rows, (time.perf_counter() - begun) * 1000
 
     async def _connect(self) -> asyncpg.Connection:
         session = await asyncpg.connect(
@@ -120,17 +137,24 @@ class Database:
         self.server_version = f"{version.major}.{version.minor}"
         return session
 
-    async def ping(self, *, timeout_s: float = 3.0) -> float:
-        """Milliseconds of SELECT 1, with whatever connecting it took. Raises SourceFailed."""
-        begun = time.perf_counter()
-        await self.fetch("SELECT 1", timeout_s=timeout_s)
-        return (time.perf_counter() - begun) * 1000
-
     async def close(self) -> None:
         """End all idle sessions; does not wait for a server that is silent."""
         sessions, self._free = self._free, []
         for session in sessions:
             session.terminate()
+        for leaving in list(self._leaving):
+            leaving.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+
+async def _leave(session: asyncpg.Connection) -> None:
+    """End a session in the middle of a query: the server is told to cancel it, and gets a moment to hear that."""
+    try:
+        await session.close(timeout=_GOODBYE_S)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        pass
+    finally:
+        session.terminate()
 
 
 def _first_line(error: BaseException) -> str:

@@ -94,17 +94,14 @@ class Http:
         self._token = token
         self._trusted = frozenset(_origin(httpx.URL(url)) for url in trusted if url)
         self._client: httpx.AsyncClient | None = None
+        self._opening = asyncio.Lock()
 
-    def _open(self) -> httpx.AsyncClient:
-        # Made late: it reads certificates, which takes a while and is not needed for the first picture.
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                timeout=None,  # noqa: S113 - every request has a total time-out instead of one per phase
-                mounts=_LOOPBACK,
-                limits=httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=90),
-                headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},
-            )
-        return self._client
+    async def _open(self) -> httpx.AsyncClient:
+        # Made late, and in a thread: reading the certificates would hold up everything else for a while.
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(_client)
+            return self._client
 
     async def request(
         self,
@@ -132,6 +129,9 @@ class Http:
         except httpx.RemoteProtocolError as error:
             raise SourceFailed(f"no proper HTTP: {printable(error, LONGEST)}") from None
         except httpx.TransportError as error:
+            raise SourceFailed(network_reason(error)) from None
+        except ExceptionGroup as error:
+            # What anyio makes of an address that can't even be tried.
             raise SourceFailed(network_reason(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise SourceFailed(printable(error, LONGEST)) from None
@@ -168,7 +168,8 @@ class Http:
         sent = dict(headers or {})
         if self._token and _origin(url) in self._trusted:
             sent.setdefault("Authorization", f"Bearer {self._token}")
-        async with self._open().stream(method, url, headers=sent, json=body) as stream:
+        client = await self._open()
+        async with client.stream(method, url, headers=sent, json=body) as stream:
             read, cut = bytearray(), False
             async for part in stream.aiter_raw():
                 read += part
@@ -188,6 +189,15 @@ class Http:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=None,  # noqa: S113 - every request has a total time-out instead of one per phase
+        mounts=_LOOPBACK,
+        limits=httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=90),
+        headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},
+    )
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -38,8 +38,8 @@ def as_source_failed(timeout_s: float) -> Iterator[None]:
 
 def network_reason(error: BaseException) -> str:
     """The innermost network error of a chain or group, in words: `connection refused`, `no such host`."""
-    found = [e for e in _chain(error) if isinstance(e, OSError | EOFError)]
-    for inner in reversed(found):
+    chain = list(_chain(error))
+    for inner in (e for e in reversed(chain) if isinstance(e, OSError | EOFError)):
         match inner:
             case ssl.SSLCertVerificationError():
                 return f"certificate refused: {printable(inner.verify_message, LONGEST)}"
@@ -53,10 +53,12 @@ def network_reason(error: BaseException) -> str:
                 return "connection closed by the other side"
             case OSError() if inner.errno is not None and inner.errno in errno.errorcode:
                 return os.strerror(inner.errno).lower()
+    text = str(error if not isinstance(error, BaseExceptionGroup) else chain[-1])
     # asyncio gives several refused addresses of one host as a single error that only says so in its text.
-    text = str(error)
     if "Connect call failed" in text or "connection attempts failed" in text:
         return "connection refused"
+    if "connection closed by server" in text.lower():
+        return "connection closed by the other side"
     return printable(text or type(error).__name__, LONGEST)
 
 

@@ -100,10 +100,8 @@ def _check_top(table: Table) -> None:
             continue
         for name in table.table(section):
             if not _NAME.fullmatch(name):
-                raise Misuse(
-                    f"{table.file}:{table[section].lines[name]}: expected a name of a-z, 0-9 and _, "
-                    f"not {printable(name, 60)!r}"
-                )
+                place = table.table(section).place(name)
+                raise Misuse(f"{place}: expected a name of a-z, 0-9 and _, not {printable(name, 60)!r}")
 
 
 def _build(whole: Table, scale: float) -> Catalogue:
@@ -184,9 +182,11 @@ def _check_thresholds(table: Table, spec: MetricSpec) -> None:
     )
     if not worse:
         side = "above" if spec.direction is Direction.HIGH else "below"
+        # The key that an own file gave is the one to mend.
+        given = [key for key in ("critical", "warning") if table.files.get(key) not in (None, SHIPPED)]
+        numbers = f"warning {spec.warning:g}, critical {spec.critical:g}"
         table.fail(
-            "critical",
-            f"a threshold {side} the warning one ({spec.warning:g}), as direction is {spec.direction}",
+            (*given, "critical")[0], f"critical {side} warning for direction {spec.direction} ({numbers})"
         )
 
 

@@ -18,19 +18,24 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Table(dict[str, Any]):
-    """A YAML mapping with the file it is from and the line of each key."""
+    """A YAML mapping with the file and line that it, and each of its keys, is from."""
 
     def __init__(self, file: Path, line: int) -> None:
         super().__init__()
         self.file = file
         self.line = line
         self.lines: dict[str, int] = {}
+        self.files: dict[str, Path] = {}
+
+    def place(self, key: str | None = None) -> str:
+        """`FILE:LINE` of a key, or of the mapping itself."""
+        name = key or ""
+        return f"{self.files.get(name, self.file)}:{self.lines.get(name, self.line)}"
 
     def fail(self, key: str | None, expected: str) -> NoReturn:
         """Misuse at the line of `key`: `metrics.yaml:12: window: expected ..., not ...`."""
-        line = self.lines.get(key or "", self.line)
         came = f", not {printable(repr(_plain(self[key])), 60)}" if key is not None and key in self else ""
-        raise Misuse(f"{self.file}:{line}: {f'{key}: ' if key else ''}expected {expected}{came}")
+        raise Misuse(f"{self.place(key)}: {f'{key}: ' if key else ''}expected {expected}{came}")
 
     def only(self, known: Iterable[str], what: str) -> None:
         """Misuse for the first key that is not known, with a suggestion."""
@@ -39,7 +44,7 @@ class Table(dict[str, Any]):
             if key not in names:
                 near = difflib.get_close_matches(key, names, 1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-                raise Misuse(f"{self.file}:{self.lines[key]}: no such {what}: {printable(key, 60)}; {hint}")
+                raise Misuse(f"{self.place(key)}: no such {what}: {printable(key, 60)}; {hint}")
 
     def text(self, key: str, default: str | None = None) -> str:
         """A text; Misuse when it is missing (and there is no default) or something else."""
@@ -146,4 +151,5 @@ def merged(below: Table, above: Table) -> Table:
         for key, value in table.items():
             both[key] = value
             both.lines[key] = table.lines[key]
+            both.files[key] = table.files.get(key, table.file)
     return both

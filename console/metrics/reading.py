@@ -224,4 +224,4 @@ def _expression(table: Table, key: str) -> Expression:
     try:
         return Expression(text)
     except Misuse as error:
-        raise Misuse(f"{table.file}:{table.lines.get(key, table.line)}: {key}: {error}") from None
+        raise Misuse(f"{table.place(key)}: {key}: {error}") from None

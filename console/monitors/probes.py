@@ -40,6 +40,8 @@ LIMITS = {
     "websocket": Limits(500, 5),
     "platform": Limits(500, 5),
 }
+# Probes start this far apart: each is to measure its component, not the crowd at our own door.
+_STAGGER_S = 0.01
 FUNCTIONS = "edge_functions"
 _HEALTH = f"{FUNCTIONS}/"
 _ORDER = ("database", "cache", "external_apis", FUNCTIONS, "websocket", "platform")
@@ -77,7 +79,10 @@ class Probes:
         for name in self._probes:
             if name not in self._running:
                 self._begun[name] = time.monotonic()
-        jobs = {name: self._guarded(name, probe) for name, probe in self._probes.items()}
+        jobs = {
+            name: self._guarded(name, probe, place * _STAGGER_S)
+            for place, (name, probe) in enumerate(self._probes.items())
+        }
         self._last |= await self._running.run(jobs, patience_s)
         outcomes = {
             name: self._unanswered(name) if name in self._running else self._last[name]
@@ -110,9 +115,10 @@ class Probes:
         return probes
 
     def _guarded(
-        self, name: str, probe: Callable[[], Awaitable[Outcome]]
+        self, name: str, probe: Callable[[], Awaitable[Outcome]], delay_s: float
     ) -> Callable[[], Awaitable[Outcome]]:
         async def run() -> Outcome:
+            await asyncio.sleep(delay_s)
             try:
                 outcome = await probe()
             except SourceFailed as error:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from console.sandbox import people
-from console.sandbox.identity import address_of, person_of, request_id_of, service_of
+from console.sandbox.identity import address_of, person_of, refuse_in_maintenance, request_id_of, service_of
 from console.sandbox.replies import ApiError, json_object
 from console.sandbox.tokens import LIFETIME, user_token
 
@@ -107,6 +107,7 @@ async def log_in(request: Request) -> Response:
     service, address = service_of(request), address_of(request)
     if request.query_params.get("grant_type") != "password":
         raise ApiError(400, "unsupported_grant_type", "grant_type=password is expected")
+    refuse_in_maintenance(service)
     data = await json_object(request)
     email, plain = data.get("email"), data.get("password")
     if (

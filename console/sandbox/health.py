@@ -118,7 +118,11 @@ async def _edge_functions(service: Service) -> str:
     try:
         answer = await client.request(
             "POST", f"/functions/v1/{_PROBED}", json={"test": "health_check"},
-            headers={"Authorization": f"Bearer {anon_token(service.config.jwt_secret)}"}, timeout_s=_TIMEOUT_S,
+            headers={
+                "Authorization": f"Bearer {anon_token(service.config.jwt_secret)}",
+                "X-Own-Probe": service.probe_token.decode(),
+            },
+            timeout_s=_TIMEOUT_S,
         )  # fmt: skip
     finally:
         client.close()

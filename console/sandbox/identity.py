@@ -32,11 +32,24 @@ def bearer(request: Request) -> str:
 
 
 def identity_of(request: Request) -> Identity:
-    """Whoever a valid token speaks for, the project's keys included; raises ApiError 401."""
+    """Whoever a valid token speaks for, the project's keys included; raises ApiError 401.
+
+    In maintenance people get ApiError 503; the project's keys, which watchers use, are let through.
+    """
+    service = service_of(request)
     try:
-        return verify(service_of(request).config.jwt_secret, bearer(request))
+        identity = verify(service.config.jwt_secret, bearer(request))
     except BadToken as error:
         raise ApiError(401, "not_authenticated", str(error), headers={"WWW-Authenticate": "Bearer"}) from None
+    if identity.user_id is not None:
+        refuse_in_maintenance(service)
+    return identity
+
+
+def refuse_in_maintenance(service: Service) -> None:
+    """Raises ApiError 503 while the platform's maintenance flag is set."""
+    if service.maintenance:
+        raise ApiError(503, "maintenance", "the platform is being maintained", headers={"Retry-After": "60"})
 
 
 def person_of(request: Request) -> str:

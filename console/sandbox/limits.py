@@ -17,7 +17,7 @@ class Limit:
     per_second: float
 
 
-LIMITS = {"auth": Limit(20, 4), "functions": Limit(30, 6), "api": Limit(40, 10)}
+LIMITS = {"auth": Limit(15, 4), "functions": Limit(20, 5), "api": Limit(25, 5)}
 _MOST_BUCKETS = 20_000
 
 

@@ -312,7 +312,7 @@ BEGIN
         v_code := 'venue_error'; v_reason := p_venue_error;
     ELSIF v_symbol.halted THEN
         v_code := 'symbol_halted'; v_reason := 'trading halted for ' || p_symbol;
-    ELSIF v_opposite.id IS NULL AND v_profile.balance - v_profile.margin_used < v_margin + v_commission THEN
+    ELSIF v_opposite.id IS NULL AND v_profile.balance - v_profile.margin_used < greatest(v_margin + v_commission, 0.01) THEN
         v_code := 'insufficient_funds'; v_reason := 'insufficient funds';
     ELSIF v_notional > v_symbol.max_notional THEN
         v_code := 'risk_limit'; v_reason := 'risk limit exceeded';

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import json
 import random
+import secrets
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Service:
         self.limiter = RateLimiter()
         self.blocked = BlockList()
         self.maintenance = False
+        self.probe_token = secrets.token_hex(16).encode()
         self.started_at = time.time()
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.durations_s: dict[str, float] = defaultdict(float)

@@ -63,10 +63,11 @@ def lost(error: BaseException) -> bool:
 
 @contextmanager
 def explained(where: str) -> Iterator[None]:
-    """Everything asyncpg and the network raise inside becomes StoreAway, StoreRefused or Fenced."""
+    """Everything asyncpg and the network raise inside becomes StoreAway, StoreRefused or Fenced. Only a ValueError
+    for an address that makes no sense (ClientConfigurationError) is left to whoever connects."""
     try:
         yield
-    except TradexError:
+    except (TradexError, asyncpg.ClientConfigurationError):
         raise
     except (
         TimeoutError,
@@ -85,7 +86,7 @@ def _state(error: asyncpg.PostgresError) -> str:
 def _explain(where: str, error: Exception) -> TradexError:
     if isinstance(error, asyncpg.PostgresError):
         return _said(where, error)
-    if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.ClientConfigurationError):
+    if isinstance(error, asyncpg.InterfaceError):
         if "pool is clos" in str(error):
             return StoreAway("the connection to the store was closed by this program")
         return StoreAway(f"the store at {where} does not answer: the connection was lost")

@@ -97,14 +97,16 @@ async def history(
 
     A window of many ticks is read as a sample, as `ticks.series` does.
     """
-    by_metric = {status_metric(component): component for component in components}
-    rows = await store.fetch(windows.STATUSES, list(by_metric), start, end, points, *windows.LIMITS)
-    found: dict[str, History] = dict.fromkeys(by_metric.values(), ((None,) * points, ((0, 0),) * points))
-    for row in rows:
-        buckets = row["buckets"]
-        counts = windows.spread(buckets, list(zip(row["checks"], row["bad"], strict=True)), points)
-        found[by_metric[row["name"]]] = (
-            windows.spread(buckets, [_BY_RANK[rank] for rank in row["ranks"]], points),
-            tuple(count or (0, 0) for count in counts),
+    windows.require_window((end - start).total_seconds(), points)
+    names = list(components)
+    rows = await store.fetch(
+        windows.STATUSES, [status_metric(n) for n in names], start, end, points, *windows.LIMITS
+    )
+    found: dict[str, History] = {}
+    for i, name in enumerate(names, 1):
+        own = [row for row in rows if row["i"] == i]
+        found[name] = (
+            windows.spread([(row["bucket"], _BY_RANK[row["rank"]]) for row in own], points, None),
+            windows.spread([(row["bucket"], (row["checks"], row["bad"])) for row in own], points, (0, 0)),
         )
     return found

@@ -13,12 +13,12 @@ from typing import Any
 
 import asyncpg
 
-from console.domain.errors import StoreAway, StoreRefused
+from console.domain.errors import StoreRefused
 from console.domain.metric import MetricSpec
 from console.domain.snapshot import Link
 from console.domain.text import printable
 from console.store.faults import explained, lost, place
-from console.store.shipped import NEWER, OLDER, migrations
+from console.store.shipped import NEWER, OLDER, names
 
 CHANNEL = "tradex"
 _CONNECT_S = 5.0
@@ -34,7 +34,7 @@ def session_settings(
     application: str, *, command_timeout_s: float, read_only: bool = False
 ) -> dict[str, str]:
     """What every connection asks of the server. `idle_in_transaction_session_timeout` is left to the login."""
-    return {
+    settings = {
         "application_name": printable(application, 60),
         "timezone": "UTC",
         "datestyle": "ISO",
@@ -45,9 +45,9 @@ def session_settings(
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
         "tcp_user_timeout": "15000",
-        "default_transaction_read_only": "on" if read_only else "off",
         "jit": "off",
     }
+    return settings | {"default_transaction_read_only": "on"} if read_only else settings
 
 
 class Store:
@@ -66,7 +66,6 @@ class Store:
         """Metric catalogues read so far, by their sha256; they never change."""
         self._pool = pool
         self._connect = connect
-        self._timeout_s = 5.0
 
     @classmethod
     async def open(
@@ -100,20 +99,14 @@ class Store:
             pool = asyncpg.create_pool(
                 url, min_size=1, max_size=size, max_inactive_connection_lifetime=0, reset=_keep, **options
             )
+            with explained(where):
+                await asyncio.wait_for(pool, _CONNECT_S + 1)
         except ValueError as error:
             raise StoreRefused(
                 f"the store's address {where} can't be used: {printable(error, 200)}"
             ) from None
         store = cls(url, pool, lambda: asyncpg.connect(url, **options))
-        store._timeout_s = command_timeout_s
         try:
-            with explained(where):
-                try:
-                    await asyncio.wait_for(_opened(pool), _CONNECT_S + 1)
-                except (ValueError, asyncpg.ClientConfigurationError) as error:
-                    raise StoreRefused(
-                        f"the store's address {where} can't be used: {printable(error, 200)}"
-                    ) from None
             await store._check_version()
         except BaseException:
             pool.terminate()
@@ -170,10 +163,10 @@ class Store:
     async def listen(self, callback: Callable[[str], None]) -> None:
         """Call `callback` with the payload of every notice (`tick`, `event`, `health`, `lease`), until cancelled.
 
-        A payload is a hint to read again and may come from anybody. When the connection was lost and is back,
+        A payload is a hint to read again and may come from anybody. When there was no connection for a while,
         `callback("reconnected")` says that notices may have been missed.
         """
-        wait, connected_before = _FIRST_WAIT_S, False
+        wait, missed = _FIRST_WAIT_S, False
         while True:
             connection: asyncpg.Connection | None = None
             try:
@@ -181,15 +174,16 @@ class Store:
                 await connection.add_listener(
                     CHANNEL, lambda _c, _pid, _channel, payload: callback(printable(payload, 40))
                 )
-                if connected_before:
+                if missed:
                     callback("reconnected")
-                wait, connected_before = _FIRST_WAIT_S, True
+                wait = _FIRST_WAIT_S
                 await self._until_lost(connection)
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 pass
             finally:
                 if connection is not None:
                     connection.terminate()
+            missed = True
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT_S)
 
@@ -249,7 +243,7 @@ class Store:
                     f"let its owner run GRANT console_viewer TO {printable(login, 63)}"
                 ) from None
             raise
-        shipped = {m.name for m in migrations()}
+        shipped = set(names())
         if applied - shipped:
             raise StoreRefused(
                 f"the store at {self.place} is newer than this program ({max(applied - shipped)}): {NEWER}"
@@ -260,10 +254,6 @@ class Store:
             )
 
 
-async def _opened(pool: asyncpg.Pool) -> None:
-    await pool
-
-
 async def _keep(_connection: Connection) -> None:
     """Nothing is ever set on a connection, so nothing is reset: that saves a round trip per call."""
 
@@ -271,6 +261,3 @@ async def _keep(_connection: Connection) -> None:
 def _never_sent(error: Exception) -> bool:
     """Whether the statement can't have reached the server: the connection was known to be closed."""
     return isinstance(error, asyncpg.InterfaceError) and "is closed" in str(error)
-
-
-__all__ = ["CHANNEL", "Store", "StoreAway", "StoreRefused", "session_settings"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 OLDER = "run `tradex db upgrade`"
 NEWER = "update this program (a newer one has already upgraded the store)"
@@ -24,12 +24,16 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
+_FOLDER = Path(__file__).with_name("migrations")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all of them, oldest first."""
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.sql")))
+
+
 @cache
 def migrations() -> tuple[Migration, ...]:
     """All of them, oldest first."""
-    folder = resources.files("console.store") / "migrations"
-    files = [f for f in folder.iterdir() if f.name.endswith(".sql")]
-    return tuple(
-        Migration(f.name.removesuffix(".sql"), f.read_text(encoding="utf-8"))
-        for f in sorted(files, key=lambda f: f.name)
-    )
+    return tuple(Migration(name, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")) for name in names())

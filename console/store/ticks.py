@@ -94,14 +94,19 @@ async def series(
 
     A window of many ticks is read as an evenly spaced sample of at least 15 ticks per bucket (see `windows`).
     """
-    rows = await store.fetch(windows.MEANS, list(names), start, end, points, *windows.LIMITS)
-    step_s = (end - start).total_seconds() / points
-    empty = Series(start, step_s, (None,) * points)
-    found = {
-        row["name"]: Series(start, step_s, windows.spread(row["buckets"], row["means"], points))
-        for row in rows
+    span_s = (end - start).total_seconds()
+    windows.require_window(span_s, points)
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
+    rows = await store.fetch(windows.means(len(wanted)), wanted, start, end, points, *windows.LIMITS)
+    filled = [(row["bucket"], row["means"]) for row in rows]
+    return {
+        name: Series(
+            start, span_s / points, windows.spread([(b, means[i]) for b, means in filled], points, None)
+        )
+        for i, name in enumerate(wanted)
     }
-    return {name: found.get(name, empty) for name in names}
 
 
 _COLUMNS = "t.at, t.numbers, t.texts, c.sha256"

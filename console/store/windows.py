@@ -10,6 +10,7 @@ thinned ticks are read as one, and a name is found in whatever catalogue a tick 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,7 +21,8 @@ _SLOTS_PER_BUCKET = 15
 LIMITS = (_COMPLETE, _SLOTS_PER_BUCKET)
 
 # $1 names, $2 start, $3 end, $4 points, $5 complete up to, $6 slots per bucket.
-_PICKED = """
+# Materialized, because the bucket of a tick would else be computed again for each name.
+_TICKS = """
     few AS MATERIALIZED (
         SELECT count(*) <= $5 AS yes FROM (
             SELECT at FROM console.tick WHERE at >= $2 AND at < $3
@@ -48,52 +50,67 @@ _PICKED = """
             ) AS t
         WHERE NOT (SELECT yes FROM few)
     ),
-    bucketed AS (
-        SELECT catalogue_id, numbers, texts, at,
+    ticks AS MATERIALIZED (
+        SELECT catalogue_id, numbers, texts,
                ((extract(epoch FROM at - $2) * 1000000)::bigint * $4
                    / (extract(epoch FROM $3 - $2) * 1000000)::bigint)::int AS bucket
         FROM picked
     ),
-    place AS (
-        SELECT w.name, c.id AS catalogue_id, array_position(c.names, w.name) AS i
-        FROM unnest($1::text[]) AS w(name) JOIN console.catalogue AS c ON w.name = ANY (c.names)
+    places AS MATERIALIZED (
+        SELECT id AS catalogue_id,
+               ARRAY(
+                   SELECT array_position(names, w.name) FROM unnest($1::text[]) WITH ORDINALITY AS w(name, i)
+                   ORDER BY w.i
+               ) AS place
+        FROM console.catalogue WHERE names && $1::text[]
     )
 """
 
-MEANS = f"""
-    WITH {_PICKED},
-    mean AS (
-        SELECT p.name, b.bucket, sum(b.numbers[p.i]) / count(b.numbers[p.i]) AS mean
-        FROM bucketed AS b JOIN place AS p USING (catalogue_id)
-        WHERE b.numbers[p.i] IS NOT NULL
-        GROUP BY p.name, b.bucket
-    )
-    SELECT name, array_agg(bucket) AS buckets, array_agg(mean) AS means FROM mean GROUP BY name
-"""  # noqa: S608 - no value from outside
 
+@cache
+def means(names: int) -> str:
+    """The statement for this many names. Its rows: a bucket, and the means of all names in it.
+
+    One aggregate per name over whole ticks: a row per tick and name would cost four times as much.
+    """
+    columns = ", ".join(f"avg(t.numbers[p.place[{i}]])" for i in range(1, names + 1))
+    return f"""
+        WITH {_TICKS}
+        SELECT t.bucket, ARRAY[{columns}] AS means
+        FROM ticks AS t JOIN places AS p USING (catalogue_id)
+        GROUP BY t.bucket
+    """  # noqa: S608 - only numbers are put in
+
+
+# Rows: the place of a name in $1, a bucket, the rank of the worst status in it, checks, checks that were not ok.
 # A metric without a value has its reason, behind U+0001, in the place of a text.
 STATUSES = f"""
-    WITH {_PICKED},
-    ranked AS (
-        SELECT p.name, b.bucket,
-               CASE b.texts[p.i] WHEN 'up' THEN 0 WHEN 'ok' THEN 0 WHEN 'degraded' THEN 1 WHEN 'down' THEN 3 ELSE 2 END
-                   AS rank
-        FROM bucketed AS b JOIN place AS p USING (catalogue_id)
-        WHERE b.texts[p.i] IS NOT NULL AND NOT starts_with(b.texts[p.i], chr(1))
+    WITH {_TICKS},
+    seen AS (
+        SELECT i, t.bucket, t.texts[p.place[i]] AS status
+        FROM ticks AS t JOIN places AS p USING (catalogue_id)
+            CROSS JOIN generate_series(1, cardinality($1::text[])) AS i
     ),
-    counted AS (
-        SELECT name, bucket, max(rank) AS rank, count(*) AS checks, count(*) FILTER (WHERE rank > 0) AS bad
-        FROM ranked GROUP BY name, bucket
+    ranked AS (
+        SELECT i, bucket,
+               CASE status WHEN 'up' THEN 0 WHEN 'ok' THEN 0 WHEN 'degraded' THEN 1 WHEN 'down' THEN 3 ELSE 2 END
+                   AS rank
+        FROM seen WHERE NOT starts_with(status, chr(1))
     )
-    SELECT name, array_agg(bucket) AS buckets, array_agg(rank) AS ranks, array_agg(checks) AS checks,
-           array_agg(bad) AS bad
-    FROM counted GROUP BY name
+    SELECT i, bucket, max(rank) AS rank, count(*) AS checks, count(*) FILTER (WHERE rank > 0) AS bad
+    FROM ranked GROUP BY i, bucket
 """  # noqa: S608 - no value from outside
 
 
-def spread(buckets: Sequence[int], values: Sequence[T], points: int) -> tuple[T | None, ...]:
-    """`values` at their buckets, None elsewhere."""
-    row: list[T | None] = [None] * points
-    for bucket, value in zip(buckets, values, strict=True):
+def require_window(span_s: float, points: int) -> None:
+    """Raises ValueError for a window that has no buckets."""
+    if span_s <= 0 or points < 1:
+        raise ValueError(f"a window of {span_s} s in {points} buckets")
+
+
+def spread(found: Sequence[tuple[int, T]], points: int, empty: T) -> tuple[T, ...]:
+    """The values of `found` at their buckets, `empty` elsewhere."""
+    row = [empty] * points
+    for bucket, value in found:
         row[bucket] = value
     return tuple(row)

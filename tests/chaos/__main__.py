@@ -21,23 +21,29 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=20, help="rounds (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default 1)")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="demo")
-    parser.add_argument(
-        "--keep", action="store_true", help="keep the state folder of a run without failure, too"
-    )
+    parser.add_argument("--keep", action="store_true", help="keep the state folder, also without a failure")
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="tradex chaos "))
     book = Book()
+    failed = []
     for seed in range(options.seed, options.seed + options.n):
         began = time.monotonic()
         try:
             told = play(SCENARIOS[options.scenario], home / "state", random.Random(seed), book)
         except Failure as failure:
-            print(f"seed {seed}: FAILED: {failure}\nstate folder: {home / 'state'}", flush=True)
-            return 1
+            told = f"FAILED: {failure}"
+            failed.append(seed)
         print(f"seed {seed}: {time.monotonic() - began:5.1f} s: {told}", flush=True)
-    print(f"{options.n} rounds of {options.scenario}: nothing outlived them, nothing was lost")
-    if not options.keep:
+    if failed or options.keep:
+        print(f"state folder: {home / 'state'}")
+    else:
         shutil.rmtree(home)
+    if failed:
+        print(
+            f"{options.n} rounds of {options.scenario}, of which {len(failed)} failed, with the seeds {failed}"
+        )
+        return 1
+    print(f"{options.n} rounds of {options.scenario}: nothing outlived them, nothing was lost")
     return 0
 
 

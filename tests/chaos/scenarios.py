@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,17 @@ DEMO = Program(
     ),
 )
 STORE = Program((sys.executable, str(ROOT / "tests" / "chaos" / "store_only.py")))
+# As root only: the same without any right of root, so without PID namespaces. Files of root stay the own ones.
+_UNPRIVILEGED = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 SCENARIOS = {"demo": DEMO, "store": STORE}
+if (
+    os.geteuid() == 0
+    and subprocess.run([*_UNPRIVILEGED, "true"], capture_output=True, check=False).returncode == 0
+):
+    SCENARIOS |= {
+        f"{name}-unprivileged": replace(program, argv=(*_UNPRIVILEGED, *program.argv))
+        for name, program in SCENARIOS.items()
+    }
 
 
 @dataclass

@@ -76,10 +76,20 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- For triggers with a transition table `added`: a statement that added nothing tells nobody.
+CREATE FUNCTION console.tell_added() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, console, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM added) THEN
+        PERFORM pg_notify('tradex', TG_ARGV[0]);
+    END IF;
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION console.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, console, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
 END $$;
 
-REVOKE ALL ON FUNCTION console.require(name), console.tell(), console.refuse_change() FROM PUBLIC;
+REVOKE ALL ON FUNCTION console.require(name), console.tell(), console.tell_added(), console.refuse_change() FROM PUBLIC;

@@ -14,8 +14,8 @@ CREATE INDEX event_at ON console.event (at);
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON console.event
     FOR EACH STATEMENT EXECUTE FUNCTION console.refuse_change();
-CREATE TRIGGER tell AFTER INSERT ON console.event
-    FOR EACH STATEMENT EXECUTE FUNCTION console.tell('event');
+CREATE TRIGGER tell AFTER INSERT ON console.event REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION console.tell_added('event');
 
 GRANT SELECT ON console.event TO console_viewer;
 

@@ -40,12 +40,15 @@ BEGIN
     IF to_regclass('console.' || part) IS NOT NULL THEN
         RETURN;
     END IF;
+    -- One at a time, each in the same order: readers and writers go on, a second maker waits and finds it made.
+    EXECUTE format('LOCK TABLE console.%I IN SHARE UPDATE EXCLUSIVE MODE', p_parent);
+    IF to_regclass('console.' || part) IS NOT NULL THEN
+        RETURN;
+    END IF;
     EXECUTE format('CREATE TABLE console.%I (LIKE console.%I INCLUDING ALL) WITH (toast_tuple_target = 8160)',
                    part, p_parent);
     EXECUTE format('ALTER TABLE console.%I ATTACH PARTITION console.%I FOR VALUES FROM (%L) TO (%L)',
                    p_parent, part, to_char(lower_end, bound), to_char(upper_end, bound));
-EXCEPTION WHEN duplicate_table OR unique_violation THEN
-    NULL;  -- another connection of the leader made it at the same moment
 END $$;
 
 CREATE FUNCTION console.ensure_catalogue(p_fence bigint, p_specs jsonb, p_seeded boolean) RETURNS int

@@ -33,6 +33,9 @@ CREATE FUNCTION console.keep_health(
 ) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, console, pg_temp AS $$
 BEGIN
+    IF cardinality(p_components) = 0 THEN
+        RETURN;
+    END IF;
     -- The sum of several (edge_functions) changes only with one of them (edge_functions/NAME): one entry is enough.
     INSERT INTO console.event (at, kind, severity, subject, text)
         SELECT c.at, 'health',
@@ -57,7 +60,7 @@ BEGIN
                 since = CASE h.status WHEN excluded.status THEN h.since ELSE excluded.since END
             WHERE excluded.at >= h.at OR h.at > clock_timestamp();
     -- A function that is not configured any more would stay for ever.
-    IF cardinality(p_components) > 0 AND EXISTS (SELECT FROM console.health WHERE component <> ALL (p_components)) THEN
+    IF EXISTS (SELECT FROM console.health WHERE component <> ALL (p_components)) THEN
         DELETE FROM console.health WHERE component <> ALL (p_components);
     END IF;
 END $$;

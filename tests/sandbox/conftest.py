@@ -1,0 +1,27 @@
+"""One PostgreSQL and one running platform per worker: its roles belong to the whole server, so it has its own."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from console.processes.postgres import EmbeddedPostgres
+from tests.sandbox.platform import Platform
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("sandbox-postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def platform(cluster: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The service on a database with one hour of history; without traffic, so that only the test acts."""
+    made = Platform(cluster, tmp_path_factory.mktemp("platform"))
+    asyncio.run(made.install(hours=1))
+    made.start()
+    yield made
+    made.stop()

@@ -1,0 +1,238 @@
+"""Who may do what is decided in the database, so that a patched client gains nothing."""
+
+import asyncpg
+import pytest
+
+from console.domain.errors import StoreRefused
+from console.processes.postgres import EmbeddedPostgres
+from console.store import health, migrate, people, ticks, timeline
+from console.store import lease as leases
+from tests.conftest import NewDatabase
+from tests.store.stores import NOON, PEOPLE, Place, password_of
+
+AGENT_ONLY = {
+    "acquire_lease": "SELECT console.acquire_lease('me', 3)",
+    "renew_lease": "SELECT console.renew_lease(1, 3)",
+    "heartbeat": "SELECT console.heartbeat('me', '1')",
+    "append_event": "SELECT console.append_event(1, 'x', 'info', 'x', 'x')",
+    "ensure_catalogue": "SELECT console.ensure_catalogue(1, '[]', false)",
+    "write_seeded": "SELECT console.write_seeded(1, 1, '{}', '{}', '{}')",
+    "write_tick": "SELECT console.write_tick(1, now(), 1, '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "prepare_partitions": "SELECT console.prepare_partitions(1, now())",
+    "thin_day": "SELECT console.thin_day(1, now())",
+    "forget_month": "SELECT console.forget_month(1, now())",
+    "release_lease": "SELECT console.release_lease(1)",
+}
+PERSON = {"note_drill": "SELECT console.note_drill('latency', 'x')"}
+INSIDE = {
+    "require": "SELECT console.require('console_viewer')",
+    "hold": "SELECT console.hold(1)",
+    "ensure_partition": "SELECT console.ensure_partition('tick', now())",
+    "check_width": "SELECT console.check_width(1, 1, 1)",
+    "age_words": "SELECT console.age_words('1 s')",
+    "keep_health": "SELECT console.keep_health('{}', '{}', '{}', '{}', '{}')",
+    "tell": None,
+    "tell_added": None,
+    "refuse_change": None,
+}
+
+
+async def test_every_function_is_accounted_for_here(place: Place) -> None:
+    rows = await place.owner("SELECT proname FROM pg_proc WHERE pronamespace = 'console'::regnamespace")
+    assert {r["proname"] for r in rows} == AGENT_ONLY.keys() | PERSON.keys() | INSIDE.keys()
+
+
+async def test_public_can_execute_nothing_and_every_search_path_is_fixed(place: Place) -> None:
+    rows = await place.owner(
+        """
+        SELECT oid::regprocedure::text AS name, proacl IS NULL OR EXISTS (
+                   SELECT FROM aclexplode(proacl) WHERE grantee = 0) AS open,
+               prosecdef, coalesce(proconfig::text, '') AS config
+        FROM pg_proc WHERE pronamespace = 'console'::regnamespace
+        """
+    )
+    assert [r["name"] for r in rows if r["open"]] == []
+    assert [r["name"] for r in rows if "search_path=pg_catalog, console, pg_temp" not in r["config"]] == []
+
+
+@pytest.mark.parametrize("who", ["vera", "alice", "bob", "auto"])
+async def test_each_function_with_each_role(place: Place, who: str) -> None:
+    # A lease that would let anything through that is not stopped by its role.
+    await place.owner("UPDATE console.lease SET holder = 'a1', fence = 1, expires_at = 'infinity'")
+    allowed = {"auto": AGENT_ONLY.keys(), "alice": PERSON.keys(), "bob": PERSON.keys()}.get(who, set())
+    async with place.raw(who) as connection:
+        for name, sql in (AGENT_ONLY | PERSON | INSIDE).items():
+            if sql is None:
+                continue
+            try:
+                await connection.execute(sql)
+                refused = False
+            except asyncpg.InsufficientPrivilegeError:
+                refused = True
+            except asyncpg.ArraySubscriptError:
+                refused = False  # it went as far as looking at what was to be written
+            assert refused == (name not in allowed), f"{name} as {who}"
+
+
+@pytest.mark.parametrize("who", ["vera", "alice", "bob", "auto"])
+async def test_nobody_changes_a_table_directly_or_stands_in_the_way(place: Place, who: str) -> None:
+    async with place.raw(who) as connection:
+        rows = await connection.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'console'::regnamespace AND relkind IN ('r', 'p')"
+        )
+        for table in [r["relname"] for r in rows]:
+            for sql in (
+                f"INSERT INTO console.{table} DEFAULT VALUES",
+                f"DELETE FROM console.{table}",
+                f"TRUNCATE console.{table}",
+                f"LOCK TABLE console.{table} IN SHARE MODE",
+            ):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with connection.transaction():
+                        await connection.execute(sql)
+        for sql in (
+            "SELECT * FROM console.lease FOR SHARE",
+            "UPDATE console.lease SET fence = 9",
+            "UPDATE console.meta SET environment = 'production'",
+            "CREATE TABLE console.mine (id int)",
+            "CREATE FUNCTION console.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "ALTER FUNCTION console.hold(bigint) RENAME TO gone",
+            "SET ROLE postgres",
+            "SET SESSION AUTHORIZATION auto" if who != "auto" else "SET SESSION AUTHORIZATION bob",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(sql)
+
+
+async def test_set_role_does_not_change_who_somebody_is(place: Place) -> None:
+    async with place.raw("bob") as connection:
+        await connection.execute("SET ROLE console_responder")
+        await connection.execute(PERSON["note_drill"])
+    async with place.open("vera") as store:
+        assert [e.actor for e in await timeline.recent(store)] == ["bob"]
+
+
+async def test_functions_of_a_temporary_schema_are_not_picked_up(place: Place) -> None:
+    await place.owner("GRANT TEMPORARY ON DATABASE " + place.url.rpartition("/")[2] + " TO alice")
+    async with place.raw("alice") as connection:
+        await connection.execute("CREATE TEMP TABLE event (LIKE console.event)")
+        await connection.execute("SET search_path = pg_temp, console")
+        await connection.execute(PERSON["note_drill"])
+    assert len(await place.owner("SELECT FROM console.event")) == 1
+
+
+@pytest.mark.parametrize("who", ["vera", "alice", "bob", "auto"])
+async def test_everybody_in_a_role_reads_what_screens_need(place: Place, who: str) -> None:
+    async with place.open(who) as store:
+        assert await ticks.latest(store)
+        assert await ticks.at_moment(store, NOON)
+        assert await health.current(store) == []
+        assert await timeline.recent(store) == []
+        assert (await leases.agent_state(store)).leader is None
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "read_only"),
+    [("vera", "viewer", True), ("alice", "responder", False), ("bob", "commander", False)],
+)
+async def test_the_link_tells_the_role(place: Place, who: str, role: str, read_only: bool) -> None:
+    async with place.open(who) as store:
+        link = await store.link()
+    assert (link.environment, link.user, link.role, link.read_only) == ("test", who, role, read_only)
+    assert (link.time_scale, link.away) == (10, None)
+    assert link.store == f"127.0.0.1:{place.server.port}/{place.url.rpartition('/')[2]}"
+
+
+async def test_a_read_only_console_is_held_to_it_by_the_server(place: Place) -> None:
+    async with place.open("bob", read_only=True) as store:
+        assert (await store.link()).read_only
+        with pytest.raises(StoreRefused, match="read-only"):
+            await timeline.note_drill(store, name="latency", text="x")
+
+
+async def test_without_a_role_the_store_says_what_is_missing(place: Place) -> None:
+    with pytest.raises(StoreRefused, match=r"eve has no role in it.*GRANT console_viewer TO eve"):
+        async with place.open("eve"):
+            pass
+
+
+async def test_only_members_may_connect_at_all(
+    postgres_any: EmbeddedPostgres, new_database: NewDatabase, place: Place
+) -> None:
+    url = new_database(postgres_any)
+    await migrate.upgrade(url, postgres_any.password, environment="test")
+    with pytest.raises(StoreRefused, match="permission denied for database"):
+        async with Place(postgres_any, url).open("eve"):
+            pass
+    for name, role in PEOPLE.items():
+        if role:
+            async with Place(postgres_any, url).open(name) as store:
+                assert await store.now()
+
+
+async def test_a_login_changes_its_role_and_password_and_has_one_of_each(place: Place) -> None:
+    name = f"carol{place.url.rpartition('_')[2]}"
+    owner = {"url": place.url, "password": place.server.password, "name": name}
+    await people.ensure_login(**owner, role="agent", login_password=password_of(name))
+    async with place.open(name) as store:
+        assert await store.fetchval("SHOW idle_in_transaction_session_timeout") == "1500ms"
+        assert await store.fetchval("SELECT pg_has_role('console_agent', 'USAGE')")
+    await people.ensure_login(**owner, role="viewer", login_password="another one")
+    with pytest.raises(StoreRefused, match="wrong password"):
+        async with place.open(name):
+            pass
+    await people.ensure_login(**owner, role="viewer", login_password=password_of(name))
+    async with place.open(name) as store:
+        assert await store.fetchval("SHOW idle_in_transaction_session_timeout") == "0"
+        assert not await store.fetchval("SELECT pg_has_role('console_agent', 'USAGE')")
+        assert (await store.link()).role == "viewer"
+    await place.owner(f"DROP ROLE {name}")
+
+
+async def test_a_superuser_is_nobodys_login(place: Place) -> None:
+    for taken in ("postgres", "console_viewer"):
+        with pytest.raises(StoreRefused, match="is taken"):
+            await people.ensure_login(
+                place.url, place.server.password, name=taken, role="viewer", login_password="x"
+            )
+
+
+async def test_names_are_quoted_and_passwords_may_hold_anything(place: Place) -> None:
+    name, secret = 'o\'brien "x"; DROP', "pä'ss\"w ord;"
+    await people.ensure_login(
+        place.url, place.server.password, name=name, role="responder", login_password=secret
+    )
+    from console.store.pool import Store
+
+    store = await Store.open(place.url, user=name, password=secret)
+    try:
+        await timeline.note_drill(store, name="latency", text="x")
+        assert [e.actor for e in await timeline.recent(store)] == [name]
+    finally:
+        await store.close()
+    await place.owner('DROP ROLE "o\'brien ""x""; DROP"')
+
+
+async def test_the_server_never_sees_a_password(place: Place) -> None:
+    name = f"dora{place.url.rpartition('_')[2]}"
+    await place.owner("ALTER SYSTEM SET log_statement = 'all'")
+    await place.owner("SELECT pg_reload_conf()")
+    try:
+        await people.ensure_login(
+            place.url, place.server.password, name=name, role="viewer", login_password="never-in-a-log"
+        )
+        await place.owner("SELECT 'the end of the log'")
+    finally:
+        await place.owner("ALTER SYSTEM RESET log_statement")
+        await place.owner("SELECT pg_reload_conf()")
+    log = place.server.log.read_text(errors="replace")
+    assert "the end of the log" in log
+    assert name in log
+    assert "never-in-a-log" not in log
+    await place.owner(f"DROP ROLE {name}")
+
+
+async def test_the_timeline_is_append_only_even_for_its_owner(place: Place) -> None:
+    for sql in ("UPDATE console.event SET text = ''", "DELETE FROM console.event", "TRUNCATE console.event"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await place.owner(sql)

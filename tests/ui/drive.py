@@ -1,0 +1,53 @@
+"""What the pilot tests share: an app on a StaticFeed, waiting for a condition, reading the screen."""
+
+import time
+from collections.abc import Callable
+
+from textual.pilot import Pilot
+from textual.strip import Strip
+
+from console.app import TradexApp
+from console.domain.snapshot import Snapshot
+from console.feed import StaticFeed
+from tests.ui.fixtures import story
+
+DEADLINE_S = 10.0
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "160x50": (160, 50)}
+
+
+class QuietApp(TradexApp):
+    """Counts the bell instead of ringing it, and leaves time to the test."""
+
+    def __init__(self, feed: StaticFeed, **more: object) -> None:
+        self.rung = 0
+        super().__init__(feed, **{"theme": "dark", **more})  # type: ignore[arg-type]
+        self.static = feed
+
+    def bell(self) -> None:
+        self.rung += 1
+
+
+def app_of(snapshot: Snapshot, **more: object) -> QuietApp:
+    return QuietApp(story.feed(snapshot), **more)
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], what: str = "the condition") -> None:
+    """Let the app work until `condition` holds; fails after the deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {DEADLINE_S:g} s")
+        await pilot.pause()
+
+
+def strips(app: TradexApp) -> list[Strip]:
+    """The rows as the terminal gets them."""
+    return list(app.screen._compositor.render_strips(app.size))
+
+
+def rows(app: TradexApp) -> list[str]:
+    return ["".join(s.text for s in strip if not s.control) for strip in strips(app)]
+
+
+def shown(app: TradexApp) -> str:
+    return "\n".join(rows(app))

@@ -1,0 +1,277 @@
+"""Keys do what the key row and the help say."""
+
+from datetime import timedelta
+
+import pytest
+from textual.widgets import Input
+
+from screens.catalogue import Catalogue
+from screens.component_detail import ComponentDetail
+from screens.health import HealthScreen
+from screens.help import HelpScreen
+from screens.latency_panel import LatencyPanel
+from screens.metric_detail import MetricDetail
+from screens.metrics import MetricsScreen
+from screens.window import WINDOWS
+from tests.ui.drive import SIZES, app_of, rows, shown, until
+from tests.ui.fixtures import story
+from widgets.live_table import LiveTable
+
+
+async def test_numbers_switch_screens_and_come_back() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        assert isinstance(app.screen, HealthScreen)
+        await pilot.press("2")
+        assert isinstance(app.screen, MetricsScreen)
+        await pilot.press("1")
+        assert isinstance(app.screen, HealthScreen)
+
+
+async def test_a_number_on_a_detail_leads_back_to_its_screen() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ComponentDetail))
+        await pilot.press("1")
+        await until(pilot, lambda: isinstance(app.screen, HealthScreen))
+
+
+async def test_arrows_and_letters_move_the_selection_and_stop_at_the_ends() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        table = app.screen.query_one("#components", LiveTable)
+        assert table.selected == "database"
+        await pilot.press("up")
+        assert table.selected == "database"
+        await pilot.press("down", "j")
+        assert table.selected == "external_apis"
+        await pilot.press("k")
+        assert table.selected == "cache"
+        await pilot.press("end", "down")
+        assert table.selected == "platform"
+        await pilot.press("home")
+        assert table.selected == "database"
+
+
+async def test_enter_goes_deeper_twice_and_escape_comes_back() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ComponentDetail) and app.screen.focused)
+        assert app.screen.component == "database"  # type: ignore[attr-defined]
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MetricDetail))
+        assert app.screen.metric_name == "database_latency_ms"  # type: ignore[attr-defined]
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(app.screen, HealthScreen))
+
+
+async def test_the_component_detail_tells_its_last_hour() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        app.screen.query_one("#components", LiveTable).select("edge_functions/get-stock-price")
+        await pilot.press("enter")
+        await until(pilot, lambda: "19.86 %" in shown(app))
+        text = shown(app)
+        assert "720" in text and "get-stock-price ok to down" in text and "limit 500 ms" in text
+
+
+@pytest.mark.parametrize("table", ["over", "resources", "events"])
+async def test_tab_reaches_every_panel_and_enter_opens_what_is_selected(table: str) -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        wanted = app.screen.query_one(f"#{table}", LiveTable)
+        for _ in range(4):
+            await pilot.press("tab")
+            if wanted.has_focus:
+                break
+        assert wanted.has_focus
+        await pilot.press("enter")
+        kind = ComponentDetail if table == "events" else MetricDetail
+        await until(pilot, lambda: isinstance(app.screen, kind))
+
+
+async def test_wide_screens_show_the_selected_component_beside_the_table() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["160x50"]) as pilot:
+        await pilot.press("down", "down")
+        await pilot.pause()
+        panel = app.screen.query_one("#component")
+        assert panel.border_title == "external_apis"
+
+
+async def test_the_window_changes_with_brackets_and_w() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("2")
+        screen = app.screen
+        assert isinstance(screen, MetricsScreen)
+        seen = []
+        for key in (
+            "right_square_bracket",
+            "right_square_bracket",
+            "right_square_bracket",
+            "w",
+            "left_square_bracket",
+        ):
+            await pilot.press(key)
+            seen.append(WINDOWS[screen.window_index].name)
+        assert seen == ["6h", "24h", "24h", "15m", "15m"]
+        await until(pilot, lambda: bool(screen.series), "the series of the window")
+
+
+async def test_compare_asks_for_the_same_window_a_day_earlier() -> None:
+    app = app_of(story.live())
+    asked: list[timedelta] = []
+    series = app.static.series
+
+    async def spy(names, window, points, *, ago=timedelta()):  # type: ignore[no-untyped-def]
+        asked.append(ago)
+        return await series(names, window, points, ago=ago)
+
+    app.static.series = spy  # type: ignore[method-assign]
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("2", "c")
+        await until(pilot, lambda: "p95 yesterday" in shown(app))
+        assert asked == [timedelta(hours=24)]
+        await pilot.press("c")
+        await until(pilot, lambda: "p95 yesterday" not in shown(app))
+
+
+async def test_arrows_pick_a_series_and_enter_opens_it() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("2", "up")
+        panel = app.screen.query_one(LatencyPanel)
+        assert panel.picked == "p99_execution_time"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MetricDetail))
+        assert app.screen.metric_name == "p99_execution_time"  # type: ignore[attr-defined]
+
+
+async def test_zoom_leaves_the_plot_alone_and_comes_back() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("2")
+        panel = app.screen.query_one(LatencyPanel)
+        before = panel.size.height
+        await pilot.press("z")
+        await until(pilot, lambda: panel.size.height > before + 10)
+        await pilot.press("z")
+        await until(pilot, lambda: panel.size.height == before)
+
+
+async def test_every_metric_is_reached_through_the_filter() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["80x24"]) as pilot:
+        await pilot.press("2", "slash")
+        await until(pilot, lambda: isinstance(app.screen, Catalogue) and app.screen.focused)
+        table = app.screen.query_one("#list", LiveTable)
+        assert len(table.keys) == len(story.specs())
+        await pilot.press(*"vulner")
+        await until(pilot, lambda: table.keys == ["vulnerabilities_critical"])
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MetricDetail))
+        await until(pilot, lambda: "no audit report" in shown(app), "the reason")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, Catalogue))
+        await pilot.press("escape")
+        assert app.screen.query_one(Input).value == ""
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+
+
+async def test_a_metric_shows_its_source_thresholds_and_window() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        app.push_screen(MetricDetail("error_rate", number=1))
+        await until(pilot, lambda: "FROM orders" in shown(app))
+        text = shown(app)
+        for part in (
+            "> 0.3 %",
+            "> 0.5 %",
+            "the last 5m",
+            "status = 'failed'",
+            "failed / (executed + failed)",
+        ):
+            assert part in text
+
+
+async def test_help_lists_the_keys_of_the_panel_the_screen_and_the_app() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("2", "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        text = shown(app)
+        for part in (
+            "this panel",
+            "series",
+            "[ ] w",
+            "compare",
+            "all metrics",
+            "everywhere",
+            "theme",
+            "quit",
+        ):
+            assert part in text
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+
+
+async def test_t_changes_the_theme_everywhere() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("2", "1", "t")
+        await until(pilot, lambda: app.look.palette.name == "light")
+        assert app.screen.query_one("#components", LiveTable).look.palette.name == "light"
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen._drawn_look is app.look)  # type: ignore[attr-defined]
+
+
+async def test_colon_opens_the_commands() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("colon")
+        await until(pilot, lambda: type(app.screen).__name__ == "CommandPalette")
+        await pilot.press(*"metrics")
+        await until(pilot, lambda: "2 Metrics" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+
+
+async def test_refresh_asks_the_feed() -> None:
+    app = app_of(story.live())
+    asked: list[bool] = []
+    app.static.refresh = lambda: asked.append(True)  # type: ignore[method-assign]
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("r")
+        assert asked == [True]
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quit(key: str) -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["80x24"]) as pilot:
+        await pilot.press(key)
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_a_click_on_a_tab_and_on_a_row() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        row = next(i for i, line in enumerate(rows(app)) if "external_apis" in line)
+        await pilot.click(offset=(10, row))
+        assert app.screen.query_one("#components", LiveTable).selected == "external_apis"
+        await pilot.click("#tabs", offset=(16, 0))
+        await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+
+
+async def test_every_binding_has_an_id_and_none_has_priority() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        for key in ("1", "2"):
+            await pilot.press(key)
+            for active in app.screen.active_bindings.values():
+                if active.node in (app, app.screen) and active.binding.show:
+                    assert active.binding.id
