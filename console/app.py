@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -25,6 +26,7 @@ from themes.palette import ANSI, DARK, PALETTES, Palette
 from themes.theme import STYLESHEET, textual_themes
 from widgets.glyphs import ASCII, UNICODE, wants_ascii
 from widgets.look import Look
+from widgets.sparse_update import SparseUpdate
 from widgets.tab_row import Tab
 
 _BAD = (Verdict.CRITICAL, Verdict.DOWN)
@@ -108,6 +110,12 @@ class TradexApp(App[None]):
         if alarmed and not self._alarmed and self._bell:
             self.bell()
         self._alarmed = alarmed
+
+    def _display(self, screen: Screen[object], renderable: object) -> None:
+        """Send partial updates cell by cell (see widgets.sparse_update)."""
+        if isinstance(renderable, ChopsUpdate):
+            renderable = SparseUpdate.of(renderable)
+        super()._display(screen, renderable)  # pyright: ignore[reportArgumentType]
 
     # Screens
 

@@ -258,7 +258,7 @@ class LiveFeed:
         if everything:
             sections["link"] = await store.link()
         sections["agent"] = await leases.agent_state(store)
-        if everything or "event" in hints or "health" in hints:
+        if everything or "event" in hints:
             sections["events"] = tuple(await timeline.recent(store, limit=EVENTS))
         if everything or "tick" in hints:
             metrics = await ticks.latest(store)

@@ -38,7 +38,7 @@ from widgets.panel import set_subtitle, set_title
 from widgets.states import UNKNOWN
 from widgets.tile import Tile, TileLine
 
-_MIN_LOWER = 8
+_MIN_LOWER, _MIN_LOWER_COMPACT = 8, 6
 _MIN_EVENTS = 5
 
 
@@ -184,8 +184,10 @@ class HealthScreen(ConsoleScreen):
         parts = listed(self.snapshot)
         groups = 0 if compact else len({group_of(p.check.component) for p in parts})
         wanted = max(len(parts), 1) + groups + 3
-        self._set_height("components", min(wanted, max(main - _MIN_LOWER, 5)))
-        lower = main - min(wanted, max(main - _MIN_LOWER, 5))
+        least = _MIN_LOWER_COMPACT if compact else _MIN_LOWER
+        upper = min(wanted, max(main - least, 5))
+        self._set_height("components", upper)
+        lower = main - upper
         over = self._table("over")
         if compact:
             self._set_height("over", lower)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.cli.connect import Target, loaded, target
 from console.domain.errors import Misuse
 from console.domain.format import iso
+
+if TYPE_CHECKING:
+    from console.store.migrate import MigrationState
 
 
 @click.group()
@@ -50,7 +53,7 @@ def upgrade(options: dict[str, Any]) -> None:
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def status(options: dict[str, Any], as_json: bool) -> None:
-    """Which migrations the store has. Exit code 1 when some are missing."""
+    """Which migrations the store has. Exit code 1 when it is not exactly this program's."""
     from console.store import migrate
 
     where: Target = target(options, loaded(options))
@@ -59,7 +62,7 @@ def status(options: dict[str, Any], as_json: bool) -> None:
         rows = [
             {
                 "id": s.name,
-                "state": "applied" if s.applied_at else "pending",
+                "state": _state(s),
                 "at": iso(s.applied_at) if s.applied_at else None,
             }
             for s in states
@@ -67,6 +70,14 @@ def status(options: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
     else:
         for s in states:
-            click.echo(f"{s.name}  {f'applied {iso(s.applied_at)}' if s.applied_at else 'pending'}")
-    if any(s.applied_at is None for s in states):
+            click.echo(f"{s.name}  {_state(s)}{f'  {iso(s.applied_at)}' if s.applied_at else ''}")
+    if any(_state(s) != "applied" for s in states):
         raise SystemExit(1)
+
+
+def _state(migration: MigrationState) -> str:
+    if not migration.known:
+        return "of a newer program"
+    if migration.changed:
+        return "changed since it was applied"
+    return "applied" if migration.applied_at else "pending"

@@ -1,7 +1,7 @@
 """What `tradex demo` and `tradex up` start beside the console: store, agent, and for the demo a platform.
 
-All of it ends with this process, however that ends. A part that dies is started again; without its
-PostgreSQL nothing can go on, so then everything ends.
+All of it ends with this process, however that ends. A part that dies is started again; one that does not
+stay up ends everything, with the reason.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from console.processes.warden import Child, spawn
 
 if TYPE_CHECKING:
     from console.settings import Settings
+    from console.store.lease import Lease
     from console.store.people import Role
+    from console.store.pool import Store
 
 SANDBOX = "sandbox"
 SANDBOX_TIME_SCALE = 10.0
@@ -41,16 +43,35 @@ AGENT = "auto"
 PEOPLE: dict[str, Role] = {"alice": "responder", "bob": "commander", "vera": "viewer"}
 _PYTHON = (sys.executable, "-m")
 _RESTART_PAUSE_S = 1.0
+_MOST_RESTARTS = 3
+_STAYED_S = 5.0
+# The one who writes the sandbox's past, before the first agent leads.
+SEEDER = "sandbox history"
+_SEED_TTL_S = 5.0
+_LEASE_WAIT_S = 20.0
 
 
 @dataclass
 class Part:
-    """One child and how to start it again."""
+    """One child, how to start it again, and how often in a row it did not stay up."""
 
     name: str
-    start: Callable[[], Child]
+    spawn: Callable[[], Child]
     child: Child | None = None
-    restarts: int = 0
+    started: float = 0.0
+    quick_ends: int = 0
+
+    def start(self) -> None:
+        self.child = self.spawn()
+        self.started = time.monotonic()
+
+    def ended(self) -> bool:
+        """Whether it has ended; counts the ends that came soon after the start."""
+        if self.child is None or self.child.running():
+            return False
+        stayed = time.monotonic() - self.started > _STAYED_S
+        self.quick_ends = 0 if stayed else self.quick_ends + 1
+        return True
 
 
 class Stack:
@@ -60,6 +81,7 @@ class Stack:
         self.folder = folder
         self.postgres = EmbeddedPostgres(folder.postgres)
         self.failure: str | None = None
+        self._postgres_restarts = 0
         self._parts: list[Part] = []
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -117,7 +139,7 @@ class Stack:
         log = self.folder.logs / f"{name}.log"
         whole = {k: v for k, v in os.environ.items() if not k.startswith("TRADEX_")} | dict(env or {})
         part = Part(name, lambda: spawn([*_PYTHON, module, *args], env=whole, log=log))
-        part.child = part.start()
+        part.start()
         self._parts.append(part)
 
     def start_agent(
@@ -138,23 +160,31 @@ class Stack:
 
     def _keep_alive(self) -> None:
         while not self._stopping.wait(0.25):
-            if not self.postgres.running():
-                self.failure = f"the store's PostgreSQL ended, see {self.folder.postgres / 'postgres.log'}"
+            if not self.postgres.running() and not self._restart_postgres():
                 os.kill(os.getpid(), signal.SIGHUP)
                 return
             for part in self._parts:
-                if part.child is not None and not part.child.running():
-                    part.restarts += 1
-                    if self._stopping.wait(_RESTART_PAUSE_S):
-                        return
-                    part.child = part.start()
+                if not part.ended():
+                    continue
+                if part.quick_ends >= _MOST_RESTARTS:
+                    log = self.folder.logs / f"{part.name}.log"
+                    self.failure = f"the {part.name} does not stay up, see {log}"
+                    os.kill(os.getpid(), signal.SIGHUP)
+                    return
+                if self._stopping.wait(_RESTART_PAUSE_S):
+                    return
+                part.start()
 
-    def first_failure(self) -> str | None:
-        """Which part does not stay up, None while all do."""
-        for part in self._parts:
-            if part.restarts >= 3:
-                return f"{part.name} does not stay up, see {self.folder.logs / f'{part.name}.log'}"
-        return self.failure
+    def _restart_postgres(self) -> bool:
+        self._postgres_restarts += 1
+        try:
+            if self._postgres_restarts <= _MOST_RESTARTS:
+                self.postgres.start()
+                return True
+        except TradexError as error:
+            self.failure = str(error)
+        self.failure = self.failure or f"the store's PostgreSQL does not stay up, see {self.postgres.log}"
+        return False
 
     def _stop(self) -> None:
         self._stopping.set()
@@ -213,6 +243,18 @@ def start_sandbox(stack: Stack, *, rate: float, seed: int) -> Running:
     )
 
 
+async def _lease(store: Store) -> Lease:
+    """The lease for writing the past. An agent that was killed a moment ago may still hold it for seconds."""
+    from console.store import lease as leases
+
+    deadline = time.monotonic() + _LEASE_WAIT_S
+    while (lease := await leases.acquire(store, SEEDER, _SEED_TTL_S)) is None:
+        if time.monotonic() > deadline:
+            raise TradexError("another agent leads on this store: end it first")
+        await asyncio.sleep(0.2)
+    return lease
+
+
 async def _install(stack: Stack, store_url: str) -> None:
     from console.metrics import catalogue
     from console.sandbox import history, install
@@ -237,13 +279,11 @@ async def _install(stack: Stack, store_url: str) -> None:
         specs = catalogue.load(None, time_scale=SANDBOX_TIME_SCALE).specs
         known = (await ticks.latest(store)).at
         past = await history.ticks(url, password, specs, now)
-        lease = await leases.acquire(store, "seed", 30)
-        if lease is None:
-            raise TradexError("the store's lease is held by another agent: end it first")
-        await ticks.write_seeded(
-            store, lease, specs, [row for row in past if known is None or row[0] > known]
-        )
-        await leases.release(store, lease)
+        missing = [row for row in past if known is None or row[0] > known]
+        if missing:
+            lease = await _lease(store)
+            await ticks.write_seeded(store, lease, specs, missing)
+            await leases.release(store, lease)
     finally:
         await store.close()
 
@@ -313,7 +353,7 @@ def wait_until_live(stack: Stack, running: Running, timeout_s: float = 60) -> No
                     and now.health
                 ):
                     return
-                reason = stack.first_failure()
+                reason = stack.failure
                 if reason or time.monotonic() > deadline:
                     raise TradexError(
                         reason or f"nothing live after {timeout_s:.0f} s, see {stack.folder.logs}"

@@ -71,8 +71,12 @@ def _run(
         stack.announce(running)
         where = running.platform_url or running.environment
         click.echo(f"ready {running.environment} {where} (state {stack.folder.path})")
-        while not stack.failure:
-            signal.pause()
+        try:
+            while not stack.failure:
+                signal.pause()
+        except SystemExit:
+            if stack.failure is None:
+                raise
     else:
         stack.announce(running)
         person = options.get("person") or running.person

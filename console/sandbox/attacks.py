@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 
 from console.sandbox import market, people
 from console.sandbox.http_client import Client
+from console.sandbox.pace import Pace
 from console.sandbox.people import Person
 from console.sandbox.service import Service
 
 _FIRST_ATTACKER, _ATTACKERS = 200, 40
 _GUESSES_PER_S = 3.5
 _RAPID_PER_S = 4.0
-_SCANNED = 26
+_SCANNED, _SCAN_EVERY_S, _SCAN_AGAIN_EVERY_S = 26, 0.5, 20.0
 _ACCOUNTS = 12
 
 
@@ -22,7 +24,7 @@ async def brute_force(service: Service, run: int) -> None:
     """One address guesses passwords of several accounts, several times a second, also once it is refused."""
     address = _free_attacker(service, run)
     client = Client("127.0.0.1", service.config.port)
-    guess = 0
+    guess, pace = 0, Pace(1 / _GUESSES_PER_S)
     with contextlib.closing(client):
         while True:
             victim = people.person((run * 31 + guess % _ACCOUNTS * 17) % 400)
@@ -33,23 +35,25 @@ async def brute_force(service: Service, run: int) -> None:
                     headers={"X-Forwarded-For": address},
                 )  # fmt: skip
             guess += 1
-            await asyncio.sleep(1 / _GUESSES_PER_S)
+            await pace.wait()
 
 
 async def rapid_orders(service: Service, run: int) -> None:
     """One person places small orders in a few symbols, four a second."""
     async with _signed_in(service, people.reserved(run)) as order:
-        for n in range(1_000_000):
+        pace = Pace(1 / _RAPID_PER_S)
+        for n in itertools.count():
             await order(market.SYMBOLS[n % 3])
-            await asyncio.sleep(1 / _RAPID_PER_S)
+            await pace.wait()
 
 
 async def symbol_scan(service: Service, run: int) -> None:
     """One person orders a bit of every symbol there is, then slowly goes on; never as many as rapid orders."""
     async with _signed_in(service, people.reserved(run)) as order:
-        for n in range(1_000_000):
+        pace = Pace(_SCAN_EVERY_S)
+        for n in itertools.count():
             await order(market.SYMBOLS[n % market.LIQUID])
-            await asyncio.sleep(0.6 if n < _SCANNED else 20)
+            await (pace.wait() if n < _SCANNED else asyncio.sleep(_SCAN_AGAIN_EVERY_S))
 
 
 @contextlib.asynccontextmanager

@@ -27,7 +27,7 @@ class CacheServer:
         self._port = port
         self._data: OrderedDict[bytes, tuple[bytes, float | None]] = OrderedDict()
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._started = time.monotonic()
         self.used = 1_000_000
         self.hits = self.misses = self.commands = self.connections = self.evicted = self.expired = 0
@@ -48,8 +48,11 @@ class CacheServer:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+            ending = list(self._clients.values())
             for writer in tuple(self._clients):
                 writer.transport.abort()
+            if ending:
+                await asyncio.wait(ending, timeout=1)
             await server.wait_closed()
 
     @property
@@ -75,7 +78,9 @@ class CacheServer:
         )  # fmt: skip
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a connection's callback runs in a task of its own
+        self._clients[writer] = task
         self.connections += 1
         protocol = 2
         try:
@@ -101,7 +106,7 @@ class CacheServer:
         except (ConnectionError, asyncio.IncompleteReadError, ValueError):
             pass
         finally:
-            self._clients.discard(writer)
+            self._clients.pop(writer, None)
             writer.close()
 
     def _answer(self, name: bytes, arguments: list[bytes], protocol: int) -> bytes:

@@ -17,6 +17,7 @@ from console.sandbox.config import SandboxConfig
 from console.sandbox.database import Database
 from console.sandbox.journal import Journal
 from console.sandbox.limits import BlockList, RateLimiter
+from console.sandbox.pace import Pace
 from console.sandbox.providers import ProviderDown, make_providers
 from console.sandbox.realtime import Hub
 from console.sandbox.replies import ApiError
@@ -108,7 +109,7 @@ class Service:
 
     async def _prices(self) -> None:
         """Each second: what the providers stream goes into the cache and to the websocket's listeners."""
-        ticks = _Beat(1.0)
+        ticks = Pace(1.0)
         while True:
             await ticks.wait()
             now = time.time()
@@ -140,7 +141,7 @@ class Service:
 
     async def _host(self) -> None:
         """Let the simulated host's counters run as the baseline, or a drill, says."""
-        ticks = _Beat(_TICK_S)
+        ticks = Pace(_TICK_S)
         then = time.monotonic()
         while True:
             await ticks.wait()
@@ -173,16 +174,3 @@ class Service:
                             "WHERE at < now() - $1 * interval '1 hour' ORDER BY at LIMIT 5000)",
                             _LOGS_KEPT_H,
                         )
-
-
-class _Beat:
-    """A beat without drift; beats that were missed are skipped."""
-
-    def __init__(self, every_s: float) -> None:
-        self._every = every_s
-        self._next = time.monotonic()
-
-    async def wait(self) -> None:
-        now = time.monotonic()
-        self._next = max(self._next + self._every, now - now % self._every)
-        await asyncio.sleep(max(self._next - now, 0))

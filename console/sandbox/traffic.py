@@ -29,7 +29,7 @@ _FEWEST_TRADERS = 480
 _LISTENERS = 36
 _IN_FLIGHT = 400
 _LIMIT_ORDER_SHARE = 0.05
-_THIN_SHARE = 0.02
+_THIN_SHARE = 0.015
 # One order in so many, evenly spread, is one that has to fail.
 _FAILING_EVERY = 750
 _MOST_READS_PER_S = 30.0

@@ -44,7 +44,7 @@ def describe(process: psutil.Process) -> str:
     """A process in a line: number and what it runs."""
     try:
         words = [word.rpartition("/")[2] if word.startswith("/") else word for word in process.cmdline()]
-        return f"{process.pid} {' '.join(words)[:90]}"
+        return f"{process.pid} {' '.join(' '.join(words).split())[:90]}"
     except psutil.Error:
         return str(process.pid)
 

@@ -7,8 +7,7 @@ import pytest
 
 from .scenarios import SCENARIOS, Book, play
 
-
-ROUNDS = {"store": 6, "store-unprivileged": 6, "demo": 2}
+ROUNDS = {"store": 4, "store-unprivileged": 4, "demo": 2}
 
 
 @pytest.mark.chaos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -199,7 +200,8 @@ async def test_business_figures_are_kept_until_they_are_due_and_then_follow(
     first = await collected(collector, START)
     await filled.execute("""
         UPDATE orders SET status = 'cancelled'
-        WHERE id IN (SELECT id FROM orders WHERE status = 'pending' AND created_at > now() - interval '5 minutes' LIMIT 50)
+        WHERE id IN (SELECT id FROM orders
+                     WHERE status = 'pending' AND created_at > now() - interval '5 minutes' LIMIT 50)
     """)
     soon = await collected(collector, START + timedelta(seconds=10))
     assert soon["cancelled_today"] == first["cancelled_today"]
@@ -229,37 +231,41 @@ async def test_people_and_blocks(filled: asyncpg.Connection, reader: dict, open_
     assert wanted["active_users"] > 5
 
 
-async def test_the_server(admin: asyncpg.Connection, reader: dict, open_platform: Open) -> None:
-    platform = open_platform(**reader)
-    collector = Collector(platform, catalogue.load(), tick_s=30)
-    found = await collected(collector, START)
-    wanted = await admin.fetchrow("""
-        SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL) AS backends,
-               current_setting('max_connections')::int AS max_connections,
-               100.0 * blks_hit / (blks_hit + blks_read) AS cache_hit_pct,
-               pg_database_size(datname) AS database_size_bytes
-        FROM pg_stat_database WHERE datname = current_database()
-    """)
-    assert number(found["database_connections"]) == pytest.approx(wanted["backends"], abs=3)
-    assert number(found["connection_pool_pct"]) == pytest.approx(
-        100 * number(found["database_connections"]) / wanted["max_connections"]
-    )
-    assert number(found["cache_hit_pct"]) == pytest.approx(float(wanted["cache_hit_pct"]), rel=0.02)
-    assert number(found["database_size_bytes"]) == pytest.approx(wanted["database_size_bytes"], rel=0.02)
-    assert found["database_locks"].value == 0
-    assert found["replication_lag_s"].reason == "no source: no replica is attached"
+async def test_the_server(admin: asyncpg.Connection, reader: dict, open_platform: Open, wait_for) -> None:
+    collector = Collector(open_platform(**reader), catalogue.load(), tick_s=30)
+
+    async def agrees() -> bool:
+        """The server's own counters come with a delay: in rest both say the same."""
+        found = await collected(collector, START)
+        wanted = await admin.fetchrow("""
+            SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL) AS backends,
+                   current_setting('max_connections')::int AS max_connections,
+                   100.0 * blks_hit / (blks_hit + blks_read) AS cache_hit_pct,
+                   pg_database_size(datname) AS database_size_bytes
+            FROM pg_stat_database WHERE datname = current_database()
+        """)
+        connections = number(found["database_connections"])
+        assert number(found["connection_pool_pct"]) == pytest.approx(
+            100 * connections / wanted["max_connections"]
+        )
+        assert number(found["database_size_bytes"]) == pytest.approx(wanted["database_size_bytes"], rel=0.05)
+        assert found["database_locks"].value == 0
+        assert found["replication_lag_s"].reason == "no source: no replica is attached"
+        return connections == wanted["backends"] and number(found["cache_hit_pct"]) == pytest.approx(
+            float(wanted["cache_hit_pct"]), abs=0.5
+        )
+
+    await wait_for(agrees)
 
 
 async def test_a_session_that_waits_for_a_lock_is_seen(
     admin: asyncpg.Connection, postgres, platform_database: str, reader: dict, open_platform: Open, wait_for
 ) -> None:
-    import asyncio
-
     collector = Collector(open_platform(**reader), catalogue.load(), tick_s=30)
     other = await asyncpg.connect(platform_database, password=postgres.password)
     async with admin.transaction():
         await admin.execute("LOCK TABLE symbols IN ACCESS EXCLUSIVE MODE")
-        waiting = asyncio.create_task(other.execute("LOCK TABLE symbols IN SHARE MODE"))
+        waiting = asyncio.create_task(other.execute("BEGIN; LOCK TABLE symbols IN SHARE MODE"))
 
         async def seen() -> bool:
             return (await collected(collector, START))["database_locks"].value == 1
@@ -289,33 +295,41 @@ async def test_statements(admin: asyncpg.Connection, reader: dict, open_platform
 
 
 async def test_what_a_tick_reads_does_not_grow_with_the_history(
-    filled: asyncpg.Connection, reader: dict, open_platform: Open
+    filled: asyncpg.Connection, reader: dict, open_platform: Open, wait_for
 ) -> None:
-    """Rows of orders touched by the ticks after the first, with the history and with five times as much of it."""
-    collector = Collector(open_platform(**reader), catalogue.load(), tick_s=5)
+    """Rows of orders touched by ticks after the first, with the history and with five times as much of it."""
+    await filled.execute("DELETE FROM orders WHERE created_at < now() - interval '10 minutes'")
+    platform = open_platform(**reader)
+    collector = Collector(platform, catalogue.load(), tick_s=5)
 
-    async def touched() -> int:
-        before = await _touched(filled)
+    async def read_so_far() -> int:
+        # A session hands in its counts when it ends.
+        await platform.database.close()
+        await wait_for(
+            lambda: filled.fetchval(
+                "SELECT count(*) = 0 FROM pg_stat_activity "
+                "WHERE usename = 'platform_reader' AND datname = current_database()"
+            )
+        )
+        return await filled.fetchval(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'orders'"
+        )
+
+    async def read_by_three_ticks() -> int:
+        before = await read_so_far()
         for tick in range(3):
             await collected(collector, START + timedelta(seconds=tick))
-        return await _touched(filled) - before
+        return await read_so_far() - before
 
     await collected(collector, START)
-    small = await touched()
+    small = await read_by_three_ticks()
     await filled.execute("""
-        INSERT INTO orders (user_id, symbol, order_type, side, quantity, status, execution_time, created_at, executed_at)
+        INSERT INTO orders (user_id, symbol, order_type, side, quantity, status, execution_time, created_at,
+                            executed_at)
         SELECT user_id, symbol, order_type, side, quantity, status, execution_time, created_at - n * interval '1 day',
                executed_at - n * interval '1 day'
         FROM orders, generate_series(1, 4) AS n
     """)
     await filled.execute("ANALYZE orders")
-    large = await touched()
+    large = await read_by_three_ticks()
     assert 0 < large <= 1.3 * small
-
-
-async def _touched(admin: asyncpg.Connection) -> int:
-    await admin.execute("SELECT pg_stat_force_next_flush()")
-    await admin.execute("SELECT pg_stat_clear_snapshot()")
-    return await admin.fetchval(
-        "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'orders'"
-    )

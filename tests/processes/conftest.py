@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from console.processes.postgres import EmbeddedPostgres
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 # Another user as far as permissions go, for whom root's files are the own ones: works wherever the checkout lies.
@@ -137,3 +139,11 @@ def public_folder() -> Iterator[Path]:
         folder = Path(made)
         folder.chmod(0o755)
         yield folder
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A server in a folder of its own, not started yet."""
+    made = EmbeddedPostgres(tmp_path / "state")
+    yield made
+    made.stop()

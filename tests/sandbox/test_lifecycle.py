@@ -124,24 +124,21 @@ async def test_past_ticks_agree_with_plain_sql(own: Platform) -> None:
 
 
 async def test_a_later_installation_fills_only_the_gap(own: Platform) -> None:
+    person = people.person(3).id
     async with own.sql() as connection:
+        await connection.execute("DELETE FROM orders WHERE created_at > now() - interval '3 minutes'")
+        last = await connection.fetchval("SELECT max(created_at) FROM orders")
         before = await connection.fetchval("SELECT count(*) FROM orders")
-        until = await connection.fetchval("SELECT max(seeded_until) FROM sandbox.seeded_history")
-        await connection.execute(
-            "UPDATE profiles SET account_status = 'suspended' WHERE id = $1", people.person(3).id
-        )
-    await own.install(hours=26, now=until + timedelta(seconds=60))
+        await connection.execute("UPDATE profiles SET account_status = 'suspended' WHERE id = $1", person)
+    now = datetime.now(UTC)
+    await own.install(hours=26, now=now)
     async with own.sql() as connection:
         after = await connection.fetchval("SELECT count(*) FROM orders")
-        rows = await connection.fetch("SELECT * FROM sandbox.seeded_history ORDER BY id")
-        kept = await connection.fetchval(
-            "SELECT account_status FROM profiles WHERE id = $1", people.person(3).id
-        )
-        await connection.execute(
-            "UPDATE profiles SET account_status = 'active' WHERE id = $1", people.person(3).id
-        )
-    assert 1100 < after - before <= 1250
-    assert len(rows) == 2 and rows[1]["seeded_from"] >= until - timedelta(seconds=1)
+        marked = await connection.fetch("SELECT * FROM sandbox.seeded_history ORDER BY id")
+        kept = await connection.fetchval("SELECT account_status FROM profiles WHERE id = $1", person)
+        await connection.execute("UPDATE profiles SET account_status = 'active' WHERE id = $1", person)
+    assert after - before == pytest.approx(20 * (now - last).total_seconds(), rel=0.02)
+    assert [m["seeded_from"] for m in marked[1:]] == [last] and marked[1]["seeded_until"] == now
     assert kept == "suspended"
 
 

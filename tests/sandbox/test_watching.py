@@ -34,7 +34,9 @@ async def _samples(platform: Platform) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples:
-            found.setdefault(sample.name, []).append(sample)
+            # The parser gives counters the ending that PostgreSQL's exporter leaves out.
+            for name in {sample.name, family.name}:
+                found.setdefault(name, []).append(sample)
     return found
 
 

@@ -105,7 +105,7 @@ async def _compare(place: Place, rows: Sequence[Row], span: timedelta, points: i
 
 
 def test_windows_say_what_a_plain_computation_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
     @given(
         st.lists(row, max_size=14, unique_by=lambda r: r[0]), window, st.sampled_from([3, windows.LIMITS[0]])
     )
