@@ -23,7 +23,6 @@ from screens.figures import plain_number
 from screens.metric_detail import MetricDetail
 from screens.timeline import event_columns, event_entries
 from widgets.cells import Cells, cells, piece
-from widgets.charts import resample
 from widgets.fact_list import FactList
 from widgets.live_table import LiveTable
 from widgets.look import Look
@@ -35,7 +34,7 @@ from widgets.states import status_severity, status_state
 from widgets.status_strip import StatusStrip
 
 HOUR = timedelta(hours=1)
-_POINTS = 240
+_BUCKETS = 120
 _READ_EVERY = timedelta(seconds=2)
 
 
@@ -53,6 +52,24 @@ def status_changes(points: Sequence[CheckPoint]) -> list[tuple[datetime, Status,
         if before[1] is not after[1]
     ]
     return changes[::-1]
+
+
+def buckets(
+    points: Sequence[CheckPoint], end: datetime, count: int
+) -> tuple[list[float | None], list[Status | None]]:
+    """Mean latency and worst status of the hour before `end`, in `count` equal buckets; None where nothing was."""
+    start, step = end - HOUR, HOUR / count
+    latencies: list[list[float]] = [[] for _ in range(count)]
+    worst: list[Status | None] = [None] * count
+    for point in points:
+        i = int((point.at - start) / step)
+        if point.status is None or not 0 <= i < count:
+            continue
+        if point.latency_ms is not None:
+            latencies[i].append(point.latency_ms)
+        before = worst[i]
+        worst[i] = point.status if before is None or point.status.rank > before.rank else before
+    return [sum(each) / len(each) if each else None for each in latencies], worst
 
 
 class ComponentDetail(ConsoleScreen):
@@ -125,7 +142,6 @@ class ComponentDetail(ConsoleScreen):
     def _draw(self) -> None:
         self._draw_head()
         self._draw_plot()
-        self.query_one(StatusStrip).show([p.status for p in self._points], stale=self.greyed)
         self.query_one("#facts", FactList).show(self._facts(self.look))
         self._draw_events()
 
@@ -142,20 +158,19 @@ class ComponentDetail(ConsoleScreen):
 
     def _draw_plot(self) -> None:
         spec = self._spec
-        values = tuple(
-            resample([p.latency_ms for p in self._points], min(_POINTS, max(len(self._points), 2)))
-        )
+        end = self._points[-1].at + timedelta(microseconds=1) if self._points else self.now
+        means, worst = buckets(self._points, end, _BUCKETS)
+        values = tuple(means)
         limit = spec.limit if spec is not None else None
-        start = self._points[0].at if self._points else self.now - HOUR
-        end = self._points[-1].at if self._points else self.now
         chart = Chart(
             curves=(Curve("stale" if self.greyed else "s2", values, over=not self.greyed),),
-            start=start,
-            end=max(end, start + timedelta(seconds=1)),
+            start=end - HOUR,
+            end=end,
             y=axis(values, limit=limit, ticks=self.query_one(ChartPanel).ticks, zoom=1),
             limit=limit,
             limit_role="crit" if spec is not None and spec.critical is not None else "warn",
         )
+        self.query_one(StatusStrip).show(worst, stale=self.greyed)
         head = (
             piece(f"{self.look.glyphs['series']} ", self.look("s2")),
             piece("answer in ms", self.look("muted")),

@@ -9,7 +9,7 @@ from console.domain import format as fmt
 from console.domain.health import Status
 from console.domain.metric import Direction, MetricSpec
 from console.domain.snapshot import ComponentHealth
-from screens.components import short_name
+from screens.components import latency_cells, short_name
 from widgets.cells import Cells, cells, piece
 from widgets.fact_list import FactList
 from widgets.look import Look
@@ -52,7 +52,11 @@ def head_lines(health: ComponentHealth, state: State, now: datetime, look: Look)
     """State and since when; the latest answer."""
     check = health.check
     role = state.role if not state.calm else "text"
-    latency = "no answer" if check.latency_ms is None else f"{fmt.number(check.latency_ms, 0)} ms"
+    latency = (
+        "no answer"
+        if check.latency_ms is None
+        else "".join(s.text for s in latency_cells(check.latency_ms, look, role=None))
+    )
     return [
         (
             (

@@ -141,7 +141,7 @@ def _component_row(
         cells(look.glyphs[state.glyph], look(state.role)),
         cells(short_name(check.component), look(quiet or "text", bold=bool(quiet) and not stale)),
         cells(state.word, look(quiet or "muted")),
-        latency_cells(check.latency_ms, look, role=quiet, none=look.glyphs["none"]),
+        latency_cells(check.latency_ms, look, role=quiet),
         latency_spark(health, spec, spark_width or 0, look, stale=stale),
     ]
     if not compact:
@@ -151,19 +151,19 @@ def _component_row(
     return Row(check.component, tuple(row))
 
 
-def latency_cells(latency_ms: float | None, look: Look, *, role: str | None, none: str = "–") -> Cells:
+def latency_cells(latency_ms: float | None, look: Look, *, role: str | None) -> Cells:
     """`45 ms`, the number bold; a dash when no answer came."""
     if latency_ms is None:
-        return cells(none, look(role or "muted"))
+        return cells(look.glyphs["none"], look(role or "muted"))
     return (
-        piece(fmt.number(latency_ms, 0), look(role or "strong", bold=True)),
+        piece("<1" if 0 < latency_ms < 0.5 else fmt.number(latency_ms, 0), look(role or "strong", bold=True)),
         piece(" ms", look("faint")),
     )
 
 
 def _error_cells(error_pct: float | None, look: Look, role: str | None) -> Cells:
     if error_pct is None:
-        return cells("–", look(role or "muted"))
+        return cells(look.glyphs["none"], look(role or "muted"))
     return (piece(fmt.number(error_pct, 2), look(role or "text")), piece(" %", look(role or "faint")))
 
 

@@ -7,7 +7,7 @@ from console.domain import format as fmt
 from console.domain.metric import Direction, Level, MetricSpec, MetricValue
 from console.domain.snapshot import Metrics, Snapshot
 from widgets.cells import EMPTY, Cells, cells, piece
-from widgets.charts import HEADROOM, meter, resample, spark
+from widgets.charts import HEADROOM, beyond_roles, meter, resample_worst, spark
 from widgets.live_table import Column, Entry, Group, Note, Row
 from widgets.look import Look
 from widgets.states import level_state
@@ -192,11 +192,8 @@ def _over_spark(reading: Reading, snapshot: Snapshot, look: Look, role: str) -> 
     if limit is None or trend is None:
         return EMPTY
     low = reading.spec.direction is Direction.LOW
-    columns = resample(trend.values, _SPARK)
-    roles = [
-        role if role == "stale" or (v is not None and (v < limit if low else v > limit)) else None
-        for v in columns
-    ]
+    columns = resample_worst(trend.values, _SPARK, limit, floor=low)
+    roles = [role] * _SPARK if role == "stale" else beyond_roles(columns, limit, role, floor=low)
     return spark(columns, _SPARK, look, top=abs(limit) * HEADROOM, roles=roles)
 
 

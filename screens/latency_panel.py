@@ -90,9 +90,8 @@ class LatencyPanel(ChartPanel):
             limit_role="crit" if spec is not None and spec.critical is not None else "warn",
             log=log,
         )
-        self.show(
-            chart, head=self._legend(metrics, earlier, greyed=greyed), fact=self._breach(metrics, series)
-        )
+        head = self._legend(metrics, earlier, greyed=greyed)
+        self.show(chart, head=head, fact=self._breach(metrics, series, chart.limit_role))
 
     def _legend(self, metrics: Metrics, earlier: Mapping[str, Series], *, greyed: bool) -> Cells:
         look = self.look
@@ -122,14 +121,14 @@ class LatencyPanel(ChartPanel):
             ]
         return tuple(line)
 
-    def _breach(self, metrics: Metrics, series: Mapping[str, Series]) -> Cells:
+    def _breach(self, metrics: Metrics, series: Mapping[str, Series], role: str) -> Cells:
         """The limit of p99, and how long it was broken within the window."""
         spec, source = metrics.specs.get("p99_execution_time"), series.get("p99_execution_time")
         if spec is None or spec.limit is None:
             return ()
         limit = spec.limit
         count = 0 if source is None else sum(1 for v in source.values if v is not None and v > limit)
-        words = [piece(f"limit {plain_number(limit, spec)}", self.look("crit"))]
+        words = [piece(f"limit {plain_number(limit, spec)}", self.look(role))]
         if source is not None and count and self.content_size.width >= 90:
             words.append(piece(f" breached {span_words(source.step_s * count)}", self.look("muted")))
         return tuple(words)

@@ -10,7 +10,7 @@ from console.domain.snapshot import Metrics, Snapshot
 from screens.figures import Reading, fraction, plain_number, reading, value_cells, value_role
 from widgets.area_chart import AreaFacts
 from widgets.cells import EMPTY, Cells, cells, piece
-from widgets.charts import resample, spark
+from widgets.charts import beyond_roles, resample_worst, spark
 from widgets.live_table import Column, Entry, Row
 from widgets.look import Look
 from widgets.scale import axis
@@ -88,10 +88,13 @@ def limit_note(spec: MetricSpec) -> str:
 
 
 def _peak_note(spec: MetricSpec, snapshot: Snapshot) -> str:
-    """What a figure without a threshold is measured against: the highest of its last hour."""
+    """What a figure without a threshold is measured against: the worst of its last hour."""
     trend = snapshot.trends.get(spec.name)
     known = [] if trend is None else [v for v in trend.values if v is not None]
-    return f"peak {fmt.value_and_unit(spec, max(known))[0]} in 1 h" if known else ""
+    if not known:
+        return ""
+    low = spec.direction is Direction.LOW
+    return f"{'lowest' if low else 'peak'} {fmt.value_and_unit(spec, min(known) if low else max(known))[0]}"
 
 
 def area_facts(
@@ -176,12 +179,10 @@ def _more_row(
     top = spec.limit * 1.2 if spec.limit is not None else max(known, default=1.0) * 1.6
     if spec.unit == "%" and spec.limit is not None and spec.limit >= 10:
         top = 100.0
-    limit = spec.limit
+    low = spec.direction is Direction.LOW
+    columns = resample_worst(values, width, spec.limit, floor=low)
     over = "crit" if spec.critical is not None else "warn"
-    roles = [
-        "stale" if greyed else over if v is not None and limit is not None and v > limit else None
-        for v in resample(values, width)
-    ]
+    roles = ["stale"] * width if greyed else beyond_roles(columns, spec.limit, over, floor=low)
     note = limit_note(spec) or (f"peak {fmt.value_and_unit(spec, max(known))[0]}" if known else "")
     if found.value.value is None:
         note = found.value.reason or "no value"
@@ -190,7 +191,7 @@ def _more_row(
         (
             cells(label, look("muted")),
             value_cells(found, look, greyed=greyed),
-            spark(values, width, look, top=top, roles=roles, role="stale" if greyed else "s1"),
+            spark(columns, width, look, top=top, roles=roles, role="stale" if greyed else "s1"),
             cells(note, look("muted")),
         ),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.segment import Segment
 
 from widgets.cells import EMPTY, Cells, spread
-from widgets.charts import area, resample
+from widgets.charts import area, beyond_roles, resample_worst
 from widgets.line_widget import LineWidget
 from widgets.opened import Openable
 from widgets.scale import Axis
@@ -59,7 +59,7 @@ class AreaChart(LineWidget, Openable, can_focus=True):
             lines.append((self.text("no data in this window", "muted"),))
             return lines
         picture = area(
-            facts.values,
+            resample_worst(facts.values, columns * 2, facts.limit, floor=facts.floor),
             columns,
             rows,
             self.look,
@@ -89,16 +89,11 @@ class AreaChart(LineWidget, Openable, can_focus=True):
                 labels[row] = (facts.y.label(tick), "faint")
         return labels
 
-    def _roles(self, facts: AreaFacts, columns: int) -> list[str | None]:
+    def _roles(self, facts: AreaFacts, count: int) -> list[str | None]:
         if facts.stale:
-            return ["stale"] * columns
-        limit = facts.limit
-        if limit is None:
-            return []
-        return [
-            facts.over if v is not None and (v < limit if facts.floor else v > limit) else None
-            for v in resample(facts.values, columns)
-        ]
+            return ["stale"] * count
+        columns = resample_worst(facts.values, count, facts.limit, floor=facts.floor)
+        return beyond_roles(columns, facts.limit, facts.over, floor=facts.floor)
 
 
 def _row_of(value: float, axis: Axis, rows: int) -> int:

@@ -10,7 +10,7 @@ from console.domain import format as fmt
 from console.domain.metric import Level
 from console.domain.snapshot import Snapshot
 from themes.palette import environment_role
-from widgets.cells import Cells, join, measure, space
+from widgets.cells import EMPTY, Cells, join, measure, space
 from widgets.line_widget import LineWidget
 
 COMPACT_BELOW = 100
@@ -19,11 +19,16 @@ _SHORT_NAMES = {"production": "PROD", "staging": "STAGE"}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One fact of the banner. `keep`: the lowest is dropped first; `right`: which group it stands in."""
+    """One fact of the banner. `keep`: the lowest gives way first; `right`: which group it stands in.
+
+    A part with a `short` form takes that before it goes, and is then worth `keep_short`.
+    """
 
     content: Cells
     keep: int
     right: bool = False
+    short: Cells = EMPTY
+    keep_short: int = 0
 
 
 class Banner(LineWidget):
@@ -58,7 +63,10 @@ class Banner(LineWidget):
             room = width - measure(left) - measure(right)
             if room >= 2 or len(parts) <= 1:
                 break
-            parts.remove(min(parts, key=lambda p: p.keep))
+            worst = min(range(len(parts)), key=lambda i: parts[i].keep)
+            part = parts.pop(worst)
+            if part.short:
+                parts.insert(worst, Part(part.short, part.keep_short, part.right))
         return [[*left, *space(max(room, 0)), *right]]
 
     def _parts(self, snapshot: Snapshot, now: datetime, compact: bool) -> list[Part]:
@@ -80,8 +88,8 @@ class Banner(LineWidget):
             parts.append(self._age(snapshot, now, fmt.age(age), compact))
         parts.extend(self._counts(snapshot, now, compact))
         if link.time_scale != 1:
-            word = () if compact else (text("time ", "faint"),)
-            parts.append(Part((*word, text(f"x{link.time_scale:g}", "pending")), 50, right=True))
+            scale = text(f"x{link.time_scale:g}", "pending")
+            parts.append(Part((text("time ", "faint"), scale), 10, right=True, short=(scale,), keep_short=50))
         return parts
 
     def _environment(self, environment: str, compact: bool) -> Cells:
@@ -97,7 +105,8 @@ class Banner(LineWidget):
             return Part((self.text(f"{self.look.glyphs['warn']} {word}", "warn", bold=True),), 70)
         if compact:
             return Part((self.text(leader, "muted"),), 15)
-        return Part((self.text("lead ", "faint"), self.text(leader, "text")), 35)
+        name = self.text(leader, "text")
+        return Part((self.text("lead ", "faint"), name), 12, short=(name,), keep_short=18)
 
     def _age(self, snapshot: Snapshot, now: datetime, age: str, compact: bool) -> Part:
         stale = snapshot.is_stale(snapshot.metrics.at, now)

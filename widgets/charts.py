@@ -49,6 +49,33 @@ def resample(values: Sequence[float | None], count: int) -> list[float | None]:
     return columns
 
 
+def resample_worst(
+    values: Sequence[float | None], count: int, limit: float | None, *, floor: bool = False
+) -> list[float | None]:
+    """As `resample`, but a column with a value beyond the limit shows its worst: no peak is averaged away."""
+    columns = resample(values, count)
+    total = len(values)
+    if limit is None or not total:
+        return columns
+    for i in range(count):
+        first = i * total // count
+        part = values[first : max((i + 1) * total // count, first + 1)]
+        known = [v for v in part if v is not None and math.isfinite(v)]
+        worst = (min(known) if floor else max(known)) if known else None
+        if worst is not None and (worst < limit if floor else worst > limit):
+            columns[i] = worst
+    return columns
+
+
+def beyond_roles(
+    columns: Sequence[float | None], limit: float | None, role: str, *, floor: bool = False
+) -> list[str | None]:
+    """`role` for each column beyond the limit, None for the others."""
+    if limit is None:
+        return []
+    return [role if v is not None and (v < limit if floor else v > limit) else None for v in columns]
+
+
 def typical(values: Sequence[float | None]) -> float | None:
     """The median of the known values."""
     known = sorted(v for v in values if v is not None and math.isfinite(v))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from console.domain.format import number
 
 _TINIEST = 1e-6
+_STEADY = 0.02
+"""What moves less than this share of itself is shown from zero: a zoomed line would tremble."""
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -70,9 +72,9 @@ def axis(
     low = 0.0
     if bottom < 0:
         low = bottom
-    elif bottom > top * zoom:
+    elif bottom > top * zoom and (not known or max(known) - min(known) > max(known) * _STEADY):
         low = max(bottom - (top - bottom) * 0.1, 0.0)
-    step = nice_step((top - low) / max(ticks - 1, 1))
+    step = max(nice_step((top - low) / max(ticks - 1, 1)), 10.0**-decimals)
     low = round(math.floor(low / step + 1e-9) * step, 9)
     high = round(math.ceil(top / step - 1e-9) * step, 9)
     if ceiling is not None and high > ceiling >= top:

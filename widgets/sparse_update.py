@@ -19,6 +19,7 @@ _SYSTEMS = {
     "256": ColorSystem.EIGHT_BIT,
     "truecolor": ColorSystem.TRUECOLOR,
 }
+_SEEN_ON_BLANKS = {"4", "7", "9"}
 _Codes = tuple[str, str, str]
 """Attributes, foreground and background of a style as SGR parameters; empty for the terminal's default."""
 
@@ -67,17 +68,16 @@ class _Pen:
 
     def _write(self, segment: Segment) -> None:
         codes = ("", "", "") if segment.style is None else _codes(segment.style, self._system)
-        if not codes[0] and not segment.text.strip(" "):
-            # Blank cells show no foreground: keep the one in force.
-            codes = (self._codes[0] if not self._codes[0] or self._plain() else "", self._codes[1], codes[2])
+        if (
+            not segment.text.strip(" ")
+            and not {*codes[0].split(";"), *self._codes[0].split(";")} & _SEEN_ON_BLANKS
+        ):
+            # A blank shows its background only: the rest of the style in force may stay.
+            codes = (self._codes[0], self._codes[1], codes[2])
         if codes != self._codes:
             self._parts.append(_change(self._codes, codes))
             self._codes = codes
         self._parts.append(segment.text)
-
-    def _plain(self) -> bool:
-        """Whether the attributes in force don't show on a blank (bold doesn't; underline and reverse do)."""
-        return self._codes[0] in ("1", "2", "3", "")
 
 
 def _change(before: _Codes, after: _Codes) -> str:

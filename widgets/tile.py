@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rich.segment import Segment
 
 from widgets.cells import EMPTY, Cells, cut, measure, space, spread
-from widgets.charts import area, meter, resample, spark
+from widgets.charts import area, beyond_roles, meter, resample_worst, spark
 from widgets.line_widget import LineWidget
 from widgets.panel import set_title
 
@@ -68,7 +68,7 @@ class Tile(LineWidget):
         rows: list[Cells] = [self._head(facts, width)]
         rows.extend(
             area(
-                facts.values,
+                resample_worst(facts.values, width * 2, facts.limit, floor=facts.floor),
                 width,
                 height - 1,
                 self.look,
@@ -125,7 +125,7 @@ class TileLine(LineWidget):
             line.append(Segment(" "))
             line.extend(
                 spark(
-                    facts.values,
+                    resample_worst(facts.values, share, facts.limit, floor=facts.floor),
                     share,
                     self.look,
                     top=facts.high,
@@ -147,10 +147,5 @@ def over_roles(facts: TileFacts, width: int) -> list[str | None]:
     """The colour of each column: `over` where the value was beyond the limit, stale where all of it is."""
     if facts.stale:
         return ["stale"] * width
-    if facts.limit is None:
-        return []
-    limit = facts.limit
-    return [
-        facts.over if v is not None and (v < limit if facts.floor else v > limit) else None
-        for v in resample(facts.values, width)
-    ]
+    columns = resample_worst(facts.values, width, facts.limit, floor=facts.floor)
+    return beyond_roles(columns, facts.limit, facts.over, floor=facts.floor)

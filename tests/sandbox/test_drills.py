@@ -81,13 +81,14 @@ async def _mean_ms(platform: Platform, answers: list[httpx.Response]) -> float:
 
 
 async def test_latency_makes_orders_slow_and_none_fails(platform: Platform) -> None:
-    before = await _place(platform, 12)
+    before = await _place(platform, 24)
     async with platform.drill("latency"):
-        slow = await _place(platform, 12)
-    after = await _place(platform, 12)
+        slow = await _place(platform, 24)
+    after = await _place(platform, 24)
     assert {a.status_code for a in before + slow + after} == {200}
-    assert await _mean_ms(platform, slow) > 1.7 * await _mean_ms(platform, before)
-    assert await _mean_ms(platform, slow) > 1.7 * await _mean_ms(platform, after)
+    # Twice the venue's mean of 180 ms comes on top; a busy machine adds to all three alike.
+    assert await _mean_ms(platform, slow) > 150 + await _mean_ms(platform, before)
+    assert await _mean_ms(platform, slow) > 150 + await _mean_ms(platform, after)
 
 
 async def test_errors_makes_about_an_eighth_of_the_orders_fail(platform: Platform) -> None:

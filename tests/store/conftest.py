@@ -5,23 +5,10 @@ import asyncio
 import pytest
 
 from console.processes.postgres import EmbeddedPostgres
-from console.store import migrate, people
 from tests.conftest import NewDatabase
-from tests.store.stores import PEOPLE, Place, password_of
+from tests.store.stores import Place, prepare
 
 _templates: dict[int, str] = {}
-
-
-async def prepare(server: EmbeddedPostgres, url: str) -> None:
-    """Upgrade a database and make everybody of `PEOPLE`."""
-    await migrate.upgrade(url, server.password, environment="test", time_scale=10, tick_s=2)
-    for name, role in PEOPLE.items():
-        await people.ensure_login(
-            url, server.password, name=name, role=role or "viewer", login_password=password_of(name)
-        )
-        if role is None:
-            async with migrate.connected(url, server.password) as connection:
-                await connection.execute(f"REVOKE console_viewer FROM {name}")
 
 
 @pytest.fixture

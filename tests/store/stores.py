@@ -11,7 +11,7 @@ from console.domain.health import Check, Status
 from console.domain.metric import MetricSpec, MetricValue
 from console.processes.postgres import EmbeddedPostgres
 from console.store import lease as leases
-from console.store import ticks
+from console.store import migrate, people, ticks
 from console.store.lease import Lease
 from console.store.pool import Store
 
@@ -99,3 +99,15 @@ async def write(
             values=readings(specs, values, at),
             checks=checks,
         )
+
+
+async def prepare(server: EmbeddedPostgres, url: str) -> None:
+    """Upgrade a database and make everybody of `PEOPLE`."""
+    await migrate.upgrade(url, server.password, environment="test", time_scale=10, tick_s=2)
+    for name, role in PEOPLE.items():
+        await people.ensure_login(
+            url, server.password, name=name, role=role or "viewer", login_password=password_of(name)
+        )
+        if role is None:
+            async with migrate.connected(url, server.password) as connection:
+                await connection.execute(f"REVOKE console_viewer FROM {name}")
