@@ -15,6 +15,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from console import terminal_watch
 from console.domain.health import Verdict
 from console.domain.snapshot import Snapshot
 from console.feed import Feed
@@ -60,6 +61,10 @@ class TradexApp(App[None]):
     def __init__(
         self, feed: Feed, *, theme: str | None = None, ascii: bool = False, bell: bool = True
     ) -> None:
+        if _terminal_is_there():
+            # A size that was exported to the environment would win over every resize of the terminal.
+            for variable in ("COLUMNS", "LINES"):
+                os.environ.pop(variable, None)
         super().__init__()
         self.feed = feed
         self.tabs: tuple[Tab, ...] = tuple(entry.tab for entry in SCREENS)
@@ -87,13 +92,22 @@ class TradexApp(App[None]):
         self.set_interval(1.0, self._second)
         self.run_worker(self.feed.run(), group="feed", exit_on_error=False)
         if not self.is_headless:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.exit)
+            self._end_on_hang_up()
+
+    def _end_on_hang_up(self) -> None:
+        """A lost SSH line ends the console; nothing that it shows ends with it."""
+        loop = asyncio.get_running_loop()
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self.exit)
+        if sys.__stdin__ is not None and _terminal_is_there():
+
+            def gone() -> None:
+                loop.call_soon_threadsafe(self.exit)
+
+            terminal_watch.watch(sys.__stdin__.fileno(), gone)
 
     def _second(self) -> None:
-        """Ages and the clock move on; a terminal that is gone ends the app."""
-        if not self.is_headless and not _terminal_is_there():
-            self.exit()
-            return
+        """Ages and the clock move on."""
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
             screen.second()
@@ -178,7 +192,7 @@ class TradexApp(App[None]):
 
 
 def _terminal_is_there() -> bool:
-    """Whether the terminal that the app started on still exists; a hung-up one is no terminal any more."""
+    """Whether the app runs in a terminal."""
     stdin = sys.__stdin__
     if stdin is None:
         return False

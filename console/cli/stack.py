@@ -278,8 +278,7 @@ async def _install(stack: Stack, store_url: str) -> None:
         )
         specs = catalogue.load(None, time_scale=SANDBOX_TIME_SCALE).specs
         known = (await ticks.latest(store)).at
-        past = await history.ticks(url, password, specs, now)
-        missing = [row for row in past if known is None or row[0] > known]
+        missing = await history.ticks(url, password, specs, now, since=known)
         if missing:
             lease = await _lease(store)
             await ticks.write_seeded(store, lease, specs, missing)

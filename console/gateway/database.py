@@ -48,6 +48,7 @@ class Database:
         self._free: list[asyncpg.Connection] = []
         self._slots = asyncio.Semaphore(size)
         self._leaving: set[asyncio.Task[None]] = set()
+        self._closed = False
         self.server_version: str | None = None
 
     @property
@@ -75,6 +76,7 @@ class Database:
         """The rows, and how long the statement took without the connecting before it."""
         if self._url is None:
             raise NoSource("no source: platform.database_url is not set")
+        self._closed = False
         try:
             with as_source_failed(timeout_s):
                 async with self._slots, asyncio.timeout(timeout_s):
@@ -113,9 +115,7 @@ class Database:
                 self._free.append(session)
             raise
         except BaseException:
-            leaving = asyncio.create_task(_leave(session))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+            self._abandon(session)
             raise
         self._free.append(session)
         return rows, (time.perf_counter() - begun) * 1000
@@ -137,8 +137,18 @@ class Database:
         self.server_version = f"{version.major}.{version.minor}"
         return session
 
+    def _abandon(self, session: asyncpg.Connection) -> None:
+        """Give up a session in the middle of a query, without waiting for it."""
+        if self._closed:
+            session.terminate()
+            return
+        leaving = asyncio.create_task(_leave(session))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
     async def close(self) -> None:
-        """End all idle sessions; does not wait for a server that is silent."""
+        """End all sessions; does not wait for a server that is silent. The next question opens new ones."""
+        self._closed = True
         sessions, self._free = self._free, []
         for session in sessions:
             session.terminate()

@@ -55,6 +55,7 @@ def query(name: str, table: Table, scale: float) -> Query:
     """One entry of `queries`."""
     table.only(_QUERY, "key of a query")
     kind = QueryKind(table.choice("kind", list(QueryKind), QueryKind.ROW))
+    since_midnight = table.get("window") == "day"
     found = Query(
         name=name,
         sql=table.text("sql").strip().rstrip(";"),
@@ -62,14 +63,15 @@ def query(name: str, table: Table, scale: float) -> Query:
         every_s=span_s(table, "every"),
         timeout_s=_timeout(table),
         overlap_s=span_s(table, "overlap") or 60.0,
-        window_s=window(table, scale),
+        window_s=None if since_midnight else window(table, scale),
+        since_midnight=since_midnight,
     )
     wanted = {QueryKind.BUCKETS: ("$1", "$2", "$3"), QueryKind.DAY: ("$1", "$2"), QueryKind.ROW: ()}[kind]
     missing = [mark for mark in wanted if mark not in found.sql]
     if missing:
         table.fail("sql", f"a statement with {', '.join(wanted)} ({' and '.join(missing)} missing)")
-    if kind is QueryKind.ROW and found.takes_window and found.window_s is None:
-        table.fail("window", "a window such as 24h, since the statement asks for it with $1")
+    if kind is QueryKind.ROW and found.takes_window and found.window_s is None and not since_midnight:
+        table.fail("window", "a window such as 24h, or day, since the statement asks for it with $1")
     if kind is QueryKind.ROW and found.takes_end and not found.takes_window:
         table.fail("sql", "$1 (the window in seconds) wherever $2 (its end) is used")
     return found

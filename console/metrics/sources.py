@@ -14,7 +14,7 @@ class QueryKind(StrEnum):
 
     ROW: its first row, each tick or every `every_s`; $1 is the window in seconds, $2 the window's end.
     DAY: sums since midnight. It gets ($1, $2] as a range of time and returns one row of sums over it; the
-    collector adds ranges up, so that no tick reads the whole day.
+    collector adds ranges up, so that no tick reads the whole day. $3 is when the day began.
     BUCKETS: counts by slice, outcome and logarithmic bucket over ($1, $2]; $3 is a slice's length in seconds.
     """
 
@@ -25,7 +25,10 @@ class QueryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One statement that serves one metric or many. `overlap_s` is how far back late rows are looked for."""
+    """One statement that serves one metric or many. `overlap_s` is how far back late rows are looked for.
+
+    The window of one that is `since_midnight` is the day so far.
+    """
 
     name: str
     sql: str
@@ -34,6 +37,12 @@ class Query:
     timeout_s: float = 3.0
     overlap_s: float = 60.0
     window_s: float | None = None
+    since_midnight: bool = False
+
+    @property
+    def takes_day(self) -> bool:
+        """Whether a DAY statement asks for the day's beginning."""
+        return "$3" in self.sql
 
     @property
     def takes_end(self) -> bool:

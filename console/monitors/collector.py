@@ -320,14 +320,16 @@ def _made(entry: Entry, at: datetime, value: float | str | None) -> MetricValue:
 
 
 def _derived(entry: Entry, now: datetime, found: Mapping[str, MetricValue]) -> MetricValue:
+    """The value from other metrics; as old as the oldest of them."""
     source = entry.source
     assert isinstance(source, FromMetrics)  # noqa: S101 - only these are in the catalogue's order of derived ones
     values = {name: v if isinstance(v := found[name].value, int | float) else None for name in source.needs}
+    at = min((found[name].at for name, value in values.items() if value is not None), default=now)
     if source.score is not None:
-        return _made(entry, now, SCORES[source.score].function(values))
+        return _made(entry, at, SCORES[source.score].function(values))
     for name, value in values.items():
         if value is None:
             reason = f"needs {name}: {found[name].reason or 'it is no number'}"
             return MetricValue(entry.spec.name, None, now, reason=printable(reason, 200))
     assert source.value is not None  # noqa: S101
-    return _made(entry, now, source.value.value(values))
+    return _made(entry, at, source.value.value(values))

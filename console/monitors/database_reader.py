@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from console.domain.errors import SourceFailed
 from console.gateway.database import Database
+from console.gateway.reasons import NoSource
 from console.metrics.catalogue import Catalogue
 from console.metrics.histogram import Row, SlidingWindow
 from console.metrics.sources import FromBuckets, Query, QueryKind
@@ -122,7 +123,7 @@ class DatabaseReader:
 
     def _due(self, query: Query, now: datetime) -> bool:
         last = self._answers.get(query.name)
-        if query.every_s is None or last is None or last.reason is not None:
+        if query.every_s is None or last is None or (last.reason is not None and not last.absent):
             return True
         return (now - last.at).total_seconds() >= query.every_s or now < last.at
 
@@ -136,9 +137,14 @@ class DatabaseReader:
         if query.name in self._running:
             kept_s = 3 * (query.every_s or 0)
             if last is None or last.reason is not None or (now - last.at).total_seconds() > kept_s:
-                waited_s = time.monotonic() - self._begun[query.name]
-                return Answer(now, reason=f"no answer for {waited_s:.1f} s so far")
+                return Answer(now, reason=self._why_not_yet(query))
         return last if last is not None else Answer(now, reason="not asked yet")
+
+    def _why_not_yet(self, query: Query) -> str:
+        totals = self._days.get(query.name)
+        if totals is not None and totals.settled > totals.day:
+            return f"counting the day so far, at {totals.settled.astimezone(self._zone):%H:%M}"
+        return f"no answer for {time.monotonic() - self._begun[query.name]:.1f} s so far"
 
     async def _answer(self, query: Query, now: datetime, until: datetime) -> Answer:
         try:
@@ -150,14 +156,16 @@ class DatabaseReader:
                 case QueryKind.ROW:
                     return Answer(now, await self._row(query, until))
         except SourceFailed as error:
-            return Answer(now, reason=str(error))
+            return Answer(now, reason=str(error), absent=isinstance(error, NoSource))
 
     async def _fetch(self, query: Query, *args: Any) -> list[Any]:
         return await self._database.fetch(query.sql, *args, timeout_s=query.timeout_s)
 
     async def _row(self, query: Query, until: datetime) -> dict[str, Any]:
         args: list[Any] = []
-        if query.takes_window:
+        if query.takes_window and query.since_midnight:
+            args.append((until - midnight(until, self._zone)).total_seconds())
+        elif query.takes_window:
             args.append(query.window_s)
         if query.takes_end:
             args.append(until)
@@ -194,7 +202,8 @@ class DatabaseReader:
 
     async def _sums(self, query: Query, totals: _DayTotals, end: datetime) -> dict[str, float]:
         try:
-            rows = await self._fetch(query, totals.settled, end)
+            day = (totals.day,) if query.takes_day else ()
+            rows = await self._fetch(query, totals.settled, end, *day)
         except SourceFailed:
             # Perhaps too much at once; what was settled stays, so that a slow database gets there as well.
             totals.chunk = max(totals.chunk / 2, _SMALLEST_CHUNK)

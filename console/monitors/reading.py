@@ -14,11 +14,15 @@ from console.domain.text import printable
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`values` is whatever the source gives (a row's columns, a document ...), None with a `reason`."""
+    """`values` is whatever the source gives (a row's columns, a document ...), None with a `reason`.
+
+    `absent`: there is no such source here, which does not change from one tick to the next.
+    """
 
     at: datetime
     values: Any = None
     reason: str | None = None
+    absent: bool = False
 
 
 def number(value: object, what: str) -> float | None:

@@ -19,6 +19,8 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    # What asyncpg says when the server ends a session in the very moment in which it is used.
+    asyncpg.InternalClientError,
 )
 _SIZE = 10
 

@@ -17,6 +17,7 @@ from console.gateway.platform import Platform
 from console.metrics import catalogue
 from console.metrics.catalogue import Catalogue
 from console.monitors.collector import Collector
+from console.processes.postgres import EmbeddedPostgres
 from tests.gateway import servers
 from tests.gateway.servers import reply
 
@@ -68,6 +69,42 @@ async def test_without_any_door_everything_is_no_source(open_platform: Open) -> 
 
 
 class TestDatabase:
+    async def test_the_servers_own_figures_on_every_version(
+        self, postgres_any: EmbeddedPostgres, new_database: Callable[..., str], open_platform: Open
+    ) -> None:
+        """A database without any table of the platform: what only the server knows is there all the same."""
+        platform = open_platform(
+            database_url=new_database(postgres_any), database_password=postgres_any.password
+        )
+        found = await collected(Collector(platform, LOADED, tick_s=30))
+        for name in ("database_connections", "connection_pool_pct", "database_locks", "database_size_bytes"):
+            assert found[name].value is not None, found[name]
+        assert found["error_rate"].reason == 'no source: relation "orders" does not exist'
+        assert found["revenue_today"].reason == 'no source: relation "ledger_entries" does not exist'
+
+    async def test_a_day_that_is_still_being_counted_says_how_far_it_is(
+        self, admin: asyncpg.Connection, reader: dict, open_platform: Open, own: Callable[[str], Catalogue]
+    ) -> None:
+        # One in which at least half of the day is over: it is counted by the hour.
+        zone = await admin.fetchval(
+            "SELECT zone FROM unnest(ARRAY['UTC', 'Asia/Tokyo', 'America/Phoenix']) AS zone "
+            "ORDER BY extract(hour FROM now() AT TIME ZONE zone) DESC LIMIT 1"
+        )
+        slow = own(f"""
+            time_zone: {zone}
+            queries:
+              day_created:
+                sql: SELECT 1 AS orders, pg_sleep(CASE WHEN $1::timestamptz < $2::timestamptz THEN 0.25 END)
+        """)
+        collector = Collector(open_platform(**reader), slow, tick_s=1)
+        reasons = []
+        while not any(reason.startswith("counting the day so far, at ") for reason in reasons):
+            found = await collected(collector, START + timedelta(seconds=len(reasons)))
+            assert found["daily_orders"].value is None
+            reasons.append(str(found["daily_orders"].reason))
+            assert len(reasons) < 20, reasons
+        collector.close()
+
     async def test_a_failing_query_costs_its_own_metrics_only(
         self, reader: dict, open_platform: Open, own: Callable[[str], Catalogue]
     ) -> None:

@@ -113,7 +113,8 @@ async def _checks(client: httpx.AsyncClient) -> dict[str, str]:
 async def test_a_database_that_is_down_refuses_service_and_gateway(platform: Platform, wait_for: Any) -> None:
     async with platform.sql("platform_reader") as reader, platform.client(token=platform.anon) as client:
         async with platform.drill("db-down"):
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            ended = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+            with pytest.raises(ended):
                 await reader.fetchval("SELECT 1")
             for role in ("platform_reader", "platform_app"):
                 with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):

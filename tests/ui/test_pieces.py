@@ -12,12 +12,12 @@ from rich.style import Style
 from textual.strip import Strip
 
 from console.domain.health import CheckPoint, Status
-from screens.component_detail import percentile, status_changes
+from screens.component_detail import buckets, percentile, status_changes
 from screens.components import status_roles
 from themes.palette import ANSI, DARK, HIGH_CONTRAST, LIGHT, PALETTES, ROLES
 from widgets import plot
 from widgets.cells import cut, fit, measure, piece, spread
-from widgets.charts import area, meter, resample, spark
+from widgets.charts import area, beyond_roles, meter, resample, resample_worst, spark
 from widgets.glyphs import ASCII, UNICODE, wants_ascii
 from widgets.line_widget import changed_spans
 from widgets.look import Look
@@ -281,3 +281,21 @@ def test_changes_of_status_pass_over_gaps() -> None:
         (5, Status.DOWN, Status.OK),
         (3, Status.OK, Status.DOWN),
     ]
+
+
+def test_check_points_are_gathered_by_time_not_by_number() -> None:
+    """Half an hour with a check every 30 s, then one every 2 s: both halves take half of the plot."""
+    end = NOON + timedelta(hours=1)
+    slow = [CheckPoint(NOON + timedelta(seconds=30 * i), Status.OK, 10.0) for i in range(60)]
+    fast = [CheckPoint(NOON + timedelta(minutes=30, seconds=2 * i), Status.DOWN, None) for i in range(900)]
+    means, worst = buckets([*slow, *fast], end, 12)
+    assert means == [10.0] * 6 + [None] * 6
+    assert worst == [Status.OK] * 6 + [Status.DOWN] * 6
+
+
+def test_a_short_peak_over_the_limit_is_not_averaged_away() -> None:
+    values = [10.0] * 9 + [90.0]
+    assert resample_worst(values, 2, 50.0) == [10.0, 90.0]
+    assert resample_worst(values, 2, None) == [10.0, 26.0]
+    assert resample_worst([99.0, 80.0], 1, 95.0, floor=True) == [80.0]
+    assert beyond_roles([10.0, 90.0, None], 50.0, "crit") == [None, "crit", None]

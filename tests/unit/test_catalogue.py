@@ -200,7 +200,7 @@ WRONG = [
     ("metrics:\n  x: {title: 1}\n  x: {title: 2}\n", "3", "there twice"),
     ("metrics:\n  x: {1: 2}\n", "2", "a text as key"),
     ("queries:\n  orders: {sql: SELECT 1}\n", "2", "$1, $2, $3"),
-    ("queries:\n  q: {sql: 'SELECT $1'}\n", "2", "a window such as 24h"),
+    ("queries:\n  q: {sql: 'SELECT $1'}\n", "2", "a window such as 24h, or day"),
     ("queries:\n  q: {sql: SELECT 1, timeout: 10h}\n", "2", "at most 25s"),
     ("time_zone: Middle/Earth\n", "1", "a time zone such as"),
 ]
