@@ -176,7 +176,8 @@ class Agent:
             self.vitals.leads = False
             # One that is stopped need not let its lease run out; after a loss this changes nothing.
             with contextlib.suppress(TradexError, TimeoutError):
-                await asyncio.wait_for(leases.release(store, lease), _RETRY_S)
+                async with asyncio.timeout(_RETRY_S):
+                    await leases.release(store, lease)
 
     async def _renew(self, store: Store, lease: Lease) -> None:
         """Keep the lease; gives up before anybody else can have it."""

@@ -227,7 +227,8 @@ class LiveFeed:
     async def _pause(self, seconds: float) -> None:
         """Wait for a hint, at most this long."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         self._wake.clear()
 
     async def _follow(self) -> None:
@@ -247,8 +248,7 @@ class LiveFeed:
                 await self._load(store, hints or {"lease"})
         finally:
             listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await listening
+            await asyncio.gather(listening, return_exceptions=True)
 
     async def _load(self, store: Store, hints: set[str]) -> None:
         everything = bool(hints & {"all", "reconnected"}) or self.snapshot.link.away is not None

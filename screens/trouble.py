@@ -1,10 +1,13 @@
 """What keeps the screens from being live, in words: one place decides it, every screen shows it. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from console.domain import format as fmt
 from console.domain.snapshot import Snapshot
+
+# A stand-by leads within this time; before it has passed there is nothing for a person to do.
+TAKE_OVER = timedelta(seconds=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,11 @@ def trouble(snapshot: Snapshot, now: datetime) -> Trouble | None:
         since = (
             "" if agent.since is None else f" since {fmt.clock(agent.since)} ({fmt.age(now - agent.since)})"
         )
-        what = f"no agent leads{since}: nothing is watched"
         last = "" if at is None else f"; last data at {fmt.clock(at)}"
+        if agent.since is not None and now - agent.since < TAKE_OVER:
+            text = f"no agent leads{since}: waiting for one to take over{last}"
+            return Trouble("agent", text, "pending", "pending", at is not None, False)
+        what = f"no agent leads{since}: nothing is watched"
         return Trouble("agent", what + last, "crit", "crit", at is not None, at is not None)
     if at is None:
         text = f"waiting for the first tick: {agent.leader} leads"

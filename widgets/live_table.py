@@ -82,8 +82,12 @@ class LiveTable(LineWidget, can_focus=True):
     class Chosen(Highlighted):
         """Enter, or a click on the selected row."""
 
-    def __init__(self, *, id: str, header: bool = True, empty: str = "nothing here") -> None:
+    def __init__(
+        self, *, id: str, header: bool = True, empty: str = "nothing here", newest_first: bool = False
+    ) -> None:
+        """`newest_first`: a cursor on the first row stays there, so that what comes in is seen."""
         super().__init__(id=id, classes="panel")
+        self._newest_first = newest_first
         self._columns: Sequence[Column] = ()
         self._entries: Sequence[Entry] = ()
         self._header = header
@@ -101,7 +105,8 @@ class LiveTable(LineWidget, can_focus=True):
         if header is not None:
             self._header = header
         now = self._keys()
-        if self.selected not in now:
+        at_newest = self._newest_first and place == 0
+        if self.selected not in now or (at_newest and self.selected != now[0]):
             self.selected = now[min(place, len(now) - 1)] if now else None
             if self.selected is not None:
                 self.post_message(self.Highlighted(self, self.selected))

@@ -70,7 +70,8 @@ async def _run(service: Service, checks: dict[str, Check]) -> dict[str, dict[str
 async def _timed(service: Service, check: Check) -> dict[str, Any]:
     started = time.perf_counter()
     try:
-        details = await asyncio.wait_for(check(service), _TIMEOUT_S)
+        async with asyncio.timeout(_TIMEOUT_S):
+            details = await check(service)
         outcome = {"status": "ok", "details": details}
     except TimeoutError:
         outcome = {"status": "error", "details": f"no answer within {_TIMEOUT_S:g} s"}
@@ -93,7 +94,8 @@ async def _redis(service: Service) -> str:
 
 async def _external_apis(service: Service) -> str:
     async def ask(name: str) -> None:
-        await asyncio.wait_for(service.providers[name].answer(), 1)
+        async with asyncio.timeout(1):
+            await service.providers[name].answer()
 
     results = await asyncio.gather(*(ask(name) for name in service.providers), return_exceptions=True)
     failed = [

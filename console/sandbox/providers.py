@@ -45,7 +45,8 @@ class Provider:
         if time.monotonic() < self._avoid_until:
             raise ProviderDown(f"{self.name} failed a moment ago")
         try:
-            await asyncio.wait_for(self.answer(), _TIMEOUT_S)
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self.answer()
         except TimeoutError:
             self._avoid_until = time.monotonic() + _AVOID_S
             raise ProviderDown(f"{self.name} does not answer within {_TIMEOUT_S:g} s") from None

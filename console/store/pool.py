@@ -100,7 +100,8 @@ class Store:
                 url, min_size=1, max_size=size, max_inactive_connection_lifetime=0, reset=_keep, **options
             )
             with explained(where):
-                await asyncio.wait_for(pool, _CONNECT_S + 1)
+                async with asyncio.timeout(_CONNECT_S + 1):
+                    await pool
         except ValueError as error:
             raise StoreRefused(
                 f"the store's address {where} can't be used: {printable(error, 200)}"
@@ -170,7 +171,8 @@ class Store:
         while True:
             connection: asyncpg.Connection | None = None
             try:
-                connection = await asyncio.wait_for(self._connect(), _CONNECT_S + 1)
+                async with asyncio.timeout(_CONNECT_S + 1):
+                    connection = await self._connect()
                 await connection.add_listener(
                     CHANNEL, lambda _c, _pid, _channel, payload: callback(printable(payload, 40))
                 )
@@ -190,7 +192,8 @@ class Store:
     async def close(self) -> None:
         """End all connections; what is under way is given a second."""
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._pool.close(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._pool.close()
         self._pool.terminate()
 
     # --- inside -------------------------------------------------------------------------------------------------
@@ -226,7 +229,8 @@ class Store:
         connection.add_termination_listener(lambda _c: gone.set())
         while not gone.is_set():
             try:
-                await asyncio.wait_for(gone.wait(), _PING_S)
+                async with asyncio.timeout(_PING_S):
+                    await gone.wait()
             except TimeoutError:
                 await connection.fetchval("SELECT 1", timeout=_PING_S)
 
