@@ -97,7 +97,9 @@ class ComponentDetail(ConsoleScreen):
             yield StatusStrip(id="strip", label=" status")
             with Horizontal(id="about"):
                 yield FactList(id="facts", classes="panel")
-                yield LiveTable(id="happened", header=False, newest_first=True, empty="nothing happened in the last hour")
+                yield LiveTable(
+                    id="happened", header=False, newest_first=True, empty="nothing happened in the last hour"
+                )
 
     def on_mount(self) -> None:
         set_title(self.query_one("#latency"), "Latency", subtitle="last hour")

@@ -76,7 +76,9 @@ class HealthScreen(ConsoleScreen):
                     with Horizontal(id="lower"):
                         with Vertical(id="lower-left"):
                             yield LiveTable(id="over", empty="no metric was read yet")
-                            yield LiveTable(id="events", header=False, newest_first=True, empty="nothing happened yet")
+                            yield LiveTable(
+                                id="events", header=False, newest_first=True, empty="nothing happened yet"
+                            )
                         yield LiveTable(id="resources", header=False, empty="")
                 with Vertical(id="side"):
                     yield ComponentPanel(id="component")

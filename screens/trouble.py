@@ -41,7 +41,7 @@ def trouble(snapshot: Snapshot, now: datetime) -> Trouble | None:
         last = "" if at is None else f"; last data at {fmt.clock(at)}"
         if agent.since is not None and now - agent.since < TAKE_OVER:
             text = f"no agent leads{since}: waiting for one to take over{last}"
-            return Trouble("agent", text, "pending", "pending", at is not None, False)
+            return Trouble("agent", text, "pending", "stale", at is not None, False)
         what = f"no agent leads{since}: nothing is watched"
         return Trouble("agent", what + last, "crit", "crit", at is not None, at is not None)
     if at is None:

@@ -55,7 +55,14 @@ class Terminal:
     def text(self) -> str:
         """What is on the screen now, one line per row."""
         with self._changed:
-            return "\n".join(self._screen.display)
+            return self._shown()
+
+    def _shown(self) -> str:
+        # Not pyte's own `display`, which fails on the stub that half of an overwritten wide character leaves.
+        columns = range(self._screen.columns)
+        return "\n".join(
+            "".join(self._screen.buffer[y][x].data for x in columns) for y in range(self._screen.lines)
+        )
 
     def send(self, keys: str) -> float:
         """Type; returns the monotonic time at which it was typed."""
@@ -73,11 +80,12 @@ class Terminal:
         good = condition if callable(condition) else lambda text: condition in text
         deadline = time.monotonic() + timeout
         with self._changed:
-            while not good("\n".join(self._screen.display)):
+            while not good(self._shown()):
                 left = deadline - time.monotonic()
                 if left <= 0 or (not self._changed.wait(min(left, 1.0)) and self.process.poll() is not None):
-                    shown = "\n".join(self._screen.display)
-                    raise AssertionError(f"not on the screen within {timeout} s: {condition}\n{shown}")
+                    raise AssertionError(
+                        f"not on the screen within {timeout} s: {condition}\n{self._shown()}"
+                    )
             return time.monotonic()
 
     def wait_for_output_after(self, at: float, timeout: float = 5.0) -> float:

@@ -45,7 +45,7 @@ def resample(values: Sequence[float | None], count: int) -> list[float | None]:
         first = i * total // count
         last = max((i + 1) * total // count, first + 1)
         known = [v for v in values[first:last] if v is not None and math.isfinite(v)]
-        columns.append(sum(known) / len(known) if known else None)
+        columns.append(sum(v / len(known) for v in known) if known else None)
     return columns
 
 
@@ -136,9 +136,7 @@ def area(
     span = high - low
     steps = height * 4
     heights = [
-        0
-        if v is None or span <= 0
-        else max(min(round((v - low) / span * steps), steps), 1 if v >= low else 0)
+        0 if v is None or span <= 0 else max(round(min((v - low) / span, 1.0) * steps), 1 if v >= low else 0)
         for v in columns
     ]
     rows: list[list[Segment]] = []

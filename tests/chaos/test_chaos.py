@@ -7,7 +7,7 @@ import pytest
 
 from .scenarios import SCENARIOS, Book, play
 
-ROUNDS = {"store": 4, "store-unprivileged": 4, "demo": 2}
+ROUNDS = {"store": 2, "store-unprivileged": 2, "demo": 1}
 
 
 @pytest.mark.chaos

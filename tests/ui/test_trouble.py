@@ -95,7 +95,9 @@ async def test_an_agent_that_is_lost_is_named_in_banner_and_notice() -> None:
     app = app_of(story.live())
     async with app.run_test(size=SIZES["120x40"]) as pilot:
         app.static.publish(replace(story.live(), agent=AgentState(None, 41, NOW, 5.0)))
-        await until(pilot, lambda: "no agent leads since 03:12:47" in shown(app))
+        await until(
+            pilot, lambda: "no agent leads since 03:12:47 (0s): waiting for one to take over" in shown(app)
+        )
         assert "no agent" in rows(app)[0]
 
 
