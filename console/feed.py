@@ -260,18 +260,24 @@ class LiveFeed:
         sections["agent"] = await leases.agent_state(store)
         if everything or "event" in hints:
             sections["events"] = tuple(await timeline.recent(store, limit=EVENTS))
+        current: Sequence[tuple[Check, datetime]] = ()
         if everything or "tick" in hints:
             metrics = await ticks.latest(store)
             current = await health.current(store)
-            if everything:
-                await self._load_past(store, metrics, [check.component for check, _ in current])
-            elif metrics.at is not None and metrics.at != self.snapshot.metrics.at:
+            if not everything and metrics.at is not None and metrics.at != self.snapshot.metrics.at:
                 self._trend.add(metrics.at, _numbers(metrics))
                 self._statuses.add(metrics.at, {c.component: c.status for c, _ in current})
             sections["metrics"] = metrics
-            sections["trends"] = self._trend.series()
-            sections["health"] = self._component_health(current, sections["trends"])
+            sections |= self._with_trends(current)
         self._publish(**sections)
+        if everything:
+            # The present is on the screen before the past is read.
+            await self._load_past(store, self.snapshot.metrics, [check.component for check, _ in current])
+            self._publish(**self._with_trends(current))
+
+    def _with_trends(self, current: Sequence[tuple[Check, datetime]]) -> dict[str, Any]:
+        trends = self._trend.series()
+        return {"trends": trends, "health": self._component_health(current, trends)}
 
     async def _measure_clock(self, store: Store) -> None:
         begun = time.monotonic()

@@ -18,10 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from console.domain.errors import Misuse
 from console.domain.text import printable
+from console.places import PREFIX, config_file, read_secret, set_variables
 
-PREFIX = "TRADEX_"
-# Variables that are not settings: they say where things are before any setting is read.
-OUTSIDE = {"STATE_DIR", "POSTGRES_BIN", "ASCII", "CONFIG", "ENV"}
 MASK = "********"
 
 
@@ -159,32 +157,11 @@ class Loaded:
     file: Path | None
 
 
-def state_dir() -> Path:
-    """`TRADEX_STATE_DIR`, by default tradex in the XDG state folder."""
-    chosen = os.environ.get("TRADEX_STATE_DIR")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "tradex"
-
-
-def config_file() -> Path:
-    """`TRADEX_CONFIG`, by default tradex/config.toml in the XDG configuration folder."""
-    chosen = os.environ.get("TRADEX_CONFIG")
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "tradex" / "config.toml"
-
-
 def secret(value: SecretStr | None, file: Path | None) -> SecretStr | None:
     """The secret itself, or the first line of its file. A file that others can read is refused."""
     if value is not None or file is None:
         return value
-    try:
-        if file.stat().st_mode & 0o077:
-            raise Misuse(f"{file}: others can read this secret; expected mode 0600 (chmod 600 {file})")
-        return SecretStr(file.read_text().splitlines()[0])
-    except (OSError, IndexError, UnicodeDecodeError) as error:
-        raise Misuse(f"{file}: expected a file that holds a secret: {error}") from None
+    return SecretStr(read_secret(file))
 
 
 def plain(value: SecretStr | None, file: Path | None) -> str | None:
@@ -251,7 +228,7 @@ def _choose(raw: dict[str, Any], wanted: str | None, path: Path) -> tuple[str, d
 
 def _variables() -> dict[str, Any]:
     """TRADEX_STORE__URL=x as {"store": {"url": "x"}}, read by pydantic-settings."""
-    names = [n for n in os.environ if n.startswith(PREFIX) and n.removeprefix(PREFIX) not in OUTSIDE]
+    names = set_variables()
     known = [_variable(dotted) for dotted in _fields(Settings)]
     for name in names:
         if not any(name == k or name.startswith(f"{k}__") for k in known):

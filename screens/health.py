@@ -9,7 +9,6 @@ from textual.message import Message
 from textual.widget import Widget
 
 from screens.base import EVERYTHING, ConsoleScreen, Layout
-from screens.component_detail import ComponentDetail
 from screens.component_panel import ComponentPanel
 from screens.components import (
     columns_of,
@@ -29,7 +28,6 @@ from screens.figures import (
     resource_entries,
     unavailable,
 )
-from screens.metric_detail import MetricDetail
 from screens.timeline import event_columns, event_entries
 from screens.verdict_line import VerdictLine
 from screens.vitals import VITALS, vital_tiles
@@ -214,9 +212,9 @@ class HealthScreen(ConsoleScreen):
     def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
         match event.table.id:
             case "components":
-                self.app.push_screen(ComponentDetail(event.key, number=self.number))
+                self._open_component(event.key)
             case "over" | "resources" | "side-resources":
-                self.app.push_screen(MetricDetail(event.key, number=self.number))
+                self._open_metric(event.key)
             case "events":
                 self._open_subject(event.key)
 
@@ -224,6 +222,18 @@ class HealthScreen(ConsoleScreen):
         """What an event is about, if it is something that has details."""
         subject = next((e.subject for e in self.snapshot.events if str(e.id) == key), "")
         if subject in health_by_name(self.snapshot):
-            self.app.push_screen(ComponentDetail(subject, number=self.number))
+            self._open_component(subject)
         elif subject in self.snapshot.metrics.specs:
-            self.app.push_screen(MetricDetail(subject, number=self.number))
+            self._open_metric(subject)
+
+    # The details are imported when somebody looks at them: the first screen is full sooner without.
+
+    def _open_component(self, component: str) -> None:
+        from screens.component_detail import ComponentDetail
+
+        self.app.push_screen(ComponentDetail(component, number=self.number))
+
+    def _open_metric(self, name: str) -> None:
+        from screens.metric_detail import MetricDetail
+
+        self.app.push_screen(MetricDetail(name, number=self.number))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from screens.base import ConsoleScreen
 from screens.health import HealthScreen
-from screens.metrics import MetricsScreen
 from widgets.tab_row import Tab
 
 
@@ -28,7 +27,14 @@ class Entry:
         return Tab(self.number, self.title, self.short)
 
 
+def _metrics() -> ConsoleScreen:
+    # Imported when it is shown first: the console opens on Health.
+    from screens.metrics import MetricsScreen
+
+    return MetricsScreen()
+
+
 SCREENS: tuple[Entry, ...] = (
     Entry(1, "Health", "Health", "is the platform well, and what is not", HealthScreen),
-    Entry(2, "Metrics", "Metrics", "figures and plots over a window of time", MetricsScreen),
+    Entry(2, "Metrics", "Metrics", "figures and plots over a window of time", _metrics),
 )

@@ -28,6 +28,7 @@ from widgets.scale import Axis
 from widgets.times import time_axis
 
 _MAX_POINTS = 1000
+_IDLE_S = 2.0
 _AXIS_CODE = 15
 _ASCII_MARKS = {"s1": ".", "s2": "+", "s3": "*", "crit": "X", "warn": "X"}
 
@@ -91,19 +92,23 @@ class Plot(LineWidget):
         self._head: Cells = EMPTY
         self._fact: Cells = EMPTY
         self._empty = empty
+        self._fetching = False
         self._drawn: tuple[Chart, int, int, str] | None = None
         self._rows: list[list[tuple[str, str]]] = []
 
     def on_mount(self) -> None:
+        # Before anybody looks at a plot, but well after the first screen is full: the import takes the same core.
         if _engine is None:
-            self.call_after_refresh(self._fetch_engine)
+            self.set_timer(_IDLE_S, self._fetch_engine)
 
     def _fetch_engine(self) -> None:
         async def fetch() -> None:
             await asyncio.to_thread(load)
             self.redraw()
 
-        self.run_worker(fetch(), group="plot-engine", exit_on_error=False)
+        if not self._fetching:
+            self._fetching = True
+            self.run_worker(fetch(), group="plot-engine", exit_on_error=False)
 
     @property
     def ticks(self) -> int:
@@ -121,7 +126,10 @@ class Plot(LineWidget):
             lines.append(spread(self._head, self._fact, width, self.ellipsis))
         rows = height - len(lines)
         chart = self._chart
-        if chart is None or _engine is None or rows < 3 or width < 16:
+        if chart is None or rows < 3 or width < 16:
+            return lines
+        if _engine is None:
+            self._fetch_engine()
             return lines
         if chart.empty:
             lines.extend(EMPTY for _ in range(max(rows // 2 - 1, 0)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from console.cli.connect import loaded
-from console.settings import config_file, state_dir
+from console.places import config_file, state_dir
 
 
 @click.group()

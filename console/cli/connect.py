@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.cli import local
 from console.domain.errors import Misuse
-from console.settings import Loaded, load, plain, state_dir
+from console.places import nothing_is_set, read_secret, state_dir
+
+if TYPE_CHECKING:
+    from console.settings import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Target:
 
 def loaded(options: dict[str, Any]) -> Loaded:
     """The settings that these options choose. Raises Misuse."""
+    from console.settings import load
+
     flags = {"console.theme": options.get("theme"), "store.user": options.get("person")}
     return load(file=options.get("config"), environment=options.get("environment"), flags=flags)
 
@@ -34,8 +39,18 @@ def running() -> local.Running | None:
     return local.running(state_dir())
 
 
+def unconfigured(options: dict[str, Any]) -> Target | None:
+    """The store of the state folder where nothing at all is set, without reading the settings: a faster start."""
+    if options.get("config") or options.get("environment") or not nothing_is_set():
+        return None
+    here = running()
+    return here and joined(here, options.get("person"), read_only=bool(options.get("read_only")))
+
+
 def target(options: dict[str, Any], settings: Loaded) -> Target:
     """The configured store, else the one that runs in the state folder. Raises Misuse where there is none."""
+    from console.settings import plain
+
     store = settings.settings.store
     read_only = bool(options.get("read_only"))
     if store.url is not None:
@@ -55,5 +70,5 @@ def joined(here: local.Running, person: str | None, *, read_only: bool = False) 
     name = person or here.person
     if name not in here.people:
         raise Misuse(f"nobody is called {name!r} here: choose one of {', '.join(here.people)}")
-    password = plain(None, local.secret_file(state_dir(), name))
+    password = read_secret(local.secret_file(state_dir(), name))
     return Target(here.store_url, name, password, read_only)

@@ -12,7 +12,7 @@ from console.cli.connect import joined, loaded, running
 from console.cli.local import secret_file
 from console.domain.errors import Misuse, TradexError
 from console.domain.text import printable
-from console.settings import plain, state_dir
+from console.places import read_secret, state_dir
 
 CONTROL_SECRET = "control_token"  # noqa: S105 - the name of a file, not the token
 
@@ -92,7 +92,7 @@ def _show(known: list[dict[str, Any]], as_json: bool) -> None:
 def _ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
     import httpx
 
-    token = plain(None, secret_file(state_dir(), CONTROL_SECRET))
+    token = read_secret(secret_file(state_dir(), CONTROL_SECRET))
     headers = {"Authorization": f"Bearer {token}"}
     try:
         answer = httpx.request(method, url, headers=headers, json=body, timeout=10, trust_env=False)

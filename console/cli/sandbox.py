@@ -10,7 +10,7 @@ import click
 from console.cli.connect import running
 from console.cli.local import secret_file
 from console.domain.errors import Misuse, TradexError
-from console.settings import plain, state_dir
+from console.places import read_secret, state_dir
 
 POSTGRES_SECRET = "postgres"  # noqa: S105 - the name of a file, not the password
 
@@ -40,7 +40,6 @@ def psql(database: str, psql_args: tuple[str, ...]) -> None:
     found = program or shutil.which("psql")
     if found is None:
         raise TradexError("no psql found: it comes with PostgreSQL's client package")
-    password = plain(None, secret_file(state_dir(), POSTGRES_SECRET))
-    environment = {**os.environ, "PGPASSWORD": password or ""}
+    environment = {**os.environ, "PGPASSWORD": read_secret(secret_file(state_dir(), POSTGRES_SECRET))}
     argv = ["psql", f"postgresql://postgres@{host}/{database}", *psql_args]
     os.execve(found, argv, environment)  # noqa: S606 - an argv list, no shell

@@ -47,7 +47,7 @@ _MOST_RESTARTS = 3
 _STAYED_S = 5.0
 # The one who writes the sandbox's past, before the first agent leads.
 SEEDER = "sandbox history"
-_SEED_TTL_S = 5.0
+_SEED_TTL_S = 15.0
 _LEASE_WAIT_S = 20.0
 
 
@@ -211,9 +211,57 @@ def start_sandbox(stack: Stack, *, rate: float, seed: int) -> Running:
     """The simulated platform with its past, its traffic, and an agent that watches it."""
     store_url = stack.start_store(SANDBOX, PEOPLE, time_scale=SANDBOX_TIME_SCALE, tick_s=SANDBOX_TICK_S)
     say("preparing the platform and its last 26 hours")
-    asyncio.run(_install(stack, store_url))
-    folder = stack.folder
     port, cache_port = free_port(), free_port()
+    asyncio.run(_populate(stack, store_url, port, cache_port, rate, seed))
+    stack.watch()
+    return Running(
+        pid=os.getpid(),
+        environment=SANDBOX,
+        store_url=store_url,
+        people=tuple(PEOPLE),
+        person="alice",
+        platform_url=f"http://127.0.0.1:{port}",
+        platform_database_url=stack.postgres.url("platform"),
+        control_url=f"http://127.0.0.1:{port}/sandbox/drills",
+    )
+
+
+async def _populate(stack: Stack, store_url: str, port: int, cache_port: int, rate: float, seed: int) -> None:
+    """The platform's past, then its processes and the agent, and while these start up the store's past."""
+    from console.metrics import catalogue
+    from console.sandbox import history, install
+    from console.store import lease as leases
+    from console.store import ticks
+    from console.store.pool import Store
+
+    url, password, folder = stack.postgres.url("platform"), stack.postgres.password, stack.folder
+    store = await Store.open(
+        store_url, user=AGENT, password=folder.secret(AGENT), size=1, command_timeout_s=60
+    )
+    try:
+        now = await store.now()
+        await install.install(
+            url,
+            password,
+            app_password=folder.secret("platform_app"),
+            reader_password=folder.secret("platform_reader"),
+            now=now,
+        )
+        # The lease first: the agent that starts meanwhile waits until the past is written.
+        lease = await _lease(store)
+        _start_parts(stack, store_url, port, cache_port, rate, seed)
+        specs = catalogue.load(None, time_scale=SANDBOX_TIME_SCALE).specs
+        known = (await ticks.latest(store)).at
+        missing = await history.ticks(url, password, specs, now, since=known)
+        if missing:
+            await ticks.write_seeded(store, lease, specs, missing)
+        await leases.release(store, lease)
+    finally:
+        await store.close()
+
+
+def _start_parts(stack: Stack, store_url: str, port: int, cache_port: int, rate: float, seed: int) -> None:
+    folder = stack.folder
     config = {
         "database_url": stack.postgres.url("platform", "platform_app"),
         "database_password": folder.secret("platform_app"),
@@ -230,17 +278,6 @@ def start_sandbox(stack: Stack, *, rate: float, seed: int) -> Running:
     stack.start("platform", "console.sandbox", "serve", "--config", str(file))
     stack.start("traffic", "console.sandbox", "traffic", "--config", str(file))
     stack.start_agent(_agent_config(stack, store_url, port, cache_port), None)
-    stack.watch()
-    return Running(
-        pid=os.getpid(),
-        environment=SANDBOX,
-        store_url=store_url,
-        people=tuple(PEOPLE),
-        person="alice",
-        platform_url=f"http://127.0.0.1:{port}",
-        platform_database_url=stack.postgres.url("platform"),
-        control_url=f"http://127.0.0.1:{port}/sandbox/drills",
-    )
 
 
 async def _lease(store: Store) -> Lease:
@@ -253,38 +290,6 @@ async def _lease(store: Store) -> Lease:
             raise TradexError("another agent leads on this store: end it first")
         await asyncio.sleep(0.2)
     return lease
-
-
-async def _install(stack: Stack, store_url: str) -> None:
-    from console.metrics import catalogue
-    from console.sandbox import history, install
-    from console.store import lease as leases
-    from console.store import ticks
-    from console.store.pool import Store
-
-    await stack.create_database("platform")
-    url, password, folder = stack.postgres.url("platform"), stack.postgres.password, stack.folder
-    store = await Store.open(
-        store_url, user=AGENT, password=folder.secret(AGENT), size=1, command_timeout_s=60
-    )
-    try:
-        now = await store.now()
-        await install.install(
-            url,
-            password,
-            app_password=folder.secret("platform_app"),
-            reader_password=folder.secret("platform_reader"),
-            now=now,
-        )
-        specs = catalogue.load(None, time_scale=SANDBOX_TIME_SCALE).specs
-        known = (await ticks.latest(store)).at
-        missing = await history.ticks(url, password, specs, now, since=known)
-        if missing:
-            lease = await _lease(store)
-            await ticks.write_seeded(store, lease, specs, missing)
-            await leases.release(store, lease)
-    finally:
-        await store.close()
 
 
 def _agent_config(stack: Stack, store_url: str, port: int, cache_port: int) -> Path:

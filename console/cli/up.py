@@ -15,7 +15,7 @@ from console.cli.connect import Target, loaded
 from console.cli.local import Running, StateFolder
 from console.cli.open import run_app
 from console.domain.errors import Misuse, TradexError
-from console.settings import config_file, state_dir
+from console.places import config_file, state_dir
 
 
 @click.command()
@@ -83,7 +83,8 @@ def _run(
         if person not in running.people:
             raise Misuse(f"nobody is called {person!r} here: choose one of {', '.join(running.people)}")
         where = Target(running.store_url, person, stack.folder.secret(person), bool(options.get("read_only")))
-        run_app(where, settings)
+        look = settings.console
+        run_app(where, theme=look.theme, ascii=look.ascii, bell=look.bell)
     if stack.failure:
         raise TradexError(stack.failure)
 

@@ -23,12 +23,13 @@ TICKS = 40
 WARM_UP_S = 20
 FEW, MANY = 100_000, 5_000_000
 ORDERS = """
+    WITH people AS (SELECT array_agg(id) AS ids FROM profiles), traded AS (SELECT array_agg(symbol) AS of FROM symbols)
     INSERT INTO orders (user_id, symbol, order_type, side, quantity, status, execution_time, created_at, executed_at)
-    SELECT (SELECT id FROM profiles LIMIT 1), (SELECT symbol FROM symbols LIMIT 1), 'market', 'buy', 1,
+    SELECT ids[1 + i % cardinality(ids)], of[1 + i % cardinality(of)], 'market', 'buy', 1,
            CASE WHEN i % 500 = 0 THEN 'failed' ELSE 'executed' END,
-           exp(5.1 + 0.35 * sqrt(-2 * ln(r)) * cos(6.2832 * s)),
-           at, at
-    FROM (SELECT i, 1 - random() AS r, random() AS s, $1::timestamptz - $2::interval * (i::float8 / $3) AS at
+           exp(5.1 + 0.35 * sqrt(-2 * ln(r)) * cos(6.2832 * s)), at, at
+    FROM people, traded,
+         (SELECT i, 1 - random() AS r, random() AS s, $1::timestamptz - $2::interval * (i::float8 / $3) AS at
           FROM generate_series(1, $3::int) AS i) AS made
 """
 HOUR = (

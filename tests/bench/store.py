@@ -37,7 +37,7 @@ async def _measure(postgres: EmbeddedPostgres) -> tuple[list[float], float, floa
     store = await Store.open(url, password=password, command_timeout_s=120)
     try:
         specs = catalogue.load(None, time_scale=1).specs
-        lease = await leases.acquire(store, "bench", 600)
+        lease = await leases.acquire(store, "bench", 300)
         assert lease is not None
         end = await store.now()
         start = end - timedelta(days=DAYS)
