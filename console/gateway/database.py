@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -82,7 +83,7 @@ class Database:
                 async with self._slots, asyncio.timeout(timeout_s):
                     return await self._fetch(sql, args)
         except _ABSENT as error:
-            raise NoSource(f"no source: {_first_line(error)}") from None
+            raise NoSource(f"no source: {_missing(_first_line(error))}") from None
         except asyncpg.QueryCanceledError:
             raise SourceFailed("the database cancelled the query") from None
         except asyncpg.PostgresError as error:
@@ -170,3 +171,12 @@ async def _leave(session: asyncpg.Connection) -> None:
 def _first_line(error: BaseException) -> str:
     """The server's message without its DETAIL and HINT, which may quote rows."""
     return printable(str(error).partition("\n")[0], LONGEST)
+
+
+def _missing(message: str) -> str:
+    """`the database has no orders` for `relation "orders" does not exist`; other messages as they are."""
+    found = re.fullmatch(r'(relation|schema|column|function) "?([\w.]+)"?(?:\(.*\))? does not exist', message)
+    if found is None:
+        return message
+    kind = "" if found[1] == "relation" else f"{found[1]} "
+    return f"the database has no {kind}{found[2]}"
