@@ -182,7 +182,7 @@ class TradexApp(App[None]):
             )
         yield SystemCommand("Refresh", "read the store again now", self.action_refresh)
         yield SystemCommand("Help", "the keys of this screen", self.action_help)
-        yield SystemCommand("Quit", "leave the console; nothing else ends", self.exit)
+        yield SystemCommand("Quit", "leave this console", self.exit)
 
     def _go_to(self, entry: Entry) -> None:
         self.go(entry.number)

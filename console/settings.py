@@ -119,7 +119,7 @@ class AgentSettings(_Section):
 class ConsoleSettings(_Section):
     """How the console looks and behaves for this person."""
 
-    theme: Literal["dark", "light", "high-contrast"] = "dark"
+    theme: Literal["dark", "light", "high-contrast", "16-colours"] = "dark"
     ascii: bool = False
     """Draw with ASCII characters only."""
     bell: bool = True

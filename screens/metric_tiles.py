@@ -91,6 +91,9 @@ def _peak_note(spec: MetricSpec, snapshot: Snapshot) -> str:
     """What a figure without a threshold is measured against: the worst of its last hour."""
     trend = snapshot.trends.get(spec.name)
     known = [] if trend is None else [v for v in trend.values if v is not None]
+    # The trend holds means of half a minute; what is read now may lie beyond them.
+    now = snapshot.metrics.values[spec.name].value if spec.name in snapshot.metrics.values else None
+    known += [now] if isinstance(now, int | float) else []
     if not known:
         return ""
     low = spec.direction is Direction.LOW

@@ -192,7 +192,8 @@ class LiveTable(LineWidget, can_focus=True):
     def _scroll(self, room: int) -> None:
         """Keep the cursor visible, and its group's title when it is the first row of it."""
         total = len(self._entries)
-        if room <= 0 or total <= room:
+        if room <= 0 or total <= room or not self.has_focus:
+            # Nobody moves about in it: what comes first matters most.
             self._top = 0
             return
         place = next(

@@ -48,7 +48,7 @@ class _Lazy(click.Group):
 @click.option("--env", "environment", metavar="NAME", help="Which of the configured environments.")
 @click.option("--as", "person", metavar="NAME", help="Log in to the store as this person.")
 @click.option("--read-only", is_flag=True, help="A session that can change nothing.")
-@click.option("--theme", type=click.Choice(["dark", "light", "high-contrast"]))
+@click.option("--theme", type=click.Choice(["dark", "light", "high-contrast", "16-colours"]))
 @click.pass_context
 def main_group(ctx: click.Context, **options: Any) -> None:
     """The operations console of a trading platform. Without a command: the console itself."""

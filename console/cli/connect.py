@@ -57,10 +57,17 @@ def target(options: dict[str, Any], settings: Loaded) -> Target:
         password = plain(store.password, store.password_file)
         return Target(store.url, store.user, password, read_only)
     here = running()
+    if here is None and local.held(state_dir()):
+        raise Misuse(f"what runs in {state_dir()} is still starting: try again in a moment")
     if here is None:
         raise Misuse(
             "no store is configured and nothing runs in the state folder: "
             "`tradex demo` starts the sandbox, `tradex config show` says what is set"
+        )
+    wanted = options.get("environment") or settings.settings.environment
+    if wanted and wanted != here.environment:
+        raise Misuse(
+            f"no store is configured for {wanted!r}: what runs in the state folder is {here.environment!r}"
         )
     return joined(here, store.user, read_only=read_only)
 

@@ -10,7 +10,7 @@ import click
 
 from console.cli.connect import joined, loaded, running
 from console.cli.local import secret_file
-from console.domain.errors import Misuse, TradexError
+from console.domain.errors import Misuse, Refused, StoreRefused, TradexError
 from console.domain.text import printable
 from console.places import read_secret, state_dir
 
@@ -41,33 +41,39 @@ def drill(
     ended = [name] if name else [d["name"] for d in known if d.get("running")]
     if stop:
         for each in ended:
-            _ask("DELETE", f"{control}/{each}")
             _note(options, each, f"drill {each} stopped")
+            _ask("DELETE", f"{control}/{each}")
         click.echo(
             json.dumps({"stopped": ended}) if as_json else f"stopped: {', '.join(ended) or 'none ran'}"
         )
         return
-    started = _ask("POST", f"{control}/{name}", {} if seconds is None else {"seconds": seconds})
-    _note(options, str(name), f"drill {name} started for {started['seconds']:.0f} s")
+    drilled = next(d for d in known if d["name"] == name)
+    seconds = seconds or float(drilled["default_seconds"])
+    # Written down first: who may not write into the timeline may not start a fault either.
+    _note(options, str(name), f"drill {name} started for {seconds:.0f} s")
+    started = _ask("POST", f"{control}/{name}", {"seconds": seconds})
     if as_json:
         click.echo(json.dumps(started))
     else:
         click.echo(f"{name} runs for {started['seconds']:.0f} s: {printable(started['effect'])}")
+        click.echo(f"to be seen: {printable(started['expect'])}")
         click.echo(f"stop it with: tradex drill {name} --stop")
 
 
 def _note(options: dict[str, Any], subject: str, text: str) -> None:
-    """Into the timeline, by the person whose console this is; a viewer's drill is not written down."""
+    """Into the timeline, by the person whose console this is. Refused for who may change nothing."""
     here = running()
     if here is None:
         return
-    where = joined(here, loaded(options).settings.store.user)
+    where = joined(here, loaded(options).settings.store.user, read_only=bool(options.get("read_only")))
 
     async def write() -> None:
         from console.store import timeline
         from console.store.pool import Store
 
-        store = await Store.open(where.url, user=where.user, password=where.password, size=1)
+        store = await Store.open(
+            where.url, user=where.user, password=where.password, size=1, read_only=where.read_only
+        )
         try:
             await timeline.note_drill(store, name=subject, text=text)
         finally:
@@ -75,8 +81,8 @@ def _note(options: dict[str, Any], subject: str, text: str) -> None:
 
     try:
         asyncio.run(write())
-    except TradexError as error:
-        click.echo(f"tradex: the drill is not in the timeline: {printable(error)}", err=True)
+    except StoreRefused as error:
+        raise Refused(f"{where.user} may not run drills in this session: {printable(error)}") from None
 
 
 def _show(known: list[dict[str, Any]], as_json: bool) -> None:

@@ -86,6 +86,7 @@ class StateFolder:
                     f"one already runs in {self.path}: `tradex` opens another console on it, "
                     "or set TRADEX_STATE_DIR for a second one beside it"
                 ) from None
+            self._running_file.unlink(missing_ok=True)
             try:
                 yield
             finally:
@@ -99,16 +100,25 @@ class StateFolder:
         self.write(self._running_file, json.dumps(asdict(running)))
 
 
-def running(path: Path) -> Running | None:
-    """What runs in this state folder now, None when nothing does. Changes nothing there."""
+def held(path: Path) -> bool:
+    """Whether a demo or `up` holds this state folder, be it still starting. Changes nothing there."""
     try:
-        with (path / "lock").open() as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                data = json.loads((path / "running.json").read_text())
-                return Running(**{**data, "people": tuple(data["people"])})
-            return None  # nobody holds the lock: what the file says is of a run that was killed
+        with (path / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def running(path: Path) -> Running | None:
+    """What runs in this state folder now, None when nothing does or it is still starting."""
+    if not held(path):
+        return None  # what a file there says is of a run that was killed
+    try:
+        data = json.loads((path / "running.json").read_text())
+        return Running(**{**data, "people": tuple(data["people"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

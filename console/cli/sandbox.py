@@ -40,6 +40,10 @@ def psql(database: str, psql_args: tuple[str, ...]) -> None:
     found = program or shutil.which("psql")
     if found is None:
         raise TradexError("no psql found: it comes with PostgreSQL's client package")
-    environment = {**os.environ, "PGPASSWORD": read_secret(secret_file(state_dir(), POSTGRES_SECRET))}
+    environment = {
+        **os.environ,
+        "PGPASSWORD": read_secret(secret_file(state_dir(), POSTGRES_SECRET)),
+        "PGOPTIONS": "-c search_path=console,public",
+    }
     argv = ["psql", f"postgresql://postgres@{host}/{database}", *psql_args]
     os.execve(found, argv, environment)  # noqa: S606 - an argv list, no shell

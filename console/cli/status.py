@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.cli.connect import loaded, target
 from console.domain.format import age, iso, metric
-from console.domain.health import Verdict
-from console.domain.metric import Level
-from console.domain.snapshot import Snapshot
+from console.domain.health import Check, Status, Verdict
+from console.domain.metric import MetricValue
+from console.domain.snapshot import ComponentHealth, Snapshot
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,9 +57,21 @@ def snapshot(options: dict[str, Any]) -> Snapshot:
     return asyncio.run(read())
 
 
+def _present(now: Snapshot, check: Check) -> Check:
+    """The check as it stands now: one that is older than three ticks says nothing of the present."""
+    if not now.is_stale(check.at, now.at):
+        return check
+    detail = f"not checked for {age(now.at - check.at)}; then {check.status}: {check.detail}"
+    return replace(check, status=Status.UNKNOWN, detail=detail)
+
+
+def _components(now: Snapshot) -> list[ComponentHealth]:
+    return [replace(c, check=_present(now, c.check)) for c in now.health]
+
+
 def status_json(now: Snapshot) -> dict[str, Any]:
     """The documented shape of `status --json`."""
-    levels = [value.level for value in now.metrics.values.values()]
+    levels = [_level(now, value) for value in now.metrics.values.values()]
     data_age = now.data_age(now.at)
     return {
         "environment": now.link.environment,
@@ -74,12 +87,12 @@ def status_json(now: Snapshot) -> dict[str, Any]:
                 "at": iso(c.check.at),
                 "since": iso(c.since),
             }
-            for c in now.health
+            for c in _components(now)
         ],
         # Until rules exist, what is over its threshold is what would be firing.
         "alerts": {
-            "critical": levels.count(Level.CRITICAL),
-            "warning": levels.count(Level.WARNING),
+            "critical": levels.count("critical"),
+            "warning": levels.count("warning"),
             "info": 0,
         },
         "agent": {
@@ -90,6 +103,12 @@ def status_json(now: Snapshot) -> dict[str, Any]:
     }
 
 
+def _level(now: Snapshot, value: MetricValue) -> str | None:
+    """How the value stands now; what was read more than three ticks ago stands nowhere."""
+    stale = now.is_stale(now.metrics.at, now.at)
+    return None if stale or value.level is None else str(value.level)
+
+
 def metrics_json(now: Snapshot, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The documented shape of `metrics --json`, in the order of the catalogue."""
     return [
@@ -98,7 +117,7 @@ def metrics_json(now: Snapshot, names: Sequence[str] = ()) -> list[dict[str, Any
             "value": value.value,
             "unit": now.metrics.specs[name].unit,
             "window_s": now.metrics.specs[name].window_s,
-            "level": None if value.level is None else str(value.level),
+            "level": _level(now, value),
             "at": iso(value.at),
             "reason": value.reason,
             "title": now.metrics.specs[name].title,
@@ -114,7 +133,7 @@ def metrics_json(now: Snapshot, names: Sequence[str] = ()) -> list[dict[str, Any
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def status(options: dict[str, Any], as_json: bool) -> None:
-    """Health of the platform and its components. Exit code 3 when something critical is firing."""
+    """Health of the platform and its components. Exit code 3 when something critical is firing, 1 when nobody knows."""
     now = snapshot(options)
     if as_json:
         click.echo(json.dumps(status_json(now), indent=2))
@@ -122,6 +141,8 @@ def status(options: dict[str, Any], as_json: bool) -> None:
         _print(_status_table(now), _headline(now))
     if now.overall.verdict in (Verdict.CRITICAL, Verdict.DOWN):
         raise SystemExit(CRITICAL_EXIT)
+    if now.overall.verdict is Verdict.UNKNOWN:
+        raise SystemExit(1)
 
 
 @click.command()
@@ -159,7 +180,7 @@ def _status_table(now: Snapshot) -> Table:
     from rich.text import Text
 
     table = _table("component", "state", "latency", "age", "detail", right={"latency", "age"})
-    for c in now.health:
+    for c in _components(now):
         state = str(c.check.status)
         table.add_row(
             Text(f"{_GLYPH[state]} {c.check.component}", style="" if state == "ok" else _STYLE[state]),
@@ -175,18 +196,21 @@ def _metrics_table(now: Snapshot, names: Sequence[str]) -> Table:
     from rich.text import Text
 
     table = _table("metric", "value", "level", "limits", "note", right={"value", "limits"})
+    data_age = now.data_age(now.at)
+    stale = now.is_stale(now.metrics.at, now.at)
+    old = f"{age(data_age)} old: " if stale and data_age is not None else ""
     for name, value in now.metrics.values.items():
         if names and name not in names:
             continue
         spec = now.metrics.specs[name]
         limits = [metric(spec, bound) for bound in (spec.warning, spec.critical) if bound is not None]
-        level = str(value.level or "")
+        level = _level(now, value) or ""
         table.add_row(
             name,
             metric(spec, value.value),
             Text(f"{_GLYPH[level]} {level}" if level else "", style=_STYLE.get(level, "")),
             " / ".join(limits),
-            Text(value.reason or spec.title, style="dim"),
+            Text(f"{old}{value.reason or spec.title}", style="dim"),
         )
     return table
 
@@ -196,7 +220,9 @@ def _table(*headers: str, right: set[str]) -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for header in headers:
-        table.add_column(header, justify="right" if header in right else "left", no_wrap=header != "note")
+        table.add_column(
+            header, justify="right" if header in right else "left", no_wrap=header not in ("note", "detail")
+        )
     return table
 
 

@@ -13,6 +13,12 @@ class Misuse(TradexError):
     exit_code = 2
 
 
+class Refused(TradexError):
+    """A guard said no: who asks, or the session, may not do this."""
+
+    exit_code = 4
+
+
 class StoreAway(TradexError):
     """The console's own database can't be reached or did not answer in time."""
 

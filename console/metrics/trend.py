@@ -135,7 +135,9 @@ class StatusTrend:
         return tuple(self._worst.get(component, ()))
 
     def error_pct(self, component: str) -> float | None:
-        """Share of the checks in the span that were not ok, 0..100; None without checks."""
-        counts = self._counts.get(component, ())
-        checks = sum(c for c, _ in counts)
-        return 100.0 * sum(bad for _, bad in counts) / checks if checks else None
+        """Share of the checks in the span that were not ok, 0..100; None without checks.
+
+        Each bucket weighs the same, so that an hour of few checks counts as much as one of many.
+        """
+        shares = [bad / checks for checks, bad in self._counts.get(component, ()) if checks]
+        return 100.0 * sum(shares) / len(shares) if shares else None

@@ -73,7 +73,7 @@ def test_an_empty_database_says_how_to_make_a_store_of_it(
     assert done.returncode == 0, done.stderr
     assert tradex("db", "status", state=tmp_path, **env).returncode == 0
     done = tradex("status", "--json", state=tmp_path, **env)
-    assert done.returncode == 0
+    assert done.returncode == 1, "nobody has looked yet"
     assert '"environment": "staging"' in done.stdout
     assert '"overall": "unknown"' in done.stdout
     refused = tradex("db", "upgrade", state=tmp_path, TRADEX_ENVIRONMENT="production", **env)

@@ -59,6 +59,17 @@ async def test_drills_pass_their_thresholds_equal_plain_sql_and_go_away(demo: De
     demo.until(lambda: (m := demo.metrics()) and all(m[n]["level"] == "ok" for n in drills.values()), 60)
 
 
+async def test_order_figures_equal_plain_sql_while_the_other_drills_run(demo: Demo) -> None:
+    """Those that break no order, all at once: attackers and fast traders are counted like everybody else."""
+    drills = ("brute-force", "rapid-orders", "symbol-scan", "provider-down", "cache-down", "websocket-down")
+    for drill in drills:
+        assert demo.run("drill", drill, "--for", "60").returncode == 0
+    demo.until(lambda: demo.components()["cache"]["status"] == "down")
+    await figures(demo)
+    running = {d["name"] for d in demo.json("drill") if d["running"]}
+    assert running == set(drills)
+
+
 def test_four_collectors_have_values_each_tick(demo: Demo) -> None:
     first = demo.metrics()
     second = demo.until(

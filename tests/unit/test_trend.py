@@ -56,5 +56,5 @@ def test_the_worst_status_of_a_bucket_wins_and_errors_are_a_share() -> None:
     for second, status in ((0, Status.OK), (10, Status.DOWN), (20, Status.DEGRADED), (70, Status.OK)):
         trend.add(START + timedelta(seconds=second), {"cache": status})
     assert trend.worst("cache") == (Status.DOWN, Status.OK)
-    assert trend.error_pct("cache") == 50.0
+    assert trend.error_pct("cache") == 100 * (2 / 3 + 0) / 2
     assert trend.error_pct("nobody") is None
