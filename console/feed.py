@@ -255,6 +255,7 @@ class LiveFeed:
         if everything or time.monotonic() - self._clock_at > _CLOCK_EVERY_S:
             await self._measure_clock(store)
         sections: dict[str, Any] = {}
+        past = everything
         if everything:
             sections["link"] = await store.link()
         sections["agent"] = await leases.agent_state(store)
@@ -264,13 +265,15 @@ class LiveFeed:
         if everything or "tick" in hints:
             metrics = await ticks.latest(store)
             current = await health.current(store)
+            # A component that was never seen before may have a past all the same: at a first start, a seeded one.
+            past = past or not {check.component for check, _ in current} <= self._statuses.components
             if not everything and metrics.at is not None and metrics.at != self.snapshot.metrics.at:
                 self._trend.add(metrics.at, _numbers(metrics))
                 self._statuses.add(metrics.at, {c.component: c.status for c, _ in current})
             sections["metrics"] = metrics
             sections |= self._with_trends(current)
         self._publish(**sections)
-        if everything:
+        if past:
             # The present is on the screen before the past is read.
             await self._load_past(store, self.snapshot.metrics, [check.component for check, _ in current])
             self._publish(**self._with_trends(current))

@@ -92,6 +92,7 @@ class StatusTrend:
         self.points = points
         self._worst: dict[str, deque[Status | None]] = {}
         self._counts: dict[str, deque[list[int]]] = {}
+        self._loaded: frozenset[str] = frozenset()
         self._end: datetime | None = None
 
     def load(
@@ -101,6 +102,7 @@ class StatusTrend:
     ) -> None:
         """`history` is, per component, the worst status and (checks, checks not ok) of each bucket."""
         self._end = bucket_start(end, self.step_s)
+        self._loaded = frozenset(history)
         self._worst = {name: deque(worst, maxlen=self.points) for name, (worst, _) in history.items()}
         self._counts = {
             name: deque(([*c] for c in counts), maxlen=self.points) for name, (_, counts) in history.items()
@@ -130,6 +132,11 @@ class StatusTrend:
             worst[-1] = status if before is None or status.rank > before.rank else before
             counts[-1][0] += 1
             counts[-1][1] += status is not Status.OK
+
+    @property
+    def components(self) -> frozenset[str]:
+        """Those whose past was loaded."""
+        return self._loaded
 
     def worst(self, component: str) -> tuple[Status | None, ...]:
         return tuple(self._worst.get(component, ()))

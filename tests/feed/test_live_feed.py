@@ -10,7 +10,7 @@ from console.store import lease as leases
 from console.store import ticks, timeline
 from tests.store.stores import Place, readings, spec
 
-SPECS = (spec("p95_execution_time"), spec("error_rate", "%"), spec("cache_latency_ms"))
+SPECS = (spec("p95_execution_time"), spec("error_rate", "%"), spec("cache_latency_ms"), spec("redis_status", "state"))
 
 
 async def tick(place: Place, at: datetime, status: Status = Status.OK, p95: float | None = 300.0) -> None:
@@ -22,7 +22,7 @@ async def tick(place: Place, at: datetime, status: Status = Status.OK, p95: floa
             lease,
             at=at,
             catalogue_id=catalogue_id,
-            values=readings(SPECS, [p95, 0.1, 2.0], at),
+            values=readings(SPECS, [p95, 0.1, 2.0, "up" if status is Status.OK else "down"], at),
             checks=checks,
         )
         await leases.release(store, lease)
@@ -127,3 +127,34 @@ async def test_the_clock_is_the_stores(
         await wait_for(lambda: feed.snapshot.link.away is None)
         assert abs(feed.now() - await now_of(place)) < timedelta(seconds=1)
         assert feed.now().tzinfo is UTC
+
+
+async def test_a_component_seen_first_while_following_brings_its_past_along(
+    place: Place, follow: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    now = await now_of(place)
+    past = [
+        (now - timedelta(minutes=m), readings(PAST, ["up"], now - timedelta(minutes=m))) for m in (40, 30, 20)
+    ]
+    async with place.leader("history") as (store, lease):
+        await ticks.write_seeded(store, lease, PAST, past)
+        await leases.release(store, lease)
+    async with follow() as feed:
+        await wait_for(lambda: feed.snapshot.metrics.at is not None)
+        assert feed.snapshot.health == ()
+        async with place.leader("a1") as (store, lease):
+            catalogue_id = await ticks.ensure_catalogue(store, lease, PAST)
+            at = await now_of(place)
+            checks = [Check("cache", Status.DOWN, None, "gone", at)]
+            await ticks.write_tick(
+                store,
+                lease,
+                at=at,
+                catalogue_id=catalogue_id,
+                values=readings(PAST, ["down"], at),
+                checks=checks,
+            )
+        await wait_for(lambda: feed.snapshot.health and feed.snapshot.health[0].error_pct == 25.0)
+
+
+PAST = (spec("redis_status", "state"),)
