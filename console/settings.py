@@ -73,6 +73,8 @@ class PlatformSettings(_Section):
     """Name of each outside provider and the URL that says whether it answers."""
     probe_timeout_s: dict[str, float] = Field(default_factory=dict)
     """Time-out by component, where it differs from the default."""
+    vulnerability_report: Path | None = None
+    """The output of `npm audit --json` for the running release, kept fresh by your pipeline."""
     catalogue: Path | None = None
     """A metrics.yaml of your own, merged over the shipped one entry by entry."""
 

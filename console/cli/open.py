@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -10,6 +11,8 @@ from console.cli.connect import Target, loaded, target, unconfigured
 
 def open_console(options: dict[str, Any]) -> None:
     """The console of these options, until the person quits. Raises Misuse before anything is drawn."""
+    # Nothing that is imported goes away again: collecting while a console starts only costs time.
+    gc.disable()
     where = unconfigured(options)
     if where is not None:
         run_app(where, theme=options.get("theme"))
@@ -24,6 +27,8 @@ def run_app(where: Target, *, theme: str | None = None, ascii: bool = False, bel
     from console.app import TradexApp
     from console.feed import LiveFeed
 
+    gc.freeze()
+    gc.enable()
     feed = LiveFeed(where.url, user=where.user, password=where.password, read_only=where.read_only)
     app = TradexApp(feed, theme=theme, ascii=ascii or bool(os.environ.get("TRADEX_ASCII")), bell=bell)
     app.run()

@@ -27,7 +27,7 @@ class MetricSpec:
 
     `unit` is one of `ms`, `s`, `%`, `/s`, `/min`, `count`, `bytes`, `score`, `money`, `ratio` (0..1),
     `state` (text values). `window_s` is None for an instantaneous value. `source_kind` is `buckets`, `sql`,
-    `scrape`, `http`, `probe` or `derived`; `source` is the query, sample or formula as a person would check
+    `scrape`, `http`, `report`, `probe` or `derived`; `source` is the query, sample or formula as a person would check
     it. `decimals` is how many a screen shows.
     """
 

@@ -15,6 +15,7 @@ from console.metrics.sources import (
     FromHttp,
     FromMetrics,
     FromProbe,
+    FromReport,
     FromScrape,
     FromSql,
     Nowhere,
@@ -29,7 +30,7 @@ from console.metrics.sources import (
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _QUERY = ("sql", "kind", "every", "timeout", "overlap", "window")
-KINDS = ("buckets", "sql", "scrape", "http", "probe", "derived", "none")
+KINDS = ("buckets", "sql", "scrape", "http", "report", "probe", "derived", "none")
 FOLDS = ("sum", "avg", "min", "max")
 _MAX_TIMEOUT_S = 25.0
 
@@ -100,6 +101,8 @@ def source(table: Table, name: str, queries: Mapping[str, Query], scale: float) 
             return _scrape(found.table(kind))
         case "http":
             return _http(found.table(kind))
+        case "report":
+            return _report(found.table(kind))
         case "probe":
             return _probe(found.table(kind))
         case "derived":
@@ -185,6 +188,14 @@ def _http(table: Table) -> tuple[Source, str, str]:
     factor = table.number("factor")
     found = FromHttp(path, pointer, tuple(accept), span_s(table, "every"), 1.0 if factor is None else factor)
     return found, "http", f"GET {path} -> {pointer}"
+
+
+def _report(table: Table) -> tuple[Source, str, str]:
+    table.only(("pointer",), "key of a report source")
+    pointer = table.text("pointer")
+    if not pointer.startswith("/"):
+        table.fail("pointer", "a JSON pointer (RFC 6901) that starts with /")
+    return FromReport(pointer), "report", f"platform.vulnerability_report -> {pointer}"
 
 
 def _probe(table: Table) -> tuple[Source, str, str]:

@@ -121,6 +121,13 @@ class FromHttp:
     factor: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class FromReport:
+    """A number in the JSON report file that `platform.vulnerability_report` names; RFC 6901 pointer."""
+
+    pointer: str
+
+
 class Probed(StrEnum):
     """What of the probes is read."""
 
@@ -158,4 +165,4 @@ class Nowhere:
     reason: str
 
 
-Source = FromBuckets | FromSql | FromScrape | FromHttp | FromProbe | FromMetrics | Nowhere
+Source = FromBuckets | FromSql | FromScrape | FromHttp | FromReport | FromProbe | FromMetrics | Nowhere

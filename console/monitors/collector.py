@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import time
 from collections import deque
@@ -26,6 +27,7 @@ from console.metrics.sources import (
     FromHttp,
     FromMetrics,
     FromProbe,
+    FromReport,
     FromScrape,
     FromSql,
     Nowhere,
@@ -49,6 +51,9 @@ _FOLDS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "max": max,
 }
 _SCRAPE, _INFO, _NETWORK = "scrape", "info", "network"
+_REPORT = "vulnerability report"
+_REPORT_EVERY_S = 60.0
+_REPORT_BYTES = 20_000_000
 
 
 class Collector:
@@ -108,6 +113,8 @@ class Collector:
                     jobs[_INFO] = (lambda: self._platform.cache.info(timeout_s=_TIMEOUT_S), None)
                 case FromProbe(what=Probed.NETWORK):
                     jobs[_NETWORK] = (self._connect_ms, None)
+                case FromReport():
+                    jobs[_REPORT] = (self._read_report, _REPORT_EVERY_S)
                 case FromHttp() as source:
                     jobs[_document(source)] = (lambda source=source: self._get(source), source.every_s)
         return jobs
@@ -138,6 +145,28 @@ class Collector:
         if answer.status not in source.accept:
             raise SourceFailed(answer.summary())
         return answer.json()
+
+    async def _read_report(self) -> object:
+        file = self._platform.settings.vulnerability_report
+        if file is None:
+            raise NoSource(
+                "no source: platform.vulnerability_report is not set (the output of npm audit --json)"
+            )
+
+        def read() -> bytes:
+            with file.open("rb") as opened:
+                return opened.read(_REPORT_BYTES + 1)
+
+        try:
+            text = await asyncio.to_thread(read)
+        except OSError as error:
+            raise SourceFailed(f"{file.name} can't be read: {error.strerror}") from None
+        if len(text) > _REPORT_BYTES:
+            raise SourceFailed(f"{file.name} is over {_REPORT_BYTES // 1_000_000} MB")
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise SourceFailed(f"{file.name} is not JSON: {printable(error, 80)}") from None
 
     async def _connect_ms(self) -> float:
         places = self._platform.endpoints
@@ -211,6 +240,11 @@ class Collector:
                     answer = _good(answers[_SCRAPE])
                     terms = {n: self._term(entry, n, t, answer.values) for n, t in source.terms.items()}
                     return _made(entry, answer.at, source.value.value(terms))
+                case FromReport() as source:
+                    answer = _good(answers[_REPORT])
+                    return _made(
+                        entry, answer.at, number(pointer(answer.values, source.pointer), source.pointer)
+                    )
                 case FromHttp() as source:
                     answer = _good(answers[_document(source)])
                     found = number(pointer(answer.values, source.pointer), source.pointer)

@@ -10,7 +10,12 @@ from console.store import lease as leases
 from console.store import ticks, timeline
 from tests.store.stores import Place, readings, spec
 
-SPECS = (spec("p95_execution_time"), spec("error_rate", "%"), spec("cache_latency_ms"), spec("redis_status", "state"))
+SPECS = (
+    spec("p95_execution_time"),
+    spec("error_rate", "%"),
+    spec("cache_latency_ms"),
+    spec("redis_status", "state"),
+)
 
 
 async def tick(place: Place, at: datetime, status: Status = Status.OK, p95: float | None = 300.0) -> None:

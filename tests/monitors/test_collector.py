@@ -421,3 +421,43 @@ async def test_cancelling_a_tick_leaves_nothing_behind(reader: dict, open_platfo
             await tick
         ours = "console/"
         await wait_for(lambda: not [t for t in asyncio.all_tasks() - before if ours in str(t.get_coro())])
+
+
+class TestReport:
+    """Vulnerabilities from the file that `platform.vulnerability_report` names."""
+
+    LEVELS = ("critical", "high", "medium", "low")
+
+    async def read(self, open_platform: Open, **settings: object) -> dict[str, MetricValue]:
+        collector = Collector(open_platform(**settings), catalogue.load(), tick_s=30)
+        found = await collected(collector, START)
+        return {level: found[f"vulnerabilities_{level}"] for level in self.LEVELS}
+
+    async def test_counts_by_level(self, open_platform: Open, tmp_path: Path) -> None:
+        report = tmp_path / "audit.json"
+        counts = {"info": 9, "low": 8, "moderate": 2, "high": 1, "critical": 0, "total": 20}
+        report.write_text(json.dumps({"auditReportVersion": 2, "metadata": {"vulnerabilities": counts}}))
+        found = await self.read(open_platform, vulnerability_report=report)
+        assert [found[level].value for level in self.LEVELS] == [0, 1, 2, 8]
+
+    async def test_no_report_is_no_source(self, open_platform: Open) -> None:
+        for value in (await self.read(open_platform)).values():
+            assert value.value is None
+            assert "platform.vulnerability_report is not set" in (value.reason or "")
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [("{", "audit.json is not JSON"), ("{}", "nothing at /metadata"), ('{"metadata": []}', "nothing at")],
+    )
+    async def test_a_bad_report_is_said_in_one_line(
+        self, open_platform: Open, tmp_path: Path, text: str, reason: str
+    ) -> None:
+        report = tmp_path / "audit.json"
+        report.write_text(text)
+        for value in (await self.read(open_platform, vulnerability_report=report)).values():
+            assert value.value is None
+            assert reason in (value.reason or "")
+
+    async def test_a_report_that_is_gone(self, open_platform: Open, tmp_path: Path) -> None:
+        found = await self.read(open_platform, vulnerability_report=tmp_path / "audit.json")
+        assert found["high"].reason == "audit.json can't be read: No such file or directory"
