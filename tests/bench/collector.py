@@ -21,6 +21,7 @@ from console.settings import PlatformSettings
 READER = "reader-of-the-bench"
 TICKS = 40
 WARM_UP_S = 20
+_PAUSE_S = 0.2
 FEW, MANY = 100_000, 5_000_000
 ORDERS = """
     WITH people AS (SELECT array_agg(id) AS ids FROM profiles), traded AS (SELECT array_agg(symbol) AS of FROM symbols)
@@ -74,7 +75,7 @@ async def _platform(
         if before:
             await connection.execute(ORDERS, now - timedelta(hours=1), timedelta(days=30), before)
         await connection.execute("VACUUM ANALYZE orders")
-        tick = await _ticks(connection, postgres.url(name, "platform_reader"))
+        tick = await _ticks(connection, postgres.url(name, "platform_reader"), rate=last_hour / 3600)
         begun = time.perf_counter()
         values = sorted(row["execution_time"] for row in await connection.fetch(HOUR))
         fetch = time.perf_counter() - begun
@@ -89,8 +90,8 @@ async def _platform(
         await connection.close()
 
 
-async def _ticks(connection: asyncpg.Connection, reader_url: str) -> float:
-    """The median of ticks 2 s apart on a platform that goes on at 20 orders/s."""
+async def _ticks(connection: asyncpg.Connection, reader_url: str, *, rate: float) -> float:
+    """The median of ticks on a platform that goes on at `rate` orders/s."""
     platform = Platform.open(PlatformSettings(database_url=reader_url, database_password=SecretStr(READER)))
     collector = Collector(platform, catalogue.load(None, time_scale=10), tick_s=2)
     taken: list[float] = []
@@ -99,12 +100,12 @@ async def _ticks(connection: asyncpg.Connection, reader_url: str) -> float:
         # An agent that has just started reads the past once; what counts is the tick that comes again and again.
         while len(taken) < TICKS:
             now = await connection.fetchval("SELECT clock_timestamp()")
-            await connection.execute(ORDERS, now, timedelta(seconds=2), 40)
+            await connection.execute(ORDERS, now, timedelta(seconds=_PAUSE_S), round(rate * _PAUSE_S))
             begun = time.perf_counter()
             await collector.collect(now, [])
             if begun - started > WARM_UP_S:
                 taken.append(time.perf_counter() - begun)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(_PAUSE_S)
     finally:
         collector.close()
         await platform.close()
