@@ -27,6 +27,9 @@ _CLOCK_TIMEOUT_S = 3.0
 _CHUNK = timedelta(hours=1)
 _SMALLEST_CHUNK = timedelta(minutes=1)
 _TICK = timedelta(microseconds=1)
+# Where ticks are short, each looks for late rows in the last seconds, and one of several in the whole overlap.
+_TAIL_S = 5.0
+_WHOLE_OVERLAP_EACH = timedelta(seconds=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -71,6 +74,7 @@ class DatabaseReader:
         self._answers: dict[str, Answer] = {}
         self._begun: dict[str, float] = {}
         self._days: dict[str, _DayTotals] = {}
+        self._overlap_read: dict[str, datetime] = {}
         self._windows = {
             query.name: SlidingWindow(
                 slices(entry.spec.window_s or 0, self.slice_s)
@@ -150,7 +154,7 @@ class DatabaseReader:
         try:
             match query.kind:
                 case QueryKind.BUCKETS:
-                    return Answer(now, await self._buckets(query, until))
+                    return Answer(now, await self._buckets(query, now, until))
                 case QueryKind.DAY:
                     return Answer(now, await self._day(query, until))
                 case QueryKind.ROW:
@@ -174,14 +178,19 @@ class DatabaseReader:
             raise SourceFailed("the query gave no row")
         return dict(rows[0])
 
-    async def _buckets(self, query: Query, until: datetime) -> SlidingWindow:
+    async def _buckets(self, query: Query, now: datetime, until: datetime) -> SlidingWindow:
         window = self._windows[query.name]
         last = (until - _EPOCH) // timedelta(seconds=self.slice_s)
         first = last - window.longest + 1
+        read = self._overlap_read.get(query.name)
+        whole = read is None or not timedelta() <= now - read < _WHOLE_OVERLAP_EACH
         if window.end is not None and window.end <= last:
-            first = max(first, window.end + 1 - slices(query.overlap_s, self.slice_s))
+            overlap_s = query.overlap_s if whole else min(query.overlap_s, _TAIL_S)
+            first = max(first, window.end + 1 - slices(overlap_s, self.slice_s))
         rows = await self._fetch(query, self._moment(first - 1), self._moment(last), float(self.slice_s))
         window.replace(first, last, [_bucket_row(row) for row in rows])
+        if whole:
+            self._overlap_read[query.name] = now
         return window
 
     def _moment(self, number_of_slice: int) -> datetime:

@@ -119,21 +119,29 @@ async def test_orders(
     await in_one_slice(filled, slice_s, attempt)
 
 
+@pytest.mark.parametrize(("late_s", "ticks_s"), [(2, 2), (12, 10)])
 async def test_late_rows_are_found_and_none_is_counted_twice(
-    filled: asyncpg.Connection, reader: dict, open_platform: Open
+    filled: asyncpg.Connection, reader: dict, open_platform: Open, late_s: int, ticks_s: int
 ) -> None:
+    """What is a little late is found at the next tick, what is later when the whole overlap is read again."""
     collector = Collector(open_platform(**reader), catalogue.load(), tick_s=5)
     await collected(collector, START)
-    await filled.execute("""
+    await filled.execute(
+        """
         INSERT INTO orders (user_id, symbol, order_type, side, quantity, status, execution_time, executed_at)
         SELECT (SELECT id FROM profiles LIMIT 1), 'EURUSD', 'market', 'buy', 1, 'failed', 900,
-               now() - interval '10 seconds'
+               now() - make_interval(secs => $1)
         FROM generate_series(1, 300)
-    """)
-    await filled.execute("DELETE FROM orders WHERE executed_at > now() - interval '5 seconds'")
+        """,
+        late_s,
+    )
+    await filled.execute("DELETE FROM orders WHERE executed_at > now() - interval '2 seconds'")
+    now = START
 
     async def attempt(end: datetime) -> None:
-        found = await collected(collector, START)
+        nonlocal now
+        now += timedelta(seconds=ticks_s)
+        found = await collected(collector, now)
         wanted = await expected_orders(filled, end, 300)
         assert number(found["error_rate"]) == pytest.approx(float(wanted["error_rate"]))
         assert number(found["avg_execution_time"]) == pytest.approx(wanted["avg_execution_time"])
