@@ -18,7 +18,7 @@ from console.domain.errors import Misuse
 from console.domain.metric import Direction, MetricSpec
 from console.domain.text import printable
 from console.metrics import reading
-from console.metrics.located import Table, merged, read
+from console.located import Table, merged, read
 from console.metrics.sources import (
     FromBuckets,
     FromMetrics,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from console.domain.errors import Misuse
 from console.metrics.expression import Expression
-from console.metrics.located import Table
+from console.located import Table
 from console.metrics.scores import SCORES
 from console.metrics.sources import (
     Figure,
