@@ -17,15 +17,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from console import __version__
+from console.alerting.diagnosing import Diagnosing
+from console.alerting.engine import Engine
+from console.alerting.rulebook import Rulebook
 from console.domain.errors import Fenced, StoreAway, TradexError
+from console.domain.event import Severity
 from console.domain.health import Check, CheckPoint
 from console.domain.metric import MetricValue
+from console.gateway import logs
 from console.gateway.platform import Platform
 from console.metrics import catalogue
 from console.monitors.collector import Collector
+from console.monitors.diagnosis import Diagnostician
+from console.monitors.log_tail import LogTail
 from console.monitors.probes import Probes
 from console.settings import Settings, plain
-from console.store import health, maintenance, ticks
+from console.store import health, maintenance, ticks, timeline
 from console.store import lease as leases
 from console.store.lease import Lease
 from console.store.pool import Store
@@ -87,24 +94,51 @@ class Agent:
         self.vitals = Vitals(name)
         self._clock = StoreClock()
         self._store: Store | None = None
+        self._reload = False
+
+    def reload(self) -> None:
+        """Read the rule files again at the next tick, changed or not."""
+        self._reload = True
 
     async def run(self) -> None:
         """Watch until cancelled. Raises StoreRefused when the store turns this agent away."""
         platform = Platform.open(self.settings.platform.resolved())
         metrics = catalogue.load(self.settings.platform.catalogue, time_scale=self.settings.time_scale)
+        rulebook = Rulebook(
+            metrics.specs,
+            rules=self.settings.alerting.rules,
+            alerting=self.settings.alerting.file,
+            time_scale=self.settings.time_scale,
+        )
+        diagnostician = Diagnostician(
+            platform, self.settings.platform.diagnosis, time_scale=self.settings.time_scale
+        )
+        log_tail = LogTail(platform, logs.load(self.settings.platform.logs))
         probes = Probes(platform, self.settings.platform.resolved())
         try:
             self._store = await self._open_store()
             while True:
                 lease = await self._wait_for_lease(self._store)
                 past = await self._platform_past(self._store)
-                collector = Collector(platform, metrics, tick_s=self.settings.agent.tick_s, past=past)
+                engine = Engine(rulebook)
+                term = _Term(
+                    store=self._store,
+                    lease=lease,
+                    probes=probes,
+                    metrics=metrics,
+                    collector=Collector(platform, metrics, tick_s=self.settings.agent.tick_s, past=past),
+                    engine=engine,
+                    diagnosing=Diagnosing(engine, diagnostician.diagnose),
+                    log_tail=log_tail,
+                )
                 try:
-                    await self._lead(self._store, lease, probes, collector, metrics)
+                    await self._lead(term)
                 finally:
-                    collector.close()
+                    term.collector.close()
         finally:
             self.vitals.leads = False
+            with contextlib.suppress(Exception):
+                await diagnostician.close()
             with contextlib.suppress(Exception):
                 await platform.close()
             if self._store is not None:
@@ -161,15 +195,16 @@ class Agent:
                 return held
             await asyncio.sleep(pause)
 
-    async def _lead(
-        self, store: Store, lease: Lease, probes: Probes, collector: Collector, metrics: catalogue.Catalogue
-    ) -> None:
+    async def _lead(self, term: _Term) -> None:
         """Until the lease is lost. Whatever else ends a duty is logged and the duty starts again."""
+        store, lease = term.store, term.lease
         try:
             async with asyncio.TaskGroup() as duties:
                 duties.create_task(self._renew(store, lease))
-                duties.create_task(self._tick_forever(store, lease, probes, collector, metrics))
+                duties.create_task(self._tick_forever(term))
                 duties.create_task(self._maintain_forever(store, lease))
+                duties.create_task(term.diagnosing.run(store, lease))
+                duties.create_task(term.log_tail.run(store, lease))
         except* (Fenced, _LeaseLost):
             log.warning("lost the lease of fence %d", lease.fence)
         finally:
@@ -199,10 +234,9 @@ class Agent:
                 raise _LeaseLost
             good = begun
 
-    async def _tick_forever(
-        self, store: Store, lease: Lease, probes: Probes, collector: Collector, metrics: catalogue.Catalogue
-    ) -> None:
+    async def _tick_forever(self, term: _Term) -> None:
         """A tick at each multiple of tick_s on the store's clock; one that came too late is left out."""
+        store, lease = term.store, term.lease
         every = self.settings.agent.tick_s
         catalogue_id: int | None = None
         last = 0.0
@@ -210,7 +244,7 @@ class Agent:
             try:
                 await self._clock.measure(store)
                 if catalogue_id is None:
-                    catalogue_id = await ticks.ensure_catalogue(store, lease, metrics.specs)
+                    catalogue_id = await ticks.ensure_catalogue(store, lease, term.metrics.specs)
                 now = self._clock.now()
                 due = max((now // every + 1) * every, last + every)
                 if last and due > last + every:
@@ -219,11 +253,12 @@ class Agent:
                 last = due
                 begun = time.monotonic()
                 at = datetime.fromtimestamp(due, UTC)
-                checks = await probes.run(at, patience_s=every / 2)
-                values = await collector.collect(at, checks)
+                checks = await term.probes.run(at, patience_s=every / 2)
+                values = await term.collector.collect(at, checks)
                 await ticks.write_tick(
                     store, lease, at=at, catalogue_id=catalogue_id, values=values, checks=checks
                 )
+                await self._judge(term, at)
                 self.vitals.tick_seconds = time.monotonic() - begun
                 self.vitals.checks, self.vitals.values, self.vitals.at = checks, values, at
                 self.vitals.ticks += 1
@@ -234,6 +269,28 @@ class Agent:
                 log.warning("no tick: %s", error)
                 await asyncio.sleep(_RETRY_S)
 
+    async def _judge(self, term: _Term, at: datetime) -> None:
+        """What the tick means for the alerts. A failure costs this tick's evaluation, which is made up for."""
+        rulebook = term.engine.rulebook
+        forced, self._reload = self._reload, False
+        before = rulebook.broken
+        changed = rulebook.refresh(force=forced)
+        await term.engine.catch_up(term.store, term.lease, until=at)
+        if rulebook.broken is not None and rulebook.broken != before:
+            log.warning("the rule files are broken, the old rules stay in force: %s", rulebook.broken)
+        elif forced or changed or (before is not None and rulebook.broken is None):
+            log.info("the rule files were read again: %d rules", len(rulebook.rules))
+        if changed or (before is not None and rulebook.broken is None):
+            text = f"the rule files were read again: {len(rulebook.rules)} rules"
+            await timeline.append(
+                term.store,
+                term.lease,
+                kind="configuration",
+                severity=Severity.INFO,
+                subject="rules",
+                text=text,
+            )
+
     async def _maintain_forever(self, store: Store, lease: Lease) -> None:
         while True:
             try:
@@ -243,6 +300,20 @@ class Agent:
             except TradexError as error:
                 log.warning("maintenance: %s", error)
             await asyncio.sleep(_MAINTENANCE_EVERY_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """What one term of leading works with."""
+
+    store: Store
+    lease: Lease
+    probes: Probes
+    metrics: catalogue.Catalogue
+    collector: Collector
+    engine: Engine
+    diagnosing: Diagnosing
+    log_tail: LogTail
 
 
 class _LeaseLost(Exception):

@@ -16,7 +16,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from console import terminal_watch
-from console.domain.health import Verdict
+from console.domain.alert import Alert, AlertState
+from console.domain.event import Severity
 from console.domain.snapshot import Snapshot
 from console.feed import Feed
 from screens.base import ConsoleScreen
@@ -30,14 +31,14 @@ from widgets.look import Look
 from widgets.sparse_update import SparseUpdate
 from widgets.tab_row import Tab
 
-_BAD = (Verdict.CRITICAL, Verdict.DOWN)
+_LOUD = (AlertState.FIRING, AlertState.STALE)
 
 
 class TradexApp(App[None]):
     """The console of one person on one store.
 
     `theme` is a name of `themes.palette.PALETTES`, or None for the one that fits the terminal. `bell`: ring once
-    when the platform turns critical or down, and when what is shown is no longer the present.
+    for what fires critically and nobody and nothing quietens, and when what is shown is no longer the present.
     """
 
     CSS_PATH = STYLESHEET
@@ -53,6 +54,7 @@ class TradexApp(App[None]):
             for e in SCREENS
         ),
         Binding("t", "next_theme", "theme", id="app.theme"),
+        Binding("l", "logs", "logs", id="app.logs"),
         Binding("colon", "command_palette", "commands", key_display=":", id="app.commands"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help"),
         Binding("q", "quit", "quit", id="app.quit"),
@@ -70,6 +72,7 @@ class TradexApp(App[None]):
         self.tabs: tuple[Tab, ...] = tuple(entry.tab for entry in SCREENS)
         self._bell = bell
         self._alarmed = False
+        self._heard: frozenset[tuple[int, int]] = frozenset()
         self._glyphs = ASCII if ascii or wants_ascii() else UNICODE
         for each in textual_themes():
             self.register_theme(each)
@@ -117,13 +120,14 @@ class TradexApp(App[None]):
         self._sound(snapshot)
 
     def _sound(self, snapshot: Snapshot) -> None:
-        """Ring when something turns bad, once until it is good again."""
-        now_bad = snapshot.overall.verdict in _BAD
+        """Ring for each critical alert that was not loud before, and once while this is not the present."""
         problem = trouble(snapshot, self.feed.now())
-        alarmed = now_bad or (problem is not None and problem.rings)
-        if alarmed and not self._alarmed and self._bell:
+        alarmed = problem is not None and problem.rings
+        # One that came back soon is the same alert, but news all the same.
+        loud = frozenset((alert.id, alert.flaps) for alert in snapshot.alerts if _is_loud(alert))
+        if self._bell and (loud - self._heard or (alarmed and not self._alarmed)):
             self.bell()
-        self._alarmed = alarmed
+        self._alarmed, self._heard = alarmed, loud
 
     def _display(self, screen: Screen[object], renderable: object) -> None:
         """Send partial updates cell by cell (see widgets.sparse_update)."""
@@ -153,6 +157,15 @@ class TradexApp(App[None]):
             title = next(e.title for e in SCREENS if e.number == self.screen.number)
             self.push_screen(HelpScreen(f"{title}: keys", sections_of(self.screen)))
 
+    def action_logs(self) -> None:
+        """The platform's logs, live."""
+        # Imported when somebody looks: the console opens on Health.
+        from screens.logs import LogScreen
+
+        if not any(isinstance(screen, LogScreen) for screen in self.screen_stack):
+            number = next(e.number for e in SCREENS if e.mode == self.current_mode)
+            self.push_screen(LogScreen(number=number))
+
     def action_refresh(self) -> None:
         """Read the store again now."""
         self.feed.refresh()
@@ -180,6 +193,7 @@ class TradexApp(App[None]):
             yield SystemCommand(
                 f"Theme: {palette.title}", "change the colours", lambda p=palette: self._choose_theme(p.name)
             )
+        yield SystemCommand("Logs", "function, sign-in and order-error logs, live", self.action_logs)
         yield SystemCommand("Refresh", "read the store again now", self.action_refresh)
         yield SystemCommand("Help", "the keys of this screen", self.action_help)
         yield SystemCommand("Quit", "leave this console", self.exit)
@@ -189,6 +203,10 @@ class TradexApp(App[None]):
 
     def _choose_theme(self, name: str) -> None:
         self.theme = name
+
+
+def _is_loud(alert: Alert) -> bool:
+    return alert.severity is Severity.CRITICAL and alert.state in _LOUD
 
 
 def _terminal_is_there() -> bool:

@@ -1,6 +1,7 @@
-"""The store, as live screens see it: a Snapshot that is kept current, and `query` for what is read on demand.
+"""The store, as live screens see it: a Snapshot that is kept current; beside it `query` for what is read on demand
+and `desk` for what a person may change.
 
-Knows nothing of screens and never touches the platform. `LiveFeed` reads a store; `StaticFeed` holds still.
+Knows nothing of screens and never touches the platform.
 """
 
 from __future__ import annotations
@@ -15,47 +16,34 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
+from console.desk import Desk, StoreDesk
+from console.domain.alert import Alert, order
 from console.domain.errors import StoreAway, StoreRefused
-from console.domain.event import Event
-from console.domain.format import metric
-from console.domain.health import Check, CheckPoint, Overall
-from console.domain.metric import Direction, Level, Series
+from console.domain.event import Severity
+from console.domain.health import Check, Overall
+from console.domain.metric import Series
 from console.domain.snapshot import ComponentHealth, Link, Metrics, Snapshot
 from console.domain.text import printable
 from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
-from console.store import health, ticks, timeline
+from console.query import Query, StoreQuery
+from console.store import alerts, health, silences, ticks, timeline
 from console.store import lease as leases
 from console.store.health import latency_metric
 from console.store.pool import Store
 
-SECTIONS = ("link", "agent", "overall", "health", "metrics", "trends", "events")
+SECTIONS = ("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences")
 TREND_STEP_S, TREND_POINTS = 30.0, 120
 STATUS_STEP_S, STATUS_POINTS = 150.0, 24
 EVENTS = 30
 _RETRY_S = 1.0
 _POLL_S = 4.0
 _CLOCK_EVERY_S = 60.0
+# Hints of what no snapshot holds; who shows it reads it.
+_ON_DEMAND = frozenset({"log", "diagnosis"})
+_RESOLVED_FOR = timedelta(hours=24)
 
 Listener = Callable[[Snapshot, frozenset[str]], None]
-
-
-class Query(Protocol):
-    """What is read on demand. Each call raises StoreAway when the store can't answer."""
-
-    async def series(
-        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
-    ) -> Mapping[str, Series]:
-        """Bucket means of the window that ended `ago` before now; every name has an entry."""
-        ...
-
-    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
-        """One component's ticks of the last `window`, oldest first."""
-        ...
-
-    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
-        """The timeline, newest first."""
-        ...
 
 
 class Feed(Protocol):
@@ -66,6 +54,9 @@ class Feed(Protocol):
     @property
     def query(self) -> Query: ...
 
+    @property
+    def desk(self) -> Desk: ...
+
     def now(self) -> datetime:
         """The store's clock, estimated from its last answer and the monotonic clock."""
         ...
@@ -75,6 +66,11 @@ class Feed(Protocol):
 
         Returns a function that ends it. Called in the event loop.
         """
+        ...
+
+    def watch(self, hint: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` whenever the store hints that there is more of something that no snapshot holds (`log`,
+        `diagnosis`), and after each reconnection. Returns a function that ends it. Called in the event loop."""
         ...
 
     async def run(self) -> None:
@@ -103,56 +99,21 @@ class Listeners:
                 listener(after, changed)
 
 
-class StaticFeed:
-    """A feed that holds still: for pictures and pilot tests. `publish` shows another snapshot."""
+class Hints:
+    """Who is told of which hint."""
 
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        *,
-        now: datetime,
-        series: Mapping[str, Series] | None = None,
-        checks: Mapping[str, Sequence[CheckPoint]] | None = None,
-    ) -> None:
-        self.snapshot = snapshot
-        self._now = now
-        self._series = series if series is not None else snapshot.trends
-        self._checks = checks or {}
-        self._listeners = Listeners()
+    def __init__(self) -> None:
+        self._watchers: list[tuple[str, Callable[[], None]]] = []
 
-    @property
-    def query(self) -> Query:
-        return self
+    def add(self, hint: str, callback: Callable[[], None]) -> Callable[[], None]:
+        entry = (hint, callback)
+        self._watchers.append(entry)
+        return lambda: self._watchers.remove(entry) if entry in self._watchers else None
 
-    def now(self) -> datetime:
-        return self._now
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        return self._listeners.add(listener)
-
-    def publish(self, snapshot: Snapshot, *, now: datetime | None = None) -> None:
-        before, self.snapshot = self.snapshot, snapshot
-        self._now = now or self._now
-        self._listeners.publish(before, snapshot)
-
-    async def run(self) -> None:
-        """Nothing changes by itself."""
-
-    def refresh(self) -> None:
-        """There is nothing to read."""
-
-    async def series(
-        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
-    ) -> Mapping[str, Series]:
-        step = window.total_seconds() / points
-        nothing = Series(self._now - window - ago, step, (None,) * points)
-        return {name: self._series.get(name, nothing) for name in names}
-
-    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
-        return self._checks.get(component, ())
-
-    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
-        return [e for e in self.snapshot.events if subject in (None, e.subject)][:limit]
+    def tell(self, what: str) -> None:
+        for hint, callback in tuple(self._watchers):
+            if what in (hint, "reconnected"):
+                callback()
 
 
 class LiveFeed:
@@ -165,6 +126,7 @@ class LiveFeed:
         self._open = partial(Store.open, url, user=user, password=password, read_only=read_only)
         self._store: Store | None = None
         self._listeners = Listeners()
+        self._watchers = Hints()
         self._wake = asyncio.Event()
         self._hints: set[str] = set()
         self._offset = time.time() - time.monotonic()
@@ -176,11 +138,18 @@ class LiveFeed:
     def query(self) -> Query:
         return StoreQuery(self)
 
+    @property
+    def desk(self) -> Desk:
+        return StoreDesk(self)
+
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         return self._listeners.add(listener)
+
+    def watch(self, hint: str, callback: Callable[[], None]) -> Callable[[], None]:
+        return self._watchers.add(hint, callback)
 
     def refresh(self) -> None:
         self._hint("all")
@@ -221,8 +190,10 @@ class LiveFeed:
         return replace(link, away=reason, away_since=link.away_since or self.now())
 
     def _hint(self, what: str) -> None:
-        self._hints.add(what)
-        self._wake.set()
+        self._watchers.tell(what)
+        if what not in _ON_DEMAND:
+            self._hints.add(what)
+            self._wake.set()
 
     async def _pause(self, seconds: float) -> None:
         """Wait for a hint, at most this long."""
@@ -261,6 +232,10 @@ class LiveFeed:
         sections["agent"] = await leases.agent_state(store)
         if everything or "event" in hints:
             sections["events"] = tuple(await timeline.recent(store, limit=EVENTS))
+        if everything or "alert" in hints or self._silence_ended():
+            since = self.now() - _RESOLVED_FOR
+            sections["alerts"] = tuple(sorted(await alerts.current(store, resolved_since=since), key=order))
+            sections["silences"] = tuple(await silences.active(store))
         current: Sequence[tuple[Check, datetime]] = ()
         if everything or "tick" in hints:
             metrics = await ticks.latest(store)
@@ -281,6 +256,11 @@ class LiveFeed:
     def _with_trends(self, current: Sequence[tuple[Check, datetime]]) -> dict[str, Any]:
         trends = self._trend.series()
         return {"trends": trends, "health": self._component_health(current, trends)}
+
+    def _silence_ended(self) -> bool:
+        """A silence ends by the clock: nobody tells."""
+        now = self.now()
+        return any(silence.ends_at <= now for silence in self.snapshot.silences)
 
     async def _measure_clock(self, store: Store) -> None:
         begun = time.monotonic()
@@ -328,28 +308,6 @@ class LiveFeed:
         self._listeners.publish(before, self.snapshot)
 
 
-class StoreQuery:
-    """`Query` over the store of a LiveFeed."""
-
-    def __init__(self, feed: LiveFeed) -> None:
-        self._feed = feed
-
-    async def series(
-        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
-    ) -> Mapping[str, Series]:
-        end = self._feed.now() - ago
-        return await ticks.series(
-            await self._feed.connected(), names, start=end - window, end=end, points=points
-        )
-
-    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
-        end = self._feed.now()
-        return await health.checks(await self._feed.connected(), component, start=end - window, end=end)
-
-    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
-        return await timeline.recent(await self._feed.connected(), subject=subject, limit=limit)
-
-
 def _numbers(metrics: Metrics) -> dict[str, float | None]:
     return {
         name: value.value if isinstance(value.value, int | float) else None
@@ -372,20 +330,16 @@ def _order(component: str) -> tuple[int, str]:
 
 def _overall(snapshot: Snapshot) -> Overall:
     metrics = snapshot.metrics
-    over: dict[Level, list[str]] = {Level.CRITICAL: [], Level.WARNING: [], Level.OK: []}
-    for name, value in metrics.values.items():
-        if value.level is None:
-            continue
-        spec = metrics.specs[name]
-        bound = spec.critical if value.level is Level.CRITICAL else spec.warning
-        side = "over" if spec.direction is Direction.HIGH else "under"
-        over[value.level].append(f"{spec.title} {metric(spec, value.value)}, {side} {metric(spec, bound)}")
     error_rate = metrics.values.get("error_rate")
     rate = error_rate.value if error_rate else None
     return overall(
         (c.check for c in snapshot.health),
         error_rate_pct=rate if isinstance(rate, int | float) else None,
-        critical=over[Level.CRITICAL],
-        warning=over[Level.WARNING],
+        critical=_summaries(snapshot.alerts, Severity.CRITICAL),
+        warning=_summaries(snapshot.alerts, Severity.WARNING),
         stale=snapshot.is_stale(metrics.at, snapshot.at),
     )
+
+
+def _summaries(found: Sequence[Alert], severity: Severity) -> list[str]:
+    return [alert.summary or alert.rule for alert in found if alert.counts and alert.severity is severity]

@@ -100,12 +100,16 @@ def _plain(value: object) -> object:
 def read(file: Path) -> Table:
     """The file's mapping. Misuse when it can't be read, is no YAML, or is no mapping of text keys."""
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=_LOADER)
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misuse(f"{file}: cannot be read: {printable(error)}") from None
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        # A character that YAML forbids has a position instead of a mark.
+        mark, at = getattr(error, "problem_mark", None), getattr(error, "position", None)
+        number = mark.line if mark else text.count("\n", 0, at) if isinstance(at, int) else None
+        line = "" if number is None else f":{number + 1}"
         problem = getattr(error, "problem", None) or str(error)
         raise Misuse(f"{file}{line}: not YAML: {printable(problem, 200)}") from None
     except RecursionError:

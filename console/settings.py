@@ -77,6 +77,10 @@ class PlatformSettings(_Section):
     """The output of `npm audit --json` for the running release, kept fresh by your pipeline."""
     catalogue: Path | None = None
     """A metrics.yaml of your own, merged over the shipped one entry by entry."""
+    logs: Path | None = None
+    """A logs.yaml of your own, merged likewise: which logs are followed."""
+    diagnosis: Path | None = None
+    """A diagnosis.yaml of your own, merged likewise: what the platform is asked about an alert."""
 
     @field_validator("base_url", "functions_url", "metrics_url")
     @classmethod
@@ -118,6 +122,15 @@ class AgentSettings(_Section):
     """Serve /health and /metrics on this loopback port; off when unset, 0 picks a free one."""
 
 
+class AlertingSettings(_Section):
+    """When somebody is told."""
+
+    rules: Path | None = None
+    """Your alert_rules.yaml, instead of the shipped one. Read again when it changes, and on SIGHUP."""
+    file: Path | None = None
+    """An alerting.yaml of your own, merged over the shipped one: verbs, types, inhibitions, timings."""
+
+
 class ConsoleSettings(_Section):
     """How the console looks and behaves for this person."""
 
@@ -138,6 +151,7 @@ class Settings(BaseModel):
     store: StoreSettings = StoreSettings()
     platform: PlatformSettings = PlatformSettings()
     agent: AgentSettings = AgentSettings()
+    alerting: AlertingSettings = AlertingSettings()
     console: ConsoleSettings = ConsoleSettings()
 
 
@@ -247,6 +261,7 @@ def _variables() -> dict[str, Any]:
         store: StoreSettings = StoreSettings()
         platform: PlatformSettings = PlatformSettings()
         agent: AgentSettings = AgentSettings()
+        alerting: AlertingSettings = AlertingSettings()
         console: ConsoleSettings = ConsoleSettings()
         time_scale: float = 1.0
         environment: str = ""

@@ -202,7 +202,8 @@ class ConsoleScreen(Screen[None]):
 
     def second(self) -> None:
         """A second has passed on the store's clock."""
-        if not self._framed:
+        if not self._framed or not self.app.is_running:
+            # While an app ends, its screens lose their widgets first.
             return
         if self.refresh_frame():
             self.update(EVERYTHING)

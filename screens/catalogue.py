@@ -51,7 +51,7 @@ class Catalogue(ConsoleScreen):
         metrics = self.snapshot.metrics
         needle = self.query_one(Input).value
         entries = catalogue_entries(
-            metrics, self.look, greyed=self.greyed, needle=needle, full=not compact, compact=compact
+            self.snapshot, self.look, greyed=self.greyed, needle=needle, full=not compact, compact=compact
         )
         self._table.show(CATALOGUE_COLUMNS_COMPACT if compact else CATALOGUE_COLUMNS_FULL, entries)
         shown = sum(isinstance(e, Row) for e in entries)

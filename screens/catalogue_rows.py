@@ -1,9 +1,11 @@
 """Rows of the list of all metrics, by group. Pure."""
 
+from console.domain.alert import Alert
 from console.domain.metric import MetricSpec
-from console.domain.snapshot import Metrics
+from console.domain.snapshot import Snapshot
 from screens.figures import Reading, limit_words, value_cells
-from widgets.cells import Cells, cells
+from screens.marks import mark, metric_marks
+from widgets.cells import Cells, cells, piece
 from widgets.live_table import Column, Entry, Group, Row
 from widgets.look import Look
 from widgets.states import level_state
@@ -33,9 +35,16 @@ def matches(spec: MetricSpec, needle: str) -> bool:
 
 
 def catalogue_entries(
-    metrics: Metrics, look: Look, *, greyed: bool, needle: str = "", full: bool = False, compact: bool = False
+    snapshot: Snapshot,
+    look: Look,
+    *,
+    greyed: bool,
+    needle: str = "",
+    full: bool = False,
+    compact: bool = False,
 ) -> list[Entry]:
-    """Every metric that matches, in groups, in the catalogue's order."""
+    """Every metric that matches, in groups, in the catalogue's order; a mark where an alert is open on it."""
+    metrics, marks = snapshot.metrics, metric_marks(snapshot.alerts)
     groups: dict[str, list[Reading]] = {}
     for name, spec in metrics.specs.items():
         value = metrics.values.get(name)
@@ -44,11 +53,15 @@ def catalogue_entries(
     entries: list[Entry] = []
     for group, readings in groups.items():
         entries.append(Group(group))
-        entries.extend(_row(r, look, greyed=greyed, full=full, compact=compact) for r in readings)
+        entries.extend(
+            _row(r, look, marks.get(r.spec.name), greyed=greyed, full=full, compact=compact) for r in readings
+        )
     return entries
 
 
-def _row(reading: Reading, look: Look, *, greyed: bool, full: bool, compact: bool) -> Row:
+def _row(
+    reading: Reading, look: Look, alert: Alert | None, *, greyed: bool, full: bool, compact: bool
+) -> Row:
     spec, value = reading.spec, reading.value
     state = level_state(value.level)
     glyph: Cells = ()
@@ -59,7 +72,9 @@ def _row(reading: Reading, look: Look, *, greyed: bool, full: bool, compact: boo
             look.glyphs["stale" if greyed else state.glyph], look("stale" if greyed else state.role)
         )
     bad = state is not None and not state.calm
-    title = cells(spec.title, look("stale" if greyed else "strong" if bad else "text", bold=bad))
+    title = [piece(spec.title, look("stale" if greyed else "strong" if bad else "text", bold=bad))]
+    if alert is not None:
+        title += [piece(" "), mark(alert, look, greyed=greyed)]
     shown = value_cells(reading, look, greyed=greyed)
     if not full and not compact:
         return Row(spec.name, (glyph, title, shown))

@@ -20,6 +20,7 @@ from screens.base import ConsoleScreen
 from screens.component_panel import head_lines
 from screens.components import health_by_name, metric_of, short_name, state_of
 from screens.figures import plain_number
+from screens.marks import component_of, watching
 from screens.metric_detail import MetricDetail
 from screens.timeline import event_columns, event_entries
 from widgets.cells import Cells, cells, piece
@@ -190,6 +191,9 @@ class ComponentDetail(ConsoleScreen):
         def add(label: str, value: str, role: str = "text") -> None:
             lines.append(((piece(f"{label:<9}", look("faint")), piece(value, look(role))), ()))
 
+        specs = self.snapshot.metrics.specs
+        about = (a for a in self.snapshot.alerts if component_of(a, specs) == self.component)
+        lines += watching(about, look, self.now, label=9, greyed=self.greyed)
         checked = [p for p in self._points if p.status is not None]
         ordered = sorted(p.latency_ms for p in checked if p.latency_ms is not None)
         add("checks", f"{len(checked):,}")

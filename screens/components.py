@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.domain import format as fmt
+from console.domain.alert import Alert
 from console.domain.health import Status
 from console.domain.metric import MetricSpec
 from console.domain.snapshot import ComponentHealth, Snapshot
+from screens.marks import component_marks, mark
 from widgets.cells import EMPTY, Cells, cells, piece
 from widgets.charts import HEADROOM, resample, spark, typical
 from widgets.live_table import Column, Entry, Group, Row
@@ -22,16 +24,16 @@ _STEADY_SHARE = 0.35
 COMPACT_COLUMNS = (
     Column("", 1),
     Column("component", 16),
-    Column("state", 8),
+    Column("state", 10),
     Column("latency", 8, right=True),
-    Column("last hour", 12),
+    Column("last hour", 10),
     Column("age", 3, right=True),
     Column("detail", None),
 )
 FULL_COLUMNS = (
     Column("", 1),
     Column("component", 18),
-    Column("state", 9),
+    Column("state", 11),
     Column("latency", 9, right=True),
     Column("last hour", 24),
     Column("errors", 9, right=True),
@@ -105,6 +107,7 @@ def component_entries(
 ) -> list[Entry]:
     """The table's rows; groups only where there is room for their headings."""
     entries: list[Entry] = []
+    marks = component_marks(snapshot)
     group = ""
     for health in listed(snapshot):
         name = health.check.component
@@ -113,7 +116,8 @@ def component_entries(
             entries.append(
                 Group(group, _sum_fact(snapshot, now, look, greyed) if group == _GROUPS[1] else EMPTY)
             )
-        entries.append(_component_row(health, snapshot, now, look, compact=compact, greyed=greyed))
+        alert = marks.get(name)
+        entries.append(_component_row(health, snapshot, now, look, alert, compact=compact, greyed=greyed))
     return entries
 
 
@@ -129,7 +133,14 @@ def _sum_fact(snapshot: Snapshot, now: datetime, look: Look, greyed: bool) -> Ce
 
 
 def _component_row(
-    health: ComponentHealth, snapshot: Snapshot, now: datetime, look: Look, *, compact: bool, greyed: bool
+    health: ComponentHealth,
+    snapshot: Snapshot,
+    now: datetime,
+    look: Look,
+    alert: Alert | None,
+    *,
+    compact: bool,
+    greyed: bool,
 ) -> Row:
     check = health.check
     state = state_of(health, snapshot, now, greyed=greyed)
@@ -140,7 +151,7 @@ def _component_row(
     row: list[Cells] = [
         cells(look.glyphs[state.glyph], look(state.role)),
         cells(short_name(check.component), look(quiet or "text", bold=bool(quiet) and not stale)),
-        cells(state.word, look(quiet or "muted")),
+        (piece(state.word, look(quiet or "muted")), *_mark(alert, look, stale)),
         latency_cells(check.latency_ms, look, role=quiet),
         latency_spark(health, spec, spark_width or 0, look, stale=stale),
     ]
@@ -149,6 +160,11 @@ def _component_row(
     row.append(cells(fmt.age(now - check.at), look("stale" if stale else "muted", bold=stale)))
     row.append(cells(check.detail, look(quiet or "muted")))
     return Row(check.component, tuple(row))
+
+
+def _mark(alert: Alert | None, look: Look, stale: bool) -> Cells:
+    """Behind the state: whether an alert fires about it, and whether somebody is on it."""
+    return EMPTY if alert is None else (piece(" "), mark(alert, look, greyed=stale))
 
 
 def latency_cells(latency_ms: float | None, look: Look, *, role: str | None) -> Cells:

@@ -1,42 +1,18 @@
-"""Rows about metrics: what is over its threshold, what has no value and why, resources. Pure."""
+"""Metrics as figures: values, limits, what is over its threshold, what has no value; rows of resources. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.domain import format as fmt
+from console.domain.alert import Alert
 from console.domain.metric import Direction, Level, MetricSpec, MetricValue
 from console.domain.snapshot import Metrics, Snapshot
-from widgets.cells import EMPTY, Cells, cells, piece
-from widgets.charts import HEADROOM, beyond_roles, meter, resample_worst, spark
-from widgets.live_table import Column, Entry, Group, Note, Row
+from screens.marks import mark, metric_marks
+from widgets.cells import Cells, cells, piece
+from widgets.charts import HEADROOM, meter
+from widgets.live_table import Column, Entry, Note, Row
 from widgets.look import Look
 from widgets.states import level_state
 
-OVER_COLUMNS = (
-    Column("", 1),
-    Column("sev", 4),
-    Column("metric", 26),
-    Column("value", 11, right=True),
-    Column("limit", 11),
-    Column("last hour", None),
-)
-OVER_COLUMNS_WIDE = (
-    Column("", 1),
-    Column("sev", 4),
-    Column("metric", 28),
-    Column("value", 11, right=True),
-    Column("limit", 11),
-    Column("last hour", 20),
-    Column("means", None),
-)
-OVER_COLUMNS_COMPACT = (
-    Column("", 1),
-    Column("metric", 28),
-    Column("value", 11, right=True),
-    Column("limit", 11),
-    Column("last hour", None),
-)
-_SPARK = 20
 RESOURCE_COLUMNS = (Column("", 10), Column("", None), Column("", 9, right=True))
 
 _RESOURCES: tuple[tuple[str, str] | None, ...] = (
@@ -146,66 +122,6 @@ def unavailable(metrics: Metrics) -> list[Reading]:
     return sorted(lost, key=lambda r: (r.spec.group, r.spec.name))
 
 
-def over_columns(layout: str) -> Sequence[Column]:
-    """The columns of `Over threshold` in a layout (`compact`, `normal`, `wide`)."""
-    if layout == "compact":
-        return OVER_COLUMNS_COMPACT
-    return OVER_COLUMNS_WIDE if layout == "wide" else OVER_COLUMNS
-
-
-def over_entries(snapshot: Snapshot, look: Look, *, compact: bool, greyed: bool) -> list[Entry]:
-    """The rows of `Over threshold`: what is beyond its limit, then what has no value and why."""
-    entries: list[Entry] = [
-        _over_row(r, snapshot, look, compact=compact, greyed=greyed) for r in over_threshold(snapshot.metrics)
-    ]
-    if not entries and snapshot.metrics.at is not None:
-        glyph = piece(look.glyphs["ok"], look("stale" if greyed else "ok"))
-        entries.append(Note((glyph, piece(" no metric is over its threshold", look("muted")))))
-    lost = unavailable(snapshot.metrics)
-    if lost:
-        if not compact:
-            entries.append(Group(f"no value {len(lost)}"))
-        entries.extend(_lost_row(r, look, compact=compact) for r in lost)
-    return entries
-
-
-def _over_row(reading: Reading, snapshot: Snapshot, look: Look, *, compact: bool, greyed: bool) -> Row:
-    state, spec = level_state(reading.value.level), reading.spec
-    role = "stale" if greyed or state is None else state.role
-    glyph = look.glyphs[state.glyph] if state is not None else " "
-    word = state.word.upper() if state is not None else ""
-    row: list[Cells] = [cells(glyph, look(role))]
-    if not compact:
-        row.append(cells(word, look(role, bold=True)))
-    row += [
-        cells(spec.title, look("stale" if greyed else "strong", bold=True)),
-        value_cells(reading, look, greyed=greyed),
-        cells(limit_words(spec, reading.value.level), look("muted")),
-        _over_spark(reading, snapshot, look, role),
-    ]
-    return Row(spec.name, tuple(row), tail=cells(spec.help, look("muted")))
-
-
-def _over_spark(reading: Reading, snapshot: Snapshot, look: Look, role: str) -> Cells:
-    """The last hour on a scale of the threshold; what was beyond it in the colour of the state."""
-    limit, trend = bound(reading.spec, reading.value.level), snapshot.trends.get(reading.spec.name)
-    if limit is None or trend is None:
-        return EMPTY
-    low = reading.spec.direction is Direction.LOW
-    columns = resample_worst(trend.values, _SPARK, limit, floor=low)
-    roles = [role] * _SPARK if role == "stale" else beyond_roles(columns, limit, role, floor=low)
-    return spark(columns, _SPARK, look, top=abs(limit) * HEADROOM, roles=roles)
-
-
-def _lost_row(reading: Reading, look: Look, *, compact: bool) -> Row:
-    row: list[Cells] = [cells(look.glyphs["none"], look("muted"))]
-    if not compact:
-        row.append(EMPTY)
-    row.append(cells(reading.spec.title, look("muted")))
-    reason = reading.value.reason or "no reason given"
-    return Row(reading.spec.name, tuple(row), tail=cells(reason, look("muted")))
-
-
 def fraction(spec: MetricSpec, value: float | None) -> float | None:
     """Where a value stands on its meter, 0..1: of 100 % for shares, else of 1.2 times the limit."""
     if value is None:
@@ -222,33 +138,37 @@ def fraction(spec: MetricSpec, value: float | None) -> float | None:
 def resource_entries(snapshot: Snapshot, look: Look, width: int, *, greyed: bool) -> list[Entry]:
     """The rows of `Resources`: label, meter, value; in colour only past a threshold. `width` of the panel's inside."""
     entries: list[Entry] = []
+    marks = metric_marks(snapshot.alerts)
     bar = width - 1 - 10 - 9 - 2
     for item in _RESOURCES:
         if item is None:
             entries.append(Note())
             continue
         label, name = item
-        entries.append(_resource_row(label, reading(snapshot.metrics, name), name, look, bar, greyed))
+        found = reading(snapshot.metrics, name)
+        entries.append(_resource_row(label, found, name, look, bar, greyed, marks.get(name)))
     return entries
 
 
-def _resource_row(label: str, found: Reading | None, name: str, look: Look, bar: int, greyed: bool) -> Row:
+def _resource_row(
+    label: str, found: Reading | None, name: str, look: Look, bar: int, greyed: bool, alert: Alert | None
+) -> Row:
+    marked = [] if alert is None else [mark(alert, look, greyed=greyed), piece(" ")]
     if found is None or found.value.value is None:
-        return Row(
-            name if found is not None else None,
-            (cells(label, look("muted")), meter(None, bar, look), cells(look.glyphs["none"], look("muted"))),
-        )
+        dash = (*marked, piece(look.glyphs["none"], look("muted")))
+        key = name if found is not None else None
+        return Row(key, (cells(label, look("muted")), meter(None, bar, look), dash))
     state = level_state(found.value.level)
     bad = state is not None and not state.calm
     role = "stale" if greyed else state.role if state is not None and bad else "s2"
-    shown = list(value_cells(found, look, greyed=greyed))
-    if state is not None and bad and not greyed:
-        shown.insert(0, piece(f"{look.glyphs[state.glyph]} ", look(state.role)))
+    shown = value_cells(found, look, greyed=greyed)
+    if not marked and state is not None and bad and not greyed:
+        marked = [piece(f"{look.glyphs[state.glyph]} ", look(state.role))]
     return Row(
         name,
         (
             cells(label, look("stale" if greyed else state.role if state is not None and bad else "muted")),
             meter(fraction(found.spec, found.number), bar, look, role=role),
-            shown,
+            (*marked, *shown),
         ),
     )

@@ -1,6 +1,6 @@
 """1 Health: is the platform well, and what is not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -8,7 +8,10 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widget import Widget
 
-from screens.base import EVERYTHING, ConsoleScreen, Layout
+from console.domain.alert import Alert
+from screens.alert_acting import ActingScreen
+from screens.alert_rows import Scene
+from screens.base import EVERYTHING, Layout
 from screens.component_panel import ComponentPanel
 from screens.components import (
     columns_of,
@@ -20,18 +23,15 @@ from screens.components import (
     metric_of,
     state_of,
 )
-from screens.figures import (
-    RESOURCE_COLUMNS,
-    over_columns,
-    over_entries,
-    over_threshold,
-    resource_entries,
-    unavailable,
-)
+from screens.figures import RESOURCE_COLUMNS, resource_entries
+from screens.marks import component_marks, metric_marks
+from screens.open_alerts import columns_of as alert_columns
+from screens.open_alerts import open_entries, open_row, open_words
 from screens.timeline import event_columns, event_entries
 from screens.verdict_line import VerdictLine
 from screens.vitals import VITALS, vital_tiles
-from widgets.live_table import LiveTable
+from widgets.live_table import LiveTable, Row
+from widgets.notice import Notice
 from widgets.panel import set_subtitle, set_title
 from widgets.states import UNKNOWN
 from widgets.tile import Tile, TileLine
@@ -50,8 +50,8 @@ class Shares(Vertical):
         self.post_message(self.Changed())
 
 
-class HealthScreen(ConsoleScreen):
-    """Verdict, vital figures, components, what is over a threshold, resources, events."""
+class HealthScreen(ActingScreen):
+    """Verdict, vital figures, components, alerts, resources, events."""
 
     NUMBER = 1
     AUTO_FOCUS: ClassVar[str | None] = "#components"
@@ -61,6 +61,7 @@ class HealthScreen(ConsoleScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
+            yield Notice(id="answer")
             yield VerdictLine(id="verdict")
             with Horizontal(id="tiles"):
                 for i, _ in enumerate(VITALS):
@@ -73,7 +74,7 @@ class HealthScreen(ConsoleScreen):
                     yield LiveTable(id="components", empty="no component was checked yet")
                     with Horizontal(id="lower"):
                         with Vertical(id="lower-left"):
-                            yield LiveTable(id="over", empty="no metric was read yet")
+                            yield LiveTable(id="alerts", empty="no rule was looked at yet")
                             yield LiveTable(
                                 id="events", header=False, newest_first=True, empty="nothing happened yet"
                             )
@@ -85,7 +86,7 @@ class HealthScreen(ConsoleScreen):
     def on_mount(self) -> None:
         for name, title in (
             ("components", "Components"),
-            ("over", "Over threshold"),
+            ("alerts", "Alerts"),
             ("events", "Events"),
             ("resources", "Resources"),
             ("side-resources", "Resources"),
@@ -98,21 +99,39 @@ class HealthScreen(ConsoleScreen):
     # Drawing
 
     def update(self, changed: frozenset[str]) -> None:
-        if changed & {"health", "metrics", "link", "agent", "overall"}:
+        if changed & {"health", "metrics", "link", "agent", "overall", "alerts"}:
             self._draw_verdict()
             self._draw_components()
-        if changed & {"metrics", "trends", "link", "agent"}:
+        if changed & {"metrics", "trends", "link", "agent", "alerts"}:
             self._draw_figures()
+            self._draw_alerts()
+        if "alerts" in changed:
+            self.settle()
         if "events" in changed or changed == EVERYTHING:
             self._draw_events()
-        if changed & {"health", "metrics", "link", "agent", "overall"}:
+        if changed & {"health", "metrics", "link", "agent", "overall", "alerts"}:
             self._arrange_heights()
             self._draw_selected()
 
     def update_ages(self) -> None:
         self._draw_verdict()
         self._draw_components()
+        self._table("alerts").redraw()
         self._draw_selected()
+
+    def acted(self) -> None:
+        self._table("alerts").redraw()
+
+    @property
+    def _scene(self) -> Scene:
+        return Scene(
+            self.look,
+            self.now,
+            self.snapshot.metrics.specs,
+            greyed=self.greyed,
+            compact=self.arrangement is Layout.COMPACT,
+            acting=self.acting,
+        )
 
     def _draw_verdict(self) -> None:
         tally = counts(self.snapshot, self.now, greyed=self.greyed)
@@ -135,13 +154,6 @@ class HealthScreen(ConsoleScreen):
         else:
             for i, facts in enumerate(tiles):
                 self.query_one(f"#tile-{i}", Tile).show(facts)
-        over = self._table("over")
-        over.show(
-            over_columns(self.arrangement.value),
-            over_entries(self.snapshot, self.look, compact=compact, greyed=self.greyed),
-            header=not compact,
-        )
-        set_subtitle(over, self._over_words())
         name = "side-resources" if self.arrangement is Layout.WIDE else "resources"
         if not compact:
             resources = self._table(name)
@@ -149,15 +161,15 @@ class HealthScreen(ConsoleScreen):
             entries = resource_entries(self.snapshot, self.look, width, greyed=self.greyed)
             resources.show(RESOURCE_COLUMNS, entries)
 
-    def _over_words(self) -> str:
-        metrics = self.snapshot.metrics
-        if metrics.at is None:
-            return ""
-        bad, lost = over_threshold(metrics), len(unavailable(metrics))
-        words = [f"{len(bad)} of {len(metrics.specs)} metrics"]
-        if lost:
-            words.append(f"{lost} without a value")
-        return ", ".join(words)
+    def _draw_alerts(self) -> None:
+        scene = self._scene
+        table = self._table("alerts")
+        entries = open_entries(self.snapshot, self._alert_row, scene)
+        table.show(alert_columns(scene.compact), entries, header=not scene.compact)
+        set_subtitle(table, open_words(self.snapshot))
+
+    def _alert_row(self, alert: Alert) -> Row:
+        return open_row(alert, self._scene)
 
     def _draw_events(self) -> None:
         self._table("events").show(
@@ -176,7 +188,7 @@ class HealthScreen(ConsoleScreen):
         self.query_one(ComponentPanel).show(health, state, spec, self.now, self.look)
 
     def _arrange_heights(self) -> None:
-        """Components get what they need, the rest goes to what is over a threshold, then to events."""
+        """Components get what they need, the rest goes to alerts, then to events."""
         compact = self.arrangement is Layout.COMPACT
         main = self.query_one("#main").size.height
         if not main:
@@ -188,12 +200,11 @@ class HealthScreen(ConsoleScreen):
         upper = min(wanted, max(main - least, 5))
         self._set_height("components", upper)
         lower = main - upper
-        over = self._table("over")
         if compact:
-            self._set_height("over", lower)
+            self._set_height("alerts", lower)
         else:
-            rows = len(over.entries) + 3
-            self._set_height("over", min(max(rows, 4), max(lower - _MIN_EVENTS, 4)))
+            rows = len(self._table("alerts").entries) + 3
+            self._set_height("alerts", min(max(rows, 4), max(lower - _MIN_EVENTS, 4)))
 
     def on_shares_changed(self, event: Shares.Changed) -> None:
         self._arrange_heights()
@@ -213,7 +224,9 @@ class HealthScreen(ConsoleScreen):
         match event.table.id:
             case "components":
                 self._open_component(event.key)
-            case "over" | "resources" | "side-resources":
+            case "alerts" if (alert := self._alert(event.key)) is not None:
+                self._open_alert(alert)
+            case "alerts" | "resources" | "side-resources":
                 self._open_metric(event.key)
             case "events":
                 self._open_subject(event.key)
@@ -221,12 +234,39 @@ class HealthScreen(ConsoleScreen):
     def _open_subject(self, key: str) -> None:
         """What an event is about, if it is something that has details."""
         subject = next((e.subject for e in self.snapshot.events if str(e.id) == key), "")
-        if subject in health_by_name(self.snapshot):
+        alert = next((a for a in self.snapshot.alerts if a.rule == subject), None)
+        if alert is not None:
+            self._open_alert(alert)
+        elif subject in health_by_name(self.snapshot):
             self._open_component(subject)
         elif subject in self.snapshot.metrics.specs:
             self._open_metric(subject)
 
+    def _alert(self, key: str) -> Alert | None:
+        return next((a for a in self.snapshot.alerts if str(a.id) == key), None)
+
+    def targets(self) -> Sequence[Alert]:
+        """The selected alert; in another panel the one that marks the selected component or metric."""
+        table = self.focused
+        if not isinstance(table, LiveTable) or table.selected is None:
+            return ()
+        match table.id:
+            case "alerts":
+                found = self._alert(table.selected)
+            case "components":
+                found = component_marks(self.snapshot).get(table.selected)
+            case "resources" | "side-resources":
+                found = metric_marks(self.snapshot.alerts).get(table.selected)
+            case _:
+                found = None
+        return () if found is None else (found,)
+
     # The details are imported when somebody looks at them: the first screen is full sooner without.
+
+    def _open_alert(self, alert: Alert) -> None:
+        from screens.alert_detail import AlertDetail
+
+        self.app.push_screen(AlertDetail(alert, number=self.number))
 
     def _open_component(self, component: str) -> None:
         from screens.component_detail import ComponentDetail

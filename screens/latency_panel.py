@@ -10,8 +10,9 @@ from textual.message import Message
 
 from console.domain import format as fmt
 from console.domain.metric import Series
-from console.domain.snapshot import Metrics
+from console.domain.snapshot import Metrics, Snapshot
 from screens.figures import plain_number, reading, value_role
+from screens.marks import mark, metric_marks
 from widgets.cells import Cells, piece
 from widgets.plot import Chart, ChartPanel, Curve
 from widgets.scale import axis, log_axis
@@ -53,7 +54,7 @@ class LatencyPanel(ChartPanel):
 
     def draw(
         self,
-        metrics: Metrics,
+        snapshot: Snapshot,
         series: Mapping[str, Series],
         earlier: Mapping[str, Series],
         start: datetime,
@@ -63,6 +64,7 @@ class LatencyPanel(ChartPanel):
         greyed: bool,
     ) -> None:
         """Show the window; `earlier` holds the same time yesterday, or nothing."""
+        metrics = snapshot.metrics
         spec = metrics.specs.get("p99_execution_time")
         limit = spec.limit if spec is not None else None
         curves: list[Curve] = []
@@ -90,14 +92,14 @@ class LatencyPanel(ChartPanel):
             limit_role="crit" if spec is not None and spec.critical is not None else "warn",
             log=log,
         )
-        head = self._legend(metrics, earlier, greyed=greyed)
+        head = self._legend(snapshot, earlier, greyed=greyed)
         self.show(chart, head=head, fact=self._breach(metrics, series, chart.limit_role))
 
-    def _legend(self, metrics: Metrics, earlier: Mapping[str, Series], *, greyed: bool) -> Cells:
-        look = self.look
+    def _legend(self, snapshot: Snapshot, earlier: Mapping[str, Series], *, greyed: bool) -> Cells:
+        look, marks = self.look, metric_marks(snapshot.alerts)
         line: list[Segment] = []
         for label, name, role in LATENCIES:
-            found = reading(metrics, name)
+            found = reading(snapshot.metrics, name)
             shown = (
                 look.glyphs["none"] if found is None else fmt.value_and_unit(found.spec, found.value.value)[0]
             )
@@ -107,6 +109,7 @@ class LatencyPanel(ChartPanel):
             line += [
                 piece(f"{look.glyphs['series']} ", look("stale" if greyed else "border" if faded else role)),
                 piece(f"{label} ", look("faint" if faded else "muted")),
+                *([mark(marks[name], look, greyed=greyed), piece(" ")] if name in marks else []),
                 piece(shown, look(value_role(found, greyed=greyed) if found else "muted", bold=not faded)),
             ]
         line.append(piece(" ms", look("faint")))

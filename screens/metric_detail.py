@@ -11,6 +11,7 @@ from textual.widget import Widget
 from console.domain import format as fmt
 from console.domain.metric import Direction, MetricSpec, Series
 from screens.figures import Reading, plain_number, reading, value_cells
+from screens.marks import watching
 from screens.window import WindowBar, WindowedScreen
 from widgets.cells import Cells, cells, piece
 from widgets.fact_list import FactList
@@ -191,6 +192,8 @@ class MetricDetail(WindowedScreen):
             )
         else:
             add("state", cells("no thresholds" if spec.limit is None else "no value", look("muted")))
+        found_on = (a for a in self.snapshot.alerts if a.metric == spec.name)
+        lines += watching(found_on, look, self.now, label=10, greyed=self.greyed)
         sign = ">" if spec.direction is Direction.HIGH else "<"
         for label, threshold in (("warning", spec.warning), ("critical", spec.critical)):
             if threshold is not None:

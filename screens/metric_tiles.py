@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.domain import format as fmt
+from console.domain.alert import Alert
 from console.domain.metric import Direction, MetricSpec, Series
 from console.domain.snapshot import Metrics, Snapshot
 from screens.figures import Reading, fraction, plain_number, reading, value_cells, value_role
+from screens.marks import mark, mark_words, metric_marks
 from widgets.area_chart import AreaFacts
 from widgets.cells import EMPTY, Cells, cells, piece
 from widgets.charts import beyond_roles, resample_worst, spark
@@ -47,13 +49,27 @@ MORE_COLUMNS = (
 )
 
 
-def metric_tile(tile: TileSpec, snapshot: Snapshot, look: Look, *, greyed: bool) -> TileFacts:
-    """Value, state, meter, limit."""
+def metric_tiles(snapshot: Snapshot, look: Look, *, greyed: bool) -> tuple[TileFacts, ...]:
+    marks = metric_marks(snapshot.alerts)
+    return tuple(metric_tile(t, snapshot, look, marks.get(t.metric), greyed=greyed) for t in TILES)
+
+
+def metric_tile(
+    tile: TileSpec, snapshot: Snapshot, look: Look, alert: Alert | None, *, greyed: bool
+) -> TileFacts:
+    """Value, state, meter, limit. The state is that of `alert`, which is open on its metric, else how the value stands
+    to its thresholds."""
+    marked = None if alert is None else mark_words(alert, look, greyed=greyed)
     found = reading(snapshot.metrics, tile.metric)
     if found is None or found.value.value is None:
         reason = "" if found is None or snapshot.metrics.at is None else found.value.reason or "no value"
         return TileFacts(
-            tile.title, tile.title, look.glyphs["none"], role="muted", footnote=cells(reason, look("muted"))
+            tile.title,
+            tile.title,
+            look.glyphs["none"],
+            role="muted",
+            state=marked or EMPTY,
+            footnote=cells(reason, look("muted")),
         )
     number, unit = fmt.value_and_unit(found.spec, found.value.value)
     return TileFacts(
@@ -62,7 +78,7 @@ def metric_tile(tile: TileSpec, snapshot: Snapshot, look: Look, *, greyed: bool)
         number,
         unit,
         role=value_role(found, greyed=greyed),
-        state=_state(found, look, greyed=greyed),
+        state=marked or _state(found, look, greyed=greyed),
         footnote=cells(limit_note(found.spec) or _peak_note(found.spec, snapshot), look("muted")),
         fraction=fraction(found.spec, found.number),
         stale=greyed,
@@ -158,7 +174,11 @@ def more_entries(
 ) -> list[Entry]:
     """The rows of `More`: label, value, sparkline, what it is measured against. `width` of the panel's inside."""
     bar = width - 1 - 10 - 14 - 18 - 3
-    return [_more_row(label, name, snapshot.metrics, series, look, bar, greyed) for label, name in MORE]
+    marks = metric_marks(snapshot.alerts)
+    return [
+        _more_row(label, name, snapshot.metrics, series, look, bar, greyed, marks.get(name))
+        for label, name in MORE
+    ]
 
 
 def _more_row(
@@ -169,6 +189,7 @@ def _more_row(
     look: Look,
     width: int,
     greyed: bool,
+    alert: Alert | None,
 ) -> Row:
     found = reading(metrics, name)
     if found is None:
@@ -189,12 +210,13 @@ def _more_row(
     note = limit_note(spec) or (f"peak {fmt.value_and_unit(spec, max(known))[0]}" if known else "")
     if found.value.value is None:
         note = found.value.reason or "no value"
+    marked = EMPTY if alert is None else (mark(alert, look, greyed=greyed), piece(" "))
     return Row(
         name,
         (
             cells(label, look("muted")),
             value_cells(found, look, greyed=greyed),
             spark(columns, width, look, top=top, roles=roles, role="stale" if greyed else "s1"),
-            cells(note, look("muted")),
+            (*marked, piece(note, look("muted"))),
         ),
     )

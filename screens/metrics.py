@@ -12,7 +12,7 @@ from screens.catalogue import Catalogue
 from screens.catalogue_rows import CATALOGUE_COLUMNS, catalogue_entries
 from screens.latency_panel import LATENCIES, LatencyPanel
 from screens.metric_detail import MetricDetail
-from screens.metric_tiles import MORE, MORE_COLUMNS, TILES, area_facts, metric_tile, more_entries
+from screens.metric_tiles import MORE, MORE_COLUMNS, TILES, area_facts, metric_tiles, more_entries
 from screens.window import WindowBar, WindowedScreen
 from widgets.area_chart import AreaChart
 from widgets.live_table import LiveTable
@@ -75,17 +75,17 @@ class MetricsScreen(WindowedScreen):
 
     def update(self, changed: frozenset[str]) -> None:
         super().update(changed)
-        if not changed & {"metrics", "link", "agent", "trends"}:
+        if not changed & {"metrics", "link", "agent", "trends", "alerts"}:
             return
         self._draw_tiles()
         if self.arrangement is Layout.WIDE:
             table = self.query_one("#catalogue", LiveTable)
-            entries = catalogue_entries(self.snapshot.metrics, self.look, greyed=self.greyed)
+            entries = catalogue_entries(self.snapshot, self.look, greyed=self.greyed)
             table.show(CATALOGUE_COLUMNS, entries)
             set_subtitle(table, f"{len(self.snapshot.metrics.specs)} metrics" if entries else "")
 
     def _draw_tiles(self) -> None:
-        tiles = tuple(metric_tile(t, self.snapshot, self.look, greyed=self.greyed) for t in TILES)
+        tiles = metric_tiles(self.snapshot, self.look, greyed=self.greyed)
         if self.arrangement is Layout.COMPACT:
             self.query_one(TileGrid).show(tiles)
             return
@@ -97,7 +97,7 @@ class MetricsScreen(WindowedScreen):
         start, end = self.bounds
         self.query_one(WindowBar).show(self.window_index, self.bar_parts())
         self.query_one(LatencyPanel).draw(
-            self.snapshot.metrics,
+            self.snapshot,
             self.series,
             self.earlier if self.compare else {},
             start,

@@ -34,7 +34,14 @@ def _metrics() -> ConsoleScreen:
     return MetricsScreen()
 
 
+def _alerts() -> ConsoleScreen:
+    from screens.alerts import AlertsScreen
+
+    return AlertsScreen()
+
+
 SCREENS: tuple[Entry, ...] = (
     Entry(1, "Health", "Health", "is the platform well, and what is not", HealthScreen),
     Entry(2, "Metrics", "Metrics", "figures and plots over a window of time", _metrics),
+    Entry(4, "Alerts", "Alerts", "what fires, who is on it, what is quiet", _alerts),
 )

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.domain import format as fmt
+from console.domain.alert import Alert
 from console.domain.metric import Direction, MetricSpec
 from console.domain.snapshot import Metrics, Snapshot
 from screens.figures import Reading, plain_number, reading, value_role
+from screens.marks import mark, metric_marks
 from widgets.cells import EMPTY, Cells, cells, join, piece
 from widgets.charts import HEADROOM
 from widgets.look import Look
@@ -34,18 +36,28 @@ VITALS = (
 
 
 def vital_tiles(snapshot: Snapshot, look: Look, *, greyed: bool) -> tuple[TileFacts, ...]:
-    return tuple(vital_tile(vital, snapshot, look, greyed=greyed) for vital in VITALS)
+    marks = metric_marks(snapshot.alerts)
+    return tuple(vital_tile(v, snapshot, look, marks.get(v.metric), greyed=greyed) for v in VITALS)
 
 
-def vital_tile(vital: Vital, snapshot: Snapshot, look: Look, *, greyed: bool) -> TileFacts:
-    """One tile: value, what it is measured against, and the last hour on a scale that holds the limit."""
+def vital_tile(
+    vital: Vital, snapshot: Snapshot, look: Look, alert: Alert | None, *, greyed: bool
+) -> TileFacts:
+    """One tile: value, what it is measured against, and the last hour on a scale that holds the limit. `alert` is
+    open on its metric."""
     found = reading(snapshot.metrics, vital.metric)
+    marked = EMPTY if alert is None else (mark(alert, look, greyed=greyed),)
     if found is None or found.value.value is None:
         reason = "no source" if found is None else found.value.reason or "no value"
         if snapshot.metrics.at is None:
             reason = ""
         return TileFacts(
-            vital.title, vital.short, look.glyphs["none"], role="muted", note=cells(reason, look("muted"))
+            vital.title,
+            vital.short,
+            look.glyphs["none"],
+            mark=marked,
+            role="muted",
+            note=cells(reason, look("muted")),
         )
     trend = snapshot.trends.get(vital.metric)
     values = trend.values if trend is not None else ()
@@ -56,6 +68,7 @@ def vital_tile(vital: Vital, snapshot: Snapshot, look: Look, *, greyed: bool) ->
         vital.short,
         number,
         unit,
+        mark=marked,
         role=value_role(found, greyed=greyed),
         note=_note(vital.metric, found, snapshot, look, values, greyed=greyed),
         values=values,

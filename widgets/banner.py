@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.segment import Segment
 
 from console.domain import format as fmt
-from console.domain.metric import Level
+from console.domain.alert import counts
 from console.domain.snapshot import Snapshot
 from themes.palette import environment_role
 from widgets.cells import EMPTY, Cells, join, measure, space
@@ -116,11 +116,11 @@ class Banner(LineWidget):
         return Part((*word, self.text(age, "text")), 45)
 
     def _counts(self, snapshot: Snapshot, now: datetime, compact: bool) -> Sequence[Part]:
-        values = snapshot.metrics.values.values()
+        """How many criticals and warnings fire; what only informs is not worth a place here."""
+        tally = counts(snapshot.alerts)
         old = snapshot.link.away is not None or snapshot.is_stale(snapshot.metrics.at, now)
         content: list[Segment] = []
-        for level, role, word in ((Level.CRITICAL, "crit", "crit"), (Level.WARNING, "warn", "warn")):
-            count = sum(v.level is level for v in values)
+        for count, role, word in ((tally.critical, "crit", "crit"), (tally.warning, "warn", "warn")):
             if count:
                 if content:
                     content.append(Segment(" "))

@@ -17,6 +17,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "info": ("◆", "i"),
     "stale": ("◇", "~"),
     "unknown": ("?", "?"),
+    "firing": ("!", "*"),
+    "acked": ("◉", "@"),
+    "pending": ("◔", "?"),
+    "silenced": ("◌", "z"),
     "running": ("►", ">"),
     "done": ("✓", "x"),
     "failed": ("✗", "X"),
@@ -32,6 +36,8 @@ _TABLE: dict[str, tuple[str, str]] = {
     "dot": ("·", "."),
     "ellipsis": ("…", "~"),
     "series": ("━", "="),
+    "full": ("█", "="),
+    "then": ("→", ">"),
     "none": ("–", "-"),
 }
 

@@ -1,9 +1,9 @@
 """A table for facts that change while you look: own cursor, group rows, one flexible column, cell-exact updates.
 
-For up to some hundred rows that are all known; what is not visible is not drawn.
+What is not visible is not drawn; with thousands of rows it is not even built (see Deferred).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,11 +38,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """A row that is built each time it is drawn, and not before: `build` knows the time and what has changed."""
+
+    key: str
+    build: Callable[[], Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """A heading inside the table: `core ─────`, with a fact at its right end if there is one."""
+    """A heading inside the table: `core ─────`, with a fact at its right end if there is one.
+
+    With a `key` it can be selected and chosen, as a row can.
+    """
 
     title: str
     fact: Cells = EMPTY
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class Note:
     content: Cells = EMPTY
 
 
-Entry = Row | Group | Note
+Entry = Row | Deferred | Group | Note
 
 
 class LiveTable(LineWidget, can_focus=True):
@@ -83,30 +95,49 @@ class LiveTable(LineWidget, can_focus=True):
         """Enter, or a click on the selected row."""
 
     def __init__(
-        self, *, id: str, header: bool = True, empty: str = "nothing here", newest_first: bool = False
+        self,
+        *,
+        id: str,
+        header: bool = True,
+        empty: str = "nothing here",
+        newest_first: bool = False,
+        follow: bool = False,
     ) -> None:
-        """`newest_first`: a cursor on the first row stays there, so that what comes in is seen."""
+        """`newest_first`: a cursor on the first row stays there, so that what comes in is seen. `follow`: the
+        cursor is kept in sight without the focus too."""
         super().__init__(id=id, classes="panel")
         self._newest_first = newest_first
+        self._follow = follow
         self._columns: Sequence[Column] = ()
         self._entries: Sequence[Entry] = ()
+        self._keys: list[str] = []
+        self._places: dict[str, int] = {}
         self._header = header
         self._empty = empty
         self._top = 0
         self.selected: str | None = None
 
     def show(
-        self, columns: Sequence[Column], entries: Sequence[Entry], *, header: bool | None = None
+        self,
+        columns: Sequence[Column],
+        entries: Sequence[Entry],
+        *,
+        header: bool | None = None,
+        empty: str | None = None,
     ) -> None:
         """Replace the content. A selected row that is gone hands the cursor to the one in its place."""
-        keys = self._keys()
-        place = keys.index(self.selected) if self.selected in keys else 0
+        place = self.place or 0
         self._columns, self._entries = columns, entries
         if header is not None:
             self._header = header
-        now = self._keys()
+        if empty is not None:
+            self._empty = empty
+        now = [e.key for e in entries if not isinstance(e, Note) and e.key is not None]
+        if now != self._keys:
+            self._keys = now
+            self._places = {key: i for i, key in enumerate(now)}
         at_newest = self._newest_first and place == 0
-        if self.selected not in now or (at_newest and self.selected != now[0]):
+        if self.selected not in self._places or (at_newest and self.selected != now[0]):
             self.selected = now[min(place, len(now) - 1)] if now else None
             if self.selected is not None:
                 self.post_message(self.Highlighted(self, self.selected))
@@ -114,7 +145,7 @@ class LiveTable(LineWidget, can_focus=True):
 
     def select(self, key: str) -> None:
         """Put the cursor on a row."""
-        if key in self._keys() and key != self.selected:
+        if key in self._places and key != self.selected:
             self.selected = key
             self.post_message(self.Highlighted(self, key))
             self.redraw()
@@ -126,17 +157,17 @@ class LiveTable(LineWidget, can_focus=True):
 
     @property
     def keys(self) -> list[str]:
-        """The selectable rows from top to bottom."""
-        return self._keys()
+        """What can be selected, from top to bottom."""
+        return list(self._keys)
 
-    def _keys(self) -> list[str]:
-        return [e.key for e in self._entries if isinstance(e, Row) and e.key is not None]
+    @property
+    def place(self) -> int | None:
+        """Where among them the cursor is, from 0."""
+        return self._places.get(self.selected) if self.selected is not None else None
 
     def action_cursor(self, step: int) -> None:
-        keys = self._keys()
-        if keys:
-            place = keys.index(self.selected) if self.selected in keys else 0
-            self.select(keys[min(max(place + step, 0), len(keys) - 1)])
+        if self._keys:
+            self.select(self._keys[min(max((self.place or 0) + step, 0), len(self._keys) - 1)])
 
     def action_page(self, direction: int) -> None:
         self.action_cursor(direction * max(self.content_size.height - 2, 1))
@@ -152,7 +183,7 @@ class LiveTable(LineWidget, can_focus=True):
         index = self._top + offset.y - (1 if self._header else 0)
         if offset.y >= (1 if self._header else 0) and index < len(self._entries):
             entry = self._entries[index]
-            if isinstance(entry, Row) and entry.key is not None:
+            if not isinstance(entry, Note) and entry.key is not None:
                 if entry.key == self.selected:
                     self.action_choose()
                 self.select(entry.key)
@@ -192,13 +223,11 @@ class LiveTable(LineWidget, can_focus=True):
     def _scroll(self, room: int) -> None:
         """Keep the cursor visible, and its group's title when it is the first row of it."""
         total = len(self._entries)
-        if room <= 0 or total <= room or not self.has_focus:
+        if room <= 0 or total <= room or not (self.has_focus or self._follow):
             # Nobody moves about in it: what comes first matters most.
             self._top = 0
             return
-        place = next(
-            (i for i, e in enumerate(self._entries) if isinstance(e, Row) and e.key == self.selected), 0
-        )
+        place = self._index_of_selected()
         first = place - 1 if place and isinstance(self._entries[place - 1], Group) else place
         if first < self._top:
             self._top = first
@@ -206,26 +235,44 @@ class LiveTable(LineWidget, can_focus=True):
             self._top = place - room + 1
         self._top = min(max(self._top, 0), total - room)
 
+    def _index_of_selected(self) -> int:
+        """Where the cursor is among all entries: not before its place among those that can be selected."""
+        if self.selected is None:
+            return 0
+        for i in range(self.place or 0, len(self._entries)):
+            entry = self._entries[i]
+            if not isinstance(entry, Note) and entry.key == self.selected:
+                return i
+        return 0
+
     def _line(self, entry: Entry, widths: Sequence[int], width: int) -> Cells:
         if isinstance(entry, Note):
             return fit((Segment("  "), *entry.content), width, self.ellipsis)
-        if isinstance(entry, Group):
-            title = self.text(f" {entry.title} ", "muted")
-            fact = (Segment(" "), *entry.fact, Segment(" ")) if entry.fact else (Segment(" "),)
-            rule = self.look.glyphs["rule"] * max(width - measure((title,)) - measure(fact), 0)
-            return fit((title, self.text(rule, "grid"), *fact), width, self.ellipsis)
         chosen = entry.key is not None and entry.key == self.selected
+        bar = self.bar(entry.key, chosen=chosen and self.has_focus)
+        if isinstance(entry, Group):
+            row = self._heading(entry, bar, width)
+        else:
+            row = entry.build() if isinstance(entry, Deferred) else entry
+            row = self._columns_of(row.cells, widths, bar, row.tail)
         if not chosen:
-            return self._columns_of(entry.cells, widths, Segment(" "), entry.tail)
+            return row
         if not self.has_focus:
-            row = self._columns_of(entry.cells, widths, Segment(" "), entry.tail)
             return row if self.look.palette.ansi else behind(row, self.look("text", on="panel"))
-        bar = self.text(self.look.glyphs["cursor"], "accent")
-        row = self._columns_of(entry.cells, widths, bar, entry.tail)
         if self.look.palette.ansi:
             # Coloured text on blue is unreadable with 16 colours; glyph and word keep the state.
             return restyle(row, self.look("strong", bold=True, on="raised"))
         return behind(row, self.look("text", on="raised"))
+
+    def bar(self, key: str | None, *, chosen: bool) -> Segment:
+        """The cell before a row."""
+        return self.text(self.look.glyphs["cursor"], "accent") if chosen else Segment(" ")
+
+    def _heading(self, entry: Group, bar: Segment, width: int) -> list[Segment]:
+        title = self.text(f"{entry.title} ", "muted")
+        fact = (Segment(" "), *entry.fact, Segment(" ")) if entry.fact else (Segment(" "),)
+        rule = self.look.glyphs["rule"] * max(width - measure((bar, title)) - measure(fact), 0)
+        return fit((bar, title, self.text(rule, "grid"), *fact), width, self.ellipsis)
 
     def _columns_of(
         self, row: Sequence[Cells], widths: Sequence[int], bar: Segment, tail: Cells = EMPTY

@@ -1,6 +1,7 @@
 """The frame of a panel: a thin round border with a title that becomes a chip while the panel has the focus."""
 
 from textual.content import Content
+from textual.geometry import Region
 from textual.widget import Widget
 
 from console.domain.text import printable
@@ -14,10 +15,12 @@ def set_title(widget: Widget, title: str, *, subtitle: str | None = None) -> Non
 
 
 def set_subtitle(widget: Widget, subtitle: str) -> None:
-    """The short fact at the bottom right of a border; only redrawn when it changes."""
+    """The short fact at the bottom right of a border; only its row is repainted, and only when it changes."""
     content = _content(subtitle)
     if widget._border_subtitle != content:
-        widget.border_subtitle = content
+        widget._border_subtitle = content
+        left, top = widget.content_offset
+        widget.refresh(Region(-left, widget.outer_size.height - 1 - top, widget.outer_size.width, 1))
 
 
 def _content(text: str) -> Content | None:

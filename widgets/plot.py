@@ -309,15 +309,19 @@ def _overlay(rows: list[list[tuple[str, str]]], chart: Chart, left: int, glyphs:
             elif (x - left) % 2 == 0:
                 row[x] = (glyphs["dot"], "grid")
     span = (chart.end - chart.start).total_seconds()
+    columns: list[tuple[int, str]] = []
     for marker in chart.markers:
         share = (marker.at - chart.start).total_seconds() / span if span else -1.0
-        if not 0 <= share <= 1:
-            continue
-        x = left + round(share * (len(rows[0]) - left - 1))
-        for y, row in enumerate(rows):
+        if 0 <= share <= 1:
+            columns.append((left + round(share * (len(rows[0]) - left - 1)), _narrow(marker.label)))
+    for x, _ in columns:
+        for row in rows:
             if row[x][0] in (" ", glyphs["dot"]):
                 row[x] = (glyphs["marker"], "faint")
-            if y == 0:
-                for j, char in enumerate(_narrow(marker.label)):
-                    if x + 1 + j < len(row) and row[x + 1 + j][1] in ("", "grid"):
-                        row[x + 1 + j] = (char, "faint")
+    # A label ends where the next marker stands; of those at one place the last is named.
+    taken = {x for x, _ in columns}
+    for column, label in dict(columns).items():
+        for x, char in enumerate(label, column + 1):
+            if x >= len(rows[0]) or x in taken or rows[0][x][1] not in ("", "grid"):
+                break
+            rows[0][x] = (char, "faint")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from console.domain.alert import Alert, AlertState
 from console.domain.event import Severity
 from console.domain.health import Status, Verdict
 from console.domain.metric import Level
@@ -47,6 +48,14 @@ _SEVERITY = {
     Severity.INFO: State("info", "grid", "info", "info"),
     Severity.OK: OK,
 }
+_ALERT = {
+    AlertState.STALE: STALE,
+    AlertState.ACKNOWLEDGED: State("ack", "grid", "acked", "acked"),
+    AlertState.PENDING: State("pending", "grid", "pending", "pending"),
+    AlertState.SILENCED: State("muted", "grid", "silenced", "silenced", calm=True),
+    AlertState.INHIBITED: State("muted", "grid", "none", "inhibited", calm=True),
+    AlertState.RESOLVED: State("ok", "oklo", "done", "resolved", calm=True),
+}
 
 
 def status_state(status: Status | None) -> State:
@@ -64,6 +73,14 @@ def verdict_state(verdict: Verdict) -> State:
 
 def severity_state(severity: Severity) -> State:
     return _SEVERITY[severity]
+
+
+def alert_state(alert: Alert) -> State:
+    """One that fires has the colour of its severity."""
+    if alert.state is AlertState.FIRING:
+        severity = _SEVERITY[alert.severity]
+        return State(severity.role, severity.low, "firing", "firing")
+    return _ALERT[alert.state]
 
 
 def status_severity(status: Status) -> Severity:

@@ -16,13 +16,15 @@ class TileFacts:
 
     `value` and `note` are the first line's two ends, `footnote` the last line. `values` is the past, oldest
     first, on a scale of `low`..`high`; columns above `limit` (below it if `floor`) take the colour `over`.
-    `fraction` is the meter's, None for no meter. `stale` draws all of it in the stale colour.
+    `mark` stands behind the unit. `fraction` is the meter's, None for no meter. `stale` draws all of it in the
+    stale colour.
     """
 
     title: str
     short: str
     value: str
     unit: str = ""
+    mark: Cells = EMPTY
     role: str = "strong"
     note: Cells = EMPTY
     footnote: Cells = EMPTY
@@ -59,7 +61,8 @@ class Tile(LineWidget):
     def _value(self, facts: TileFacts) -> Cells:
         role = "stale" if facts.stale else facts.role
         unit = (self.text(f" {facts.unit}", "faint"),) if facts.unit else EMPTY
-        return (self.text(facts.value, role, bold=True), *unit)
+        mark = (Segment(" "), *facts.mark) if facts.mark else EMPTY
+        return (self.text(facts.value, role, bold=True), *unit, *mark)
 
     def build(self, width: int, height: int) -> list[Cells]:
         if self._facts is None:
@@ -84,7 +87,10 @@ class MeterTile(Tile):
     """A box with a meter: value and state, meter, limit."""
 
     def _head(self, facts: TileFacts, width: int) -> Cells:
-        return spread(self._value(facts), facts.state, width, self.ellipsis)
+        value = self._value(facts)
+        # The glyph keeps the state where its word has no room.
+        state = facts.state if measure(value) + 1 + measure(facts.state) <= width else facts.state[:1]
+        return spread(value, state, width, self.ellipsis)
 
     def build(self, width: int, height: int) -> list[Cells]:
         if self._facts is None:
@@ -140,6 +146,8 @@ class TileLine(LineWidget):
         head = [self.text(f"{facts.short} ", "muted"), self.text(facts.value, role, bold=True)]
         if facts.unit:
             head.append(self.text(f" {facts.unit}", "faint"))
+        if facts.mark:
+            head += [Segment(" "), *facts.mark]
         return head
 
 

@@ -20,6 +20,9 @@ _COMMANDS = {
     "agent": ("agent", "agent", "The headless watch of a team with a store of its own."),
     "status": ("status", "status", "Health of the platform and its components."),
     "metrics": ("status", "metrics", "Every metric with its value and level."),
+    "alerts": ("alerts", "alerts", "Alerts: list, show, ack, unack, silence, unsilence."),
+    "rules": ("rules", "rules", "Alert rules: check a file, replay it over the past."),
+    "logs": ("logs", "logs", "The platform's logs, live or of the last minutes."),
     "drill": ("drill", "drill", "Inject a fault into the sandbox."),
     "db": ("db", "db", "The console's own database: upgrade, status."),
     "config": ("config", "config", "The effective settings and where each comes from."),
@@ -65,7 +68,9 @@ def main() -> None:
     try:
         code = main_group.main(standalone_mode=False)
     except TradexError as error:
-        click.echo(f"tradex: {printable(error, 2000)}", err=True)
+        # What is wrong with a rule file is told in three lines: the place, the line there, and the carets beneath it.
+        lines = str(error).splitlines() or [""]
+        click.echo("\n".join(printable(line, 2000) for line in (f"tradex: {lines[0]}", *lines[1:])), err=True)
         code = error.exit_code
     except click.ClickException as error:
         error.show()

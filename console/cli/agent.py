@@ -53,6 +53,7 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+    loop.add_signal_handler(signal.SIGHUP, watch.reload)
     port = settings.agent.health_port
     with contextlib.suppress(asyncio.CancelledError):
         if port is None:

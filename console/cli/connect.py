@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from console.cli import local
 from console.domain.errors import Misuse
 from console.places import nothing_is_set, read_secret, state_dir
 
 if TYPE_CHECKING:
+    from console.feed import LiveFeed
     from console.settings import Loaded
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +84,20 @@ def joined(here: local.Running, person: str | None, *, read_only: bool = False) 
         raise Misuse(f"nobody is called {name!r} here: choose one of {', '.join(here.people)}")
     password = read_secret(local.secret_file(state_dir(), name))
     return Target(here.store_url, name, password, read_only)
+
+
+def with_feed(options: dict[str, Any], work: Callable[[LiveFeed], Awaitable[T]]) -> T:
+    """Run `work` on a feed that has read the store once. Raises StoreAway, StoreRefused, Misuse."""
+    where = target(options, loaded(options))
+
+    async def run() -> T:
+        from console.feed import LiveFeed
+
+        feed = LiveFeed(where.url, user=where.user, password=where.password, read_only=where.read_only)
+        try:
+            await feed.read()
+            return await work(feed)
+        finally:
+            await feed.close()
+
+    return asyncio.run(run())

@@ -16,7 +16,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 SANDBOX = "sandbox"
 SANDBOX_TIME_SCALE = 10.0
 SANDBOX_TICK_S = 2.0
+RULES = "alert_rules.yaml"
 AGENT = "auto"
 # Who may log in to the demo's store, and as what.
 PEOPLE: dict[str, Role] = {"alice": "responder", "bob": "commander", "vera": "viewer"}
@@ -207,12 +209,25 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def start_sandbox(stack: Stack, *, rate: float, seed: int) -> Running:
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """How the simulated platform runs: orders per second, the seed of its random numbers, how much faster than the
+    clock windows and durations run, and its ports."""
+
+    rate: float
+    seed: int
+    time_scale: float = SANDBOX_TIME_SCALE
+    port: int = 0
+    cache_port: int = 0
+
+
+def start_sandbox(stack: Stack, wanted: Sandbox) -> Running:
     """The simulated platform with its past, its traffic, and an agent that watches it."""
-    store_url = stack.start_store(SANDBOX, PEOPLE, time_scale=SANDBOX_TIME_SCALE, tick_s=SANDBOX_TICK_S)
+    store_url = stack.start_store(SANDBOX, PEOPLE, time_scale=wanted.time_scale, tick_s=SANDBOX_TICK_S)
     say("preparing the platform and its last 26 hours")
-    port, cache_port = free_port(), free_port()
-    asyncio.run(_populate(stack, store_url, port, cache_port, rate, seed))
+    sandbox = replace(wanted, port=free_port(), cache_port=free_port())
+    port = sandbox.port
+    asyncio.run(_populate(stack, store_url, sandbox))
     stack.watch()
     return Running(
         pid=os.getpid(),
@@ -226,7 +241,7 @@ def start_sandbox(stack: Stack, *, rate: float, seed: int) -> Running:
     )
 
 
-async def _populate(stack: Stack, store_url: str, port: int, cache_port: int, rate: float, seed: int) -> None:
+async def _populate(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
     """The platform's past, then its processes and the agent, and while these start up the store's past."""
     from console.metrics import catalogue
     from console.sandbox import history, install
@@ -249,8 +264,8 @@ async def _populate(stack: Stack, store_url: str, port: int, cache_port: int, ra
         )
         # The lease first: the agent that starts meanwhile waits until the past is written.
         lease = await _lease(store)
-        _start_parts(stack, store_url, port, cache_port, rate, seed)
-        specs = catalogue.load(None, time_scale=SANDBOX_TIME_SCALE).specs
+        _start_parts(stack, store_url, sandbox)
+        specs = catalogue.load(None, time_scale=sandbox.time_scale).specs
         known = (await ticks.latest(store)).at
         missing = await history.ticks(url, password, specs, now, since=known)
         if missing:
@@ -260,24 +275,24 @@ async def _populate(stack: Stack, store_url: str, port: int, cache_port: int, ra
         await store.close()
 
 
-def _start_parts(stack: Stack, store_url: str, port: int, cache_port: int, rate: float, seed: int) -> None:
+def _start_parts(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
     folder = stack.folder
     config = {
         "database_url": stack.postgres.url("platform", "platform_app"),
         "database_password": folder.secret("platform_app"),
-        "port": port,
-        "cache_port": cache_port,
+        "port": sandbox.port,
+        "cache_port": sandbox.cache_port,
         "jwt_secret": folder.secret("jwt_secret"),
         "control_token": folder.secret(CONTROL_SECRET),
-        "rate": rate,
-        "seed": seed,
+        "rate": sandbox.rate,
+        "seed": sandbox.seed,
     }
     file = folder.path / "sandbox.json"
     folder.write(file, json.dumps(config))
     say("starting the platform, its traffic and the agent")
     stack.start("platform", "console.sandbox", "serve", "--config", str(file))
     stack.start("traffic", "console.sandbox", "traffic", "--config", str(file))
-    stack.start_agent(_agent_config(stack, store_url, port, cache_port), None)
+    stack.start_agent(_agent_config(stack, store_url, sandbox), None)
 
 
 async def _lease(store: Store) -> Lease:
@@ -292,18 +307,25 @@ async def _lease(store: Store) -> Lease:
     return lease
 
 
-def _agent_config(stack: Stack, store_url: str, port: int, cache_port: int) -> Path:
+def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
     """config.toml of the demo's agent; secrets by file only. A person may read it to see how it is done."""
     from console.sandbox.tokens import anon_token
 
     folder = stack.folder
+    port = sandbox.port
     base = f"http://127.0.0.1:{port}"
+    rules = folder.path / RULES
+    if not rules.exists():
+        # A copy of one's own: edited, it is read at once.
+        rules.write_text((resources.files("console") / "defaults" / RULES).read_text())
     folder.write(folder.secret_file("api_key"), anon_token(folder.secret("jwt_secret")))
     database = stack.postgres.url("platform", "platform_reader")
     providers = ("market-data-a", "market-data-b")
     lines = [
         f'environment = "{SANDBOX}"',
-        f"time_scale = {SANDBOX_TIME_SCALE}",
+        f"time_scale = {sandbox.time_scale}",
+        "[alerting]",
+        f"rules = {json.dumps(str(rules))}",
         "[store]",
         f"url = {json.dumps(store_url)}",
         f'user = "{AGENT}"',
@@ -313,7 +335,7 @@ def _agent_config(stack: Stack, store_url: str, port: int, cache_port: int) -> P
         "[platform]",
         f'base_url = "{base}"',
         f'websocket_url = "ws://127.0.0.1:{port}/realtime"',
-        f'cache_url = "redis://127.0.0.1:{cache_port}"',
+        f'cache_url = "redis://127.0.0.1:{sandbox.cache_port}"',
         f"database_url = {json.dumps(database)}",
         f"database_password_file = {json.dumps(str(folder.secret_file('platform_reader')))}",
         f"api_key_file = {json.dumps(str(folder.secret_file('api_key')))}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import loaded, target
+from console.cli.connect import with_feed
+from console.cli.tables import CRITICAL_EXIT, GLYPH, STYLE, print_table, table
+from console.domain.alert import counts
 from console.domain.format import age, iso, metric
 from console.domain.health import Check, Status, Verdict
 from console.domain.metric import MetricValue
@@ -19,42 +20,16 @@ from console.domain.snapshot import ComponentHealth, Snapshot
 if TYPE_CHECKING:
     from rich.table import Table
 
-CRITICAL_EXIT = 3
-_STYLE = {
-    "ok": "green",
-    "healthy": "green",
-    "degraded": "yellow",
-    "warning": "yellow",
-    "down": "bold red",
-    "critical": "bold red",
-    "unknown": "dim",
-}
-_GLYPH = {
-    "ok": "●",
-    "healthy": "●",
-    "degraded": "▲",
-    "warning": "▲",
-    "down": "■",
-    "critical": "■",
-    "unknown": "?",
-}
+    from console.feed import LiveFeed
 
 
 def snapshot(options: dict[str, Any]) -> Snapshot:
     """What the store says now. Raises StoreAway, StoreRefused, Misuse."""
-    settings = loaded(options)
-    where = target(options, settings)
 
-    async def read() -> Snapshot:
-        from console.feed import LiveFeed
+    async def read(feed: LiveFeed) -> Snapshot:
+        return feed.snapshot
 
-        feed = LiveFeed(where.url, user=where.user, password=where.password, read_only=where.read_only)
-        try:
-            return await feed.read()
-        finally:
-            await feed.close()
-
-    return asyncio.run(read())
+    return with_feed(options, read)
 
 
 def _present(now: Snapshot, check: Check) -> Check:
@@ -71,7 +46,7 @@ def _components(now: Snapshot) -> list[ComponentHealth]:
 
 def status_json(now: Snapshot) -> dict[str, Any]:
     """The documented shape of `status --json`."""
-    levels = [_level(now, value) for value in now.metrics.values.values()]
+    firing = counts(now.alerts)
     data_age = now.data_age(now.at)
     return {
         "environment": now.link.environment,
@@ -89,12 +64,7 @@ def status_json(now: Snapshot) -> dict[str, Any]:
             }
             for c in _components(now)
         ],
-        # Until rules exist, what is over its threshold is what would be firing.
-        "alerts": {
-            "critical": levels.count("critical"),
-            "warning": levels.count("warning"),
-            "info": 0,
-        },
+        "alerts": {"critical": firing.critical, "warning": firing.warning, "info": firing.info},
         "agent": {
             "leader": now.agent.leader,
             "fence": now.agent.fence,
@@ -130,15 +100,21 @@ def metrics_json(now: Snapshot, names: Sequence[str] = ()) -> list[dict[str, Any
 
 
 @click.command()
+@click.option("--watch", is_flag=True, help="A line for every change, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def status(options: dict[str, Any], as_json: bool) -> None:
+def status(options: dict[str, Any], watch: bool, as_json: bool) -> None:
     """Health of the platform and its components. Exit code 3 when something critical is firing, 1 when nobody knows."""
+    if watch:
+        from console.cli.watch import watch_status
+
+        watch_status(options, as_json=as_json)
+        return
     now = snapshot(options)
     if as_json:
         click.echo(json.dumps(status_json(now), indent=2))
     else:
-        _print(_status_table(now), _headline(now))
+        print_table(_status_table(now), _headline(now))
     if now.overall.verdict in (Verdict.CRITICAL, Verdict.DOWN):
         raise SystemExit(CRITICAL_EXIT)
     if now.overall.verdict is Verdict.UNKNOWN:
@@ -161,7 +137,7 @@ def metrics(options: dict[str, Any], names: tuple[str, ...], as_json: bool) -> N
     if as_json:
         click.echo(json.dumps(metrics_json(now, names), indent=2))
     else:
-        _print(
+        print_table(
             _metrics_table(now, names), "" if now.metrics.at else "no data yet: no agent has written a tick"
         )
 
@@ -172,30 +148,30 @@ def _headline(now: Snapshot) -> str:
     data = "no data yet" if data_age is None else f"data {age(data_age)} old"
     verdict = str(now.overall.verdict)
     return (
-        f"{_GLYPH[verdict]} {verdict.upper()}  {now.overall.reason}\n{now.link.environment}  {leader}  {data}"
+        f"{GLYPH[verdict]} {verdict.upper()}  {now.overall.reason}\n{now.link.environment}  {leader}  {data}"
     )
 
 
 def _status_table(now: Snapshot) -> Table:
     from rich.text import Text
 
-    table = _table("component", "state", "latency", "age", "detail", right={"latency", "age"})
+    rows = table("component", "state", "latency", "age", "detail", right={"latency", "age"})
     for c in _components(now):
         state = str(c.check.status)
-        table.add_row(
-            Text(f"{_GLYPH[state]} {c.check.component}", style="" if state == "ok" else _STYLE[state]),
-            Text(state, style=_STYLE[state]),
+        rows.add_row(
+            Text(f"{GLYPH[state]} {c.check.component}", style="" if state == "ok" else STYLE[state]),
+            Text(state, style=STYLE[state]),
             "–" if c.check.latency_ms is None else f"{c.check.latency_ms:.0f} ms",
             age(now.at - c.check.at),
             Text(c.check.detail),
         )
-    return table
+    return rows
 
 
 def _metrics_table(now: Snapshot, names: Sequence[str]) -> Table:
     from rich.text import Text
 
-    table = _table("metric", "value", "level", "limits", "note", right={"value", "limits"})
+    rows = table("metric", "value", "level", "limits", "note", right={"value", "limits"})
     data_age = now.data_age(now.at)
     stale = now.is_stale(now.metrics.at, now.at)
     old = f"{age(data_age)} old: " if stale and data_age is not None else ""
@@ -205,39 +181,11 @@ def _metrics_table(now: Snapshot, names: Sequence[str]) -> Table:
         spec = now.metrics.specs[name]
         limits = [metric(spec, bound) for bound in (spec.warning, spec.critical) if bound is not None]
         level = _level(now, value) or ""
-        table.add_row(
+        rows.add_row(
             name,
             metric(spec, value.value),
-            Text(f"{_GLYPH[level]} {level}" if level else "", style=_STYLE.get(level, "")),
+            Text(f"{GLYPH[level]} {level}" if level else "", style=STYLE.get(level, "")),
             " / ".join(limits),
             Text(f"{old}{value.reason or spec.title}", style="dim"),
         )
-    return table
-
-
-def _table(*headers: str, right: set[str]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for header in headers:
-        table.add_column(
-            header, justify="right" if header in right else "left", no_wrap=header not in ("note", "detail")
-        )
-    return table
-
-
-def _print(table: Table, headline: str) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    out = Console(highlight=False, width=None if _on_terminal() else 160)
-    if headline:
-        out.print(Text(headline))
-    if table.row_count:
-        out.print(table)
-
-
-def _on_terminal() -> bool:
-    import sys
-
-    return sys.stdout.isatty()
+    return rows

@@ -24,13 +24,20 @@ from console.places import config_file, state_dir
     "--rate", type=click.FloatRange(0.1, 127), default=20, show_default=True, help="Orders per second."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the platform's random numbers.")
+@click.option(
+    "--time-scale",
+    type=click.FloatRange(1, 100),
+    default=parts.SANDBOX_TIME_SCALE,
+    show_default=True,
+    help="How much faster windows and durations run than the clock.",
+)
 @click.pass_obj
-def demo(options: dict[str, Any], headless: bool, rate: float, seed: int) -> None:
+def demo(options: dict[str, Any], headless: bool, rate: float, seed: int, time_scale: float) -> None:
     """The console on a live, embedded trading platform. Ends with it; its data is kept."""
     settings = loaded({**options, "environment": None} if options.get("config") is None else options).settings
     folder = StateFolder(state_dir())
     with _until_signalled(), parts.Stack(folder) as stack:
-        running = parts.start_sandbox(stack, rate=rate, seed=seed)
+        running = parts.start_sandbox(stack, parts.Sandbox(rate, seed, time_scale))
         _run(stack, running, settings, options, headless)
 
 

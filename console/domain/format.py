@@ -1,11 +1,14 @@
 """Values, ages and times as people read them (LOOK section 7): one form for each, here and nowhere else."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 from console.domain.metric import MetricSpec
 
 NO_VALUE = "–"
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS = {"count": "", "score": "", "ratio": "", "state": "", "money": "", "bytes": ""}
 
 
@@ -51,6 +54,17 @@ def age(span: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
+
+
+def span(text: str) -> timedelta | None:
+    """`30s`, `5m`, `1h30m`, `24 h` as a duration; None for anything else, and for nothing at all."""
+    found = _SPAN.findall(text)
+    if not found or _SPAN.sub("", text.strip()):
+        return None
+    try:
+        return timedelta(seconds=sum(float(amount) * _SECONDS[unit] for amount, unit in found)) or None
+    except OverflowError:
+        return None
 
 
 def clock(at: datetime, *, seconds: bool = True) -> str:

@@ -1,9 +1,12 @@
-"""A line of one of the platform's logs."""
+"""A line of one of the platform's logs, and the logs that are followed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+
+LEVELS = ("debug", "info", "warning", "error")
+"""From the least to the worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +23,13 @@ class LogLine:
     text: str
     user: str = ""
     request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """One of the logs that are followed: `reason` says why it can't be read, since `since`; empty while it can."""
+
+    name: str
+    title: str
+    reason: str = ""
+    since: datetime | None = None

@@ -28,7 +28,9 @@ class MetricSpec:
     `unit` is one of `ms`, `s`, `%`, `/s`, `/min`, `count`, `bytes`, `score`, `money`, `ratio` (0..1),
     `state` (text values). `window_s` is None for an instantaneous value. `source_kind` is `buckets`, `sql`,
     `scrape`, `http`, `report`, `probe` or `derived`; `source` is the query, sample or formula as a person would check
-    it. `decimals` is how many a screen shows.
+    it. `decimals` is how many a screen shows. `origin` is what a reading depends on: `sql:QUERY`, `scrape`,
+    `http:PATH`, `report`, `probe:COMPONENT`, `cache`, `network`, `derived` or "". An `event` is true for one tick: its
+    value says what has just happened, not how things stand.
     """
 
     name: str
@@ -43,6 +45,8 @@ class MetricSpec:
     warning: float | None = None
     critical: float | None = None
     direction: Direction = Direction.HIGH
+    origin: str = ""
+    event: bool = False
 
     @property
     def limit(self) -> float | None:
@@ -62,13 +66,15 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True)
 class MetricValue:
-    """One reading. `value` is None when it could not be had; then `reason` says why, in words."""
+    """One reading. `value` is None when it could not be had; then `reason` says why, in words, and `failed` whether the
+    source could not be asked or gave nonsense (else there is no such source, or it has nothing to say)."""
 
     name: str
     value: float | str | None
     at: datetime
     level: Level | None = None
     reason: str | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from console.domain.alert import Alert, Silence
 from console.domain.event import Event
 from console.domain.health import Check, Overall, Status, Verdict
 from console.domain.metric import MetricSpec, MetricValue, Series
@@ -70,7 +71,9 @@ NO_DATA = Overall(Verdict.UNKNOWN, "no data yet")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`at` is the store's clock when this was built. `trends` holds the last hour of every numeric metric."""
+    """`at` is the store's clock when this was built. `trends` holds the last hour of every numeric metric, `alerts`
+    those that are open and those resolved in the last day (in the order of `domain.alert.order`), `silences` those
+    in force."""
 
     at: datetime
     link: Link = Link()
@@ -80,6 +83,8 @@ class Snapshot:
     metrics: Metrics = Metrics()
     trends: Mapping[str, Series] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
     def data_age(self, now: datetime) -> timedelta | None:
         """How old the latest tick is, None before the first one."""

@@ -17,8 +17,8 @@ def overall(
 ) -> Overall:
     """The verdict and why.
 
-    `critical` and `warning` say in words what is over a limit, worst first; `stale` that the data is older
-    than three ticks. Functions count one by one and their sum (`edge_functions`) not, lest they count twice.
+    `critical` and `warning` say in words which alerts of that severity fire, worst first; `stale` that the data is
+    older than three ticks. Functions count one by one and their sum (`edge_functions`) not, lest they count twice.
     """
     parts = [c for c in checks if c.component != "edge_functions"]
     if stale or not parts:

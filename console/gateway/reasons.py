@@ -18,6 +18,10 @@ class NoSource(SourceFailed):
     """This installation has no such thing to ask: nothing is broken, there is just no source."""
 
 
+class NoValue(SourceFailed):
+    """The source has nothing to say yet, or at this moment: nothing is broken either."""
+
+
 def timed_out(timeout_s: float) -> SourceFailed:
     """`timed out after 3 s`."""
     return SourceFailed(f"timed out after {timeout_s:g} s")

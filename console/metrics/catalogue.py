@@ -17,8 +17,8 @@ from types import MappingProxyType
 from console.domain.errors import Misuse
 from console.domain.metric import Direction, MetricSpec
 from console.domain.text import printable
-from console.metrics import reading
 from console.located import Table, merged, read
+from console.metrics import reading
 from console.metrics.sources import (
     FromBuckets,
     FromMetrics,
@@ -28,6 +28,7 @@ from console.metrics.sources import (
     Query,
     QueryKind,
     Source,
+    origin,
 )
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "metrics.yaml"
@@ -35,7 +36,7 @@ UNITS = ("ms", "s", "%", "/s", "/min", "count", "bytes", "score", "money", "rati
 _TOP = ("time_zone", "queries", "metrics")
 _METRIC = (
     "title", "unit", "group", "help", "window", "decimals", "warning", "critical", "direction", "source", "check",
-    "empty",
+    "empty", "event",
 )  # fmt: skip
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -154,6 +155,8 @@ def _entry(name: str, table: Table, queries: dict[str, Query], scale: float) -> 
         warning=table.number("warning"),
         critical=table.number("critical"),
         direction=Direction(table.choice("direction", list(Direction), Direction.HIGH)),
+        origin=origin(source),
+        event=table.get("event") is True,
     )
     _check_thresholds(table, spec)
     return Entry(spec, source, table.text("empty", _nothing(source, queries)))

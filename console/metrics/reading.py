@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 
 from console.domain.errors import Misuse
-from console.metrics.expression import Expression
+from console.domain.format import span
 from console.located import Table
+from console.metrics.expression import Expression
 from console.metrics.scores import SCORES
 from console.metrics.sources import (
     Figure,
     FromBuckets,
+    FromHeaders,
     FromHttp,
     FromMetrics,
     FromProbe,
@@ -27,10 +29,8 @@ from console.metrics.sources import (
     Term,
 )
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _QUERY = ("sql", "kind", "every", "timeout", "overlap", "window")
-KINDS = ("buckets", "sql", "scrape", "http", "report", "probe", "derived", "none")
+KINDS = ("buckets", "sql", "scrape", "http", "headers", "report", "probe", "derived", "none")
 FOLDS = ("sum", "avg", "min", "max")
 _MAX_TIMEOUT_S = 25.0
 
@@ -40,10 +40,10 @@ def span_s(table: Table, key: str) -> float | None:
     value = table.get(key)
     if value is None:
         return None
-    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or float(match[1]) <= 0:
+    found = span(value) if isinstance(value, str) else None
+    if found is None:
         table.fail(key, "a duration such as 30s, 5m or 24h")
-    return float(match[1]) * _SECONDS[match[2]]
+    return found.total_seconds()
 
 
 def window(table: Table, scale: float) -> float | None:
@@ -101,6 +101,8 @@ def source(table: Table, name: str, queries: Mapping[str, Query], scale: float) 
             return _scrape(found.table(kind))
         case "http":
             return _http(found.table(kind))
+        case "headers":
+            return _headers(found.table(kind))
         case "report":
             return _report(found.table(kind))
         case "probe":
@@ -188,6 +190,17 @@ def _http(table: Table) -> tuple[Source, str, str]:
     factor = table.number("factor")
     found = FromHttp(path, pointer, tuple(accept), span_s(table, "every"), 1.0 if factor is None else factor)
     return found, "http", f"GET {path} -> {pointer}"
+
+
+def _headers(table: Table) -> tuple[Source, str, str]:
+    table.only(("path", "names", "every"), "key of a headers source")
+    path, names = table.text("path"), table.get("names")
+    if not path.startswith("/"):
+        table.fail("path", "a path that starts with /")
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        table.fail("names", "a list of header names")
+    text = f"GET {path} -> how many of {', '.join(names)} are missing"
+    return FromHeaders(path, tuple(names), span_s(table, "every")), "http", text
 
 
 def _report(table: Table) -> tuple[Source, str, str]:

@@ -44,6 +44,37 @@ def performance_score(values: Mapping[str, float | None]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Deduction:
+    """What a score loses for each of something: `points` per piece, together at most `most`."""
+
+    metric: str
+    points: float
+    most: float = 100.0
+
+
+SECURITY = (
+    Deduction("open_critical_findings", 15, 45),
+    Deduction("open_warning_findings", 3, 15),
+    Deduction("vulnerabilities_critical", 20),
+    Deduction("vulnerabilities_high", 5),
+    Deduction("vulnerabilities_medium", 0.5),
+    Deduction("vulnerabilities_low", 0.0625),
+    Deduction("missing_security_headers", 5, 10),
+    Deduction("tables_without_rls", 10, 20),
+)
+
+
+def security_score(values: Mapping[str, float | None]) -> float | None:
+    """100 minus what its parts cost, not below 0; None when none of them has a value.
+
+    No open finding and 0 / 0 / 2 / 8 vulnerabilities give 98.5.
+    """
+    known = [(part, value) for part in SECURITY if (value := values.get(part.metric)) is not None]
+    lost = sum(min(part.points * value, part.most) for part, value in known)
+    return max(100.0 - lost, 0.0) if known else None
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A named score function and the metrics it reads."""
 
@@ -53,4 +84,5 @@ class Score:
 
 SCORES: Mapping[str, Score] = {
     "performance_score": Score(performance_score, tuple(part.metric for part in PERFORMANCE)),
+    "security_score": Score(security_score, tuple(part.metric for part in SECURITY)),
 }

@@ -122,6 +122,15 @@ class FromHttp:
 
 
 @dataclass(frozen=True, slots=True)
+class FromHeaders:
+    """How many of the headers `names` an answer lacks: GET base_url + path."""
+
+    path: str
+    names: tuple[str, ...]
+    every_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FromReport:
     """A number in the JSON report file that `platform.vulnerability_report` names; RFC 6901 pointer."""
 
@@ -165,4 +174,36 @@ class Nowhere:
     reason: str
 
 
-Source = FromBuckets | FromSql | FromScrape | FromHttp | FromReport | FromProbe | FromMetrics | Nowhere
+Source = (
+    FromBuckets
+    | FromSql
+    | FromScrape
+    | FromHttp
+    | FromHeaders
+    | FromReport
+    | FromProbe
+    | FromMetrics
+    | Nowhere
+)
+
+
+def origin(source: Source) -> str:
+    """What a reading from this source depends on, as MetricSpec.origin has it."""
+    match source:
+        case FromBuckets() | FromSql():
+            return f"sql:{source.query}"
+        case FromScrape():
+            return "scrape"
+        case FromHttp() | FromHeaders():
+            return f"http:{source.path}"
+        case FromReport():
+            return "report"
+        case FromProbe(what=Probed.INFO):
+            return "cache"
+        case FromProbe(what=Probed.NETWORK):
+            return "network"
+        case FromProbe():
+            return f"probe:{source.component}"
+        case FromMetrics():
+            return "derived"
+    return ""

@@ -16,7 +16,7 @@ from console.domain.metric import MetricValue
 from console.domain.text import printable
 from console.gateway import network
 from console.gateway.platform import Platform
-from console.gateway.reasons import NoSource
+from console.gateway.reasons import NoSource, NoValue
 from console.gateway.scrape import Samples
 from console.metrics.catalogue import Catalogue, Entry
 from console.metrics.histogram import LogBuckets, SlidingWindow
@@ -24,6 +24,7 @@ from console.metrics.scores import SCORES
 from console.metrics.sources import (
     Figure,
     FromBuckets,
+    FromHeaders,
     FromHttp,
     FromMetrics,
     FromProbe,
@@ -117,6 +118,8 @@ class Collector:
                     jobs[_REPORT] = (self._read_report, _REPORT_EVERY_S)
                 case FromHttp() as source:
                     jobs[_document(source)] = (lambda source=source: self._get(source), source.every_s)
+                case FromHeaders() as source:
+                    jobs[_headers(source)] = (lambda source=source: self._headers(source), source.every_s)
         return jobs
 
     async def _others(self, now: datetime) -> dict[str, Answer]:
@@ -145,6 +148,14 @@ class Collector:
         if answer.status not in source.accept:
             raise SourceFailed(answer.summary())
         return answer.json()
+
+    async def _headers(self, source: FromHeaders) -> list[str]:
+        """The wanted headers that an answer lacks."""
+        base = self._platform.settings.base_url
+        if base is None:
+            raise NoSource("no source: platform.base_url is not set")
+        answer = await self._platform.http.request("GET", base + source.path, timeout_s=_TIMEOUT_S)
+        return [name for name in source.names if name.lower() not in answer.headers]
 
     async def _read_report(self) -> object:
         file = self._platform.settings.vulnerability_report
@@ -249,12 +260,16 @@ class Collector:
                     answer = _good(answers[_document(source)])
                     found = number(pointer(answer.values, source.pointer), source.pointer)
                     return _made(entry, answer.at, None if found is None else found * source.factor)
+                case FromHeaders() as source:
+                    answer = _good(answers[_headers(source)])
+                    return _made(entry, answer.at, float(len(answer.values)))
                 case FromProbe() as source:
                     return _made(entry, now, self._probed(entry, source, answers, checks))
                 case Nowhere(reason=reason):
                     raise NoSource(reason)
         except SourceFailed as error:
-            return MetricValue(entry.spec.name, None, at, reason=printable(error, 200))
+            failed = not isinstance(error, NoSource | NoValue)
+            return MetricValue(entry.spec.name, None, at, reason=printable(error, 200), failed=failed)
         raise AssertionError(f"{entry.spec.name}: unknown source")
 
     def _figure(self, entry: Entry, source: FromBuckets, window: SlidingWindow) -> float | None:
@@ -295,7 +310,7 @@ class Collector:
             raise SourceFailed(f"{term.sample} is not finite")
         value = counter.increase() if term.take is Take.INCREASE else counter.rate()
         if value is None:
-            raise SourceFailed("needs two scrapes")
+            raise NoValue("needs two scrapes")
         return value
 
     def _probed(
@@ -314,7 +329,7 @@ class Collector:
             return _STATES[check.status]
         if source.what is Probed.LATENCY:
             if check.latency_ms is None:
-                raise SourceFailed(check.detail or "no answer")
+                raise NoValue(check.detail or "no answer")
             return number(check.latency_ms, "latency")
         ticks = self._ticks.get(source.component, ())
         if source.what is Probed.COVERAGE:
@@ -326,7 +341,7 @@ async def _asked(ask: Callable[[], Awaitable[object]], now: datetime) -> Answer:
     try:
         return Answer(now, await ask())
     except SourceFailed as error:
-        return Answer(now, reason=str(error))
+        return Answer(now, reason=str(error), absent=isinstance(error, NoSource | NoValue))
     except Exception as error:
         # A fault of ours, met by an answer nobody thought of: it costs these metrics, not the tick.
         return Answer(now, reason=f"could not be read: {printable(repr(error), 120)}")
@@ -334,12 +349,16 @@ async def _asked(ask: Callable[[], Awaitable[object]], now: datetime) -> Answer:
 
 def _good(answer: Answer) -> Answer:
     if answer.reason is not None:
-        raise SourceFailed(answer.reason)
+        raise (NoValue if answer.absent else SourceFailed)(answer.reason)
     return answer
 
 
 def _document(source: FromHttp) -> str:
     return f"GET {source.path} {source.accept} {source.every_s}"
+
+
+def _headers(source: FromHeaders) -> str:
+    return f"headers of {source.path}: {source.names}"
 
 
 def _named(term: Term) -> str:

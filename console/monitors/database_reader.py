@@ -141,14 +141,15 @@ class DatabaseReader:
         if query.name in self._running:
             kept_s = 3 * (query.every_s or 0)
             if last is None or last.reason is not None or (now - last.at).total_seconds() > kept_s:
-                return Answer(now, reason=self._why_not_yet(query))
-        return last if last is not None else Answer(now, reason="not asked yet")
+                return self._not_yet(query, now)
+        return last if last is not None else Answer(now, reason="not asked yet", absent=True)
 
-    def _why_not_yet(self, query: Query) -> str:
+    def _not_yet(self, query: Query, now: datetime) -> Answer:
         totals = self._days.get(query.name)
         if totals is not None and totals.settled > totals.day:
-            return f"counting the day so far, at {totals.settled.astimezone(self._zone):%H:%M}"
-        return f"no answer for {time.monotonic() - self._begun[query.name]:.1f} s so far"
+            settled = f"{totals.settled.astimezone(self._zone):%H:%M}"
+            return Answer(now, reason=f"counting the day so far, at {settled}", absent=True)
+        return Answer(now, reason=f"no answer for {time.monotonic() - self._begun[query.name]:.1f} s so far")
 
     async def _answer(self, query: Query, now: datetime, until: datetime) -> Answer:
         try:

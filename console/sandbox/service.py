@@ -74,6 +74,8 @@ class Service:
     async def run(self) -> None:
         """All background work; ends when cancelled."""
         await self.cache_server.open()
+        # As a warm-up does before a release takes traffic.
+        await self._stream()
         async with asyncio.TaskGroup() as group:
             for work in (self._prices, self._watch, self._host, self._housekeeping, self.journal.run):
                 group.create_task(work())
@@ -112,15 +114,18 @@ class Service:
         ticks = Pace(1.0)
         while True:
             await ticks.wait()
-            now = time.time()
-            live = [s for s in market.SYMBOLS[: market.LIQUID] if not self.providers[s.provider].down]
-            prices = {s.symbol: market.price(s, now) for s in live}
-            if prices and self.cache_server.is_open:
-                with contextlib.suppress(ConnectionError):
-                    await self.cache.run(
-                        [("SET", f"price:{s}", repr(p), "EX", str(_PRICE_TTL_S)) for s, p in prices.items()]
-                    )
-            self.hub.broadcast(json.dumps({"type": "prices", "at": round(now, 3), "prices": prices}))
+            await self._stream()
+
+    async def _stream(self) -> None:
+        now = time.time()
+        live = [s for s in market.SYMBOLS[: market.LIQUID] if not self.providers[s.provider].down]
+        prices = {s.symbol: market.price(s, now) for s in live}
+        if prices and self.cache_server.is_open:
+            with contextlib.suppress(ConnectionError):
+                await self.cache.run(
+                    [("SET", f"price:{s}", repr(p), "EX", str(_PRICE_TTL_S)) for s, p in prices.items()]
+                )
+        self.hub.broadcast(json.dumps({"type": "prices", "at": round(now, 3), "prices": prices}))
 
     async def _watch(self) -> None:
         """Twice a second: the block list and the flags. While the database is away the last ones hold."""

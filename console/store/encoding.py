@@ -1,7 +1,8 @@
 """Metric readings and specifications as the store keeps them, and back. Pure.
 
 A tick holds two arrays in the order of its catalogue: numbers[i], and texts[i] for the text of a state metric. A
-metric without a value has a null number, and U+0001 followed by the reason as its text.
+metric without a value has a null number, and U+0001 (U+0002 where its source failed) followed by the reason as its
+text.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from console.domain.health import Check, Status
 from console.domain.metric import Direction, MetricSpec, MetricValue
 from console.domain.text import printable
 
-_REASON = "\x01"
+_ABSENT, _FAILED = "\x01", "\x02"
+_REASONS = (_ABSENT, _FAILED)
 # Sums of what is stored must stay finite, whatever a platform reports.
 _LARGEST = 1e100
 _UP = "up"
@@ -29,24 +31,25 @@ def encode(values: Iterable[MetricValue]) -> tuple[list[float | None], list[str 
     numbers: list[float | None] = []
     texts: list[str | None] = []
     for reading in values:
-        number, text = _encoded(reading.value, reading.reason)
+        number, text = _encoded(reading)
         numbers.append(number)
         texts.append(text)
     return numbers, texts
 
 
-def _encoded(value: float | str | None, reason: str | None) -> tuple[float | None, str | None]:
+def _encoded(reading: MetricValue) -> tuple[float | None, str | None]:
+    value = reading.value
     if isinstance(value, str):
         return None, printable(value)
     if value is None:
-        return None, _REASON + printable(reason or "no value")
+        return None, (_FAILED if reading.failed else _ABSENT) + printable(reading.reason or "no value")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if abs(number) <= _LARGEST:  # false for NaN
         return number, None
-    return None, f"{_REASON}the source gave {number:g}, which is no usable number"
+    return None, f"{_FAILED}the source gave {number:g}, which is no usable number"
 
 
 def decode(
@@ -57,9 +60,10 @@ def decode(
     for spec, number, text in zip(specs, numbers, texts, strict=True):
         if number is not None:
             values[spec.name] = MetricValue(spec.name, number, at, level=spec.level(number))
-        elif text is None or text.startswith(_REASON):
-            reason = printable((text or "").removeprefix(_REASON)) or "no value"
-            values[spec.name] = MetricValue(spec.name, None, at, reason=reason)
+        elif text is None or text.startswith(_REASONS):
+            reason = printable((text or "").lstrip("".join(_REASONS))) or "no value"
+            failed = text is not None and text.startswith(_FAILED)
+            values[spec.name] = MetricValue(spec.name, None, at, reason=reason, failed=failed)
         else:
             values[spec.name] = MetricValue(spec.name, printable(text), at)
     return values
@@ -118,7 +122,7 @@ def _stem(component: str) -> str:
 
 def status_from_text(text: str | None) -> Status | None:
     """The status a probe's metric tells; None when it has no value."""
-    if text is None or text.startswith(_REASON):
+    if text is None or text.startswith(_REASONS):
         return None
     try:
         return Status.OK if text == _UP else Status(text)

@@ -162,7 +162,8 @@ class Store:
         )
 
     async def listen(self, callback: Callable[[str], None]) -> None:
-        """Call `callback` with the payload of every notice (`tick`, `event`, `health`, `lease`), until cancelled.
+        """Call `callback` with the payload of every notice (`tick`, `event`, `health`, `lease`,
+        `alert`, `log`, `diagnosis`), until cancelled.
 
         A payload is a hint to read again and may come from anybody. When there was no connection for a while,
         `callback("reconnected")` says that notices may have been missed.

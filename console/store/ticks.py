@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import math
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
+
+import asyncpg
 
 from console.domain.health import Check
 from console.domain.metric import MetricSpec, MetricValue, Series
@@ -14,6 +17,7 @@ from console.store.encoding import check_columns, decode, encode, specs_from_jso
 from console.store.lease import Lease
 from console.store.pool import Store
 
+_READ_AT_ONCE = timedelta(minutes=10)
 # A seeded tick costs the server time in proportion to its place in the batch: slices of an array are counted off.
 _BATCH = 100
 
@@ -109,6 +113,29 @@ async def series(
     }
 
 
+async def between(
+    store: Store, start: datetime, end: datetime, *, step_s: float | None = None
+) -> AsyncIterator[Metrics]:
+    """Every tick of (start, end], oldest first; with `step_s` at most one per that many seconds (the last of each).
+
+    Thinned ticks count as well. Read a few minutes at a time: a day of ticks never lies in memory at once.
+    """
+    step = timedelta(seconds=step_s or 1)
+    chunk = step * math.ceil(_READ_AT_ONCE / step)
+    after = start
+    while after < end:
+        until = min(after + chunk, end)
+        for row in await store.fetch(_BETWEEN, after, until, step_s):
+            yield await _decoded(store, row)
+        after = until
+
+
+async def before(store: Store, moment: datetime, at_most: timedelta) -> Metrics:
+    """The last tick at or before `moment` that is no older than `at_most`; `Metrics()` when there is none."""
+    found = await at_moment(store, moment)
+    return found if found.at is not None and found.at >= moment - at_most else Metrics()
+
+
 _COLUMNS = "t.at, t.numbers, t.texts, c.sha256"
 _LATEST = f"""
     SELECT {_COLUMNS}
@@ -125,10 +152,30 @@ _AT_MOMENT = f"""
 """  # noqa: S608 - no value from outside
 
 
+# $1 after, $2 up to, $3 step in seconds or null.
+_BETWEEN = f"""
+    SELECT {_COLUMNS}
+    FROM (
+        SELECT DISTINCT ON (step) * FROM (
+            SELECT *, coalesce(ceil(extract(epoch FROM at - $1) / $3::float8), extract(epoch FROM at)) AS step
+            FROM (
+                SELECT * FROM console.tick WHERE at > $1 AND at <= $2
+                UNION ALL
+                SELECT * FROM console.tick_thin WHERE at > $1 AND at <= $2
+            ) AS every
+        ) AS numbered
+        ORDER BY step, at DESC
+    ) AS t JOIN console.catalogue AS c ON c.id = t.catalogue_id
+    ORDER BY t.at
+"""  # noqa: S608 - no value from outside
+
+
 async def _metrics(store: Store, sql: str, *args: object) -> Metrics:
     row = await store.fetchrow(sql, *args)
-    if row is None:
-        return Metrics()
+    return Metrics() if row is None else await _decoded(store, row)
+
+
+async def _decoded(store: Store, row: asyncpg.Record) -> Metrics:
     specs = store.catalogues.get(row["sha256"])
     if specs is None:
         text = await store.fetchval("SELECT specs FROM console.catalogue WHERE sha256 = $1", row["sha256"])

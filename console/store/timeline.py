@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import asyncpg
+
 from console.domain.event import Event, Severity
 from console.domain.text import printable
 from console.store.lease import Lease
@@ -31,18 +33,34 @@ async def recent(
         before,
         until,
     )
-    return [
-        Event(
-            id=row["id"],
-            at=row["at"],
-            kind=printable(row["kind"], 50),
-            severity=Severity(row["severity"]),
-            subject=printable(row["subject"], 100),
-            text=printable(row["text"], 600),
-            actor=printable(row["actor"], 63),
-        )
-        for row in rows
-    ]
+    return [_event(row) for row in rows]
+
+
+async def between(store: Store, *, start: datetime, end: datetime, limit: int = 500) -> list[Event]:
+    """Entries of [start, end], newest first; where there are more than `limit`, the newest."""
+    rows = await store.fetch(
+        """
+        SELECT id, at, kind, severity, subject, text, actor FROM console.event
+        WHERE at >= $1 AND at <= $2
+        ORDER BY at DESC, id DESC LIMIT $3
+        """,
+        start,
+        end,
+        limit,
+    )
+    return [_event(row) for row in rows]
+
+
+def _event(row: asyncpg.Record) -> Event:
+    return Event(
+        id=row["id"],
+        at=row["at"],
+        kind=printable(row["kind"], 50),
+        severity=Severity(row["severity"]),
+        subject=printable(row["subject"], 100),
+        text=printable(row["text"], 600),
+        actor=printable(row["actor"], 63),
+    )
 
 
 async def append(

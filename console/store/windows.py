@@ -83,7 +83,7 @@ def means(names: int) -> str:
 
 
 # Rows: the place of a name in $1, a bucket, the rank of the worst status in it, checks, checks that were not ok.
-# A metric without a value has its reason, behind U+0001, in the place of a text.
+# A metric without a value has its reason, behind U+0001 or U+0002, in the place of a text.
 STATUSES = f"""
     WITH {_TICKS},
     seen AS (
@@ -95,7 +95,7 @@ STATUSES = f"""
         SELECT i, bucket,
                CASE status WHEN 'up' THEN 0 WHEN 'ok' THEN 0 WHEN 'degraded' THEN 1 WHEN 'down' THEN 3 ELSE 2 END
                    AS rank
-        FROM seen WHERE NOT starts_with(status, chr(1))
+        FROM seen WHERE left(status, 1) NOT IN (chr(1), chr(2))
     )
     SELECT i, bucket, max(rank) AS rank, count(*) AS checks, count(*) FILTER (WHERE rank > 0) AS bad
     FROM ranked GROUP BY i, bucket

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import collector, person, store
+from tests.bench import collector, person, rules, store
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def main() -> None:
         "person": person.figures,
         "store": store.figures,
         "collector": collector.figures,
+        "rules": rules.figures,
     }
     table = Table("figure", "measured", "goal", "", title="tradex-console")
     failed = 0

@@ -1,7 +1,8 @@
 """Long kill tests: `python -m tests.chaos --n ROUNDS --seed SEED [--scenario NAME]`.
 
 Each round starts the program, kills a random process of its tree at a random moment, ends the rest with SIGTERM, and
-checks that nothing survives and that the next start works with all data. The same seed makes the same choices.
+checks that nothing survives and that the next start works with all data. The scenario `alerts` instead lets two agents
+evaluate a recorded hour while they are killed and stopped. The same seed makes the same choices.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import alerts
 from .census import Failure
 from .scenarios import SCENARIOS, Book, play
 
@@ -20,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
     parser.add_argument("--n", type=int, default=20, help="rounds (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default 1)")
-    parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="demo")
+    parser.add_argument("--scenario", choices=[*sorted(SCENARIOS), "alerts"], default="demo")
     parser.add_argument("--keep", action="store_true", help="keep the state folder, also without a failure")
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="tradex chaos "))
@@ -29,7 +31,10 @@ def main() -> int:
     for seed in range(options.seed, options.seed + options.n):
         began = time.monotonic()
         try:
-            told = play(SCENARIOS[options.scenario], home / "state", random.Random(seed), book)
+            if options.scenario == "alerts":
+                told = alerts.play(home / f"alerts {seed}", random.Random(seed))
+            else:
+                told = play(SCENARIOS[options.scenario], home / "state", random.Random(seed), book)
         except Failure as failure:
             told = f"FAILED: {failure}"
             failed.append(seed)

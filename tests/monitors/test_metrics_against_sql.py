@@ -232,19 +232,30 @@ async def test_people_and_blocks(filled: asyncpg.Connection, reader: dict, open_
         INSERT INTO blocked_requests (ip_address, requests, created_at)
         VALUES ('192.0.2.1', 40, now() - interval '2 hours'), ('192.0.2.2', 2, now() - interval '1 day 1 hour')
     """)
-    found = await collected(Collector(open_platform(**reader), catalogue.load(), tick_s=30), START)
-    wanted = await filled.fetchrow("""
-        SELECT (SELECT count(*) FROM user_sessions WHERE status = 'active') AS http_sessions,
-               (SELECT sum(requests) FROM blocked_requests WHERE created_at > now() - interval '1 day')
-                   AS blocked_requests_24h,
-               (SELECT count(*) FROM (
-                    SELECT user_id FROM orders WHERE created_at > now() - interval '1 day'
-                    UNION SELECT user_id FROM user_sessions WHERE started_at > now() - interval '1 day') AS u)
-                   AS active_users
-    """)
-    for name, value in wanted.items():
-        assert number(found[name]) == float(value), name
-    assert wanted["active_users"] > 5
+    collector = Collector(open_platform(**reader), catalogue.load(), tick_s=30)
+
+    async def attempt(end: datetime) -> None:
+        found = await collected(collector, START + timedelta(minutes=end.minute, seconds=end.second))
+        wanted = await filled.fetchrow(
+            """
+            SELECT (SELECT count(*) FROM user_sessions WHERE status = 'active') AS http_sessions,
+                   (SELECT sum(requests) FROM blocked_requests
+                    WHERE created_at > $1::timestamptz - interval '1 day' AND created_at <= $1)
+                       AS blocked_requests_24h,
+                   (SELECT count(*) FROM (
+                        SELECT user_id FROM orders
+                        WHERE created_at > $1::timestamptz - interval '1 day' AND created_at <= $1
+                        UNION SELECT user_id FROM user_sessions
+                        WHERE started_at > $1::timestamptz - interval '1 day' AND started_at <= $1) AS u)
+                       AS active_users
+            """,
+            end,
+        )
+        for name, value in wanted.items():
+            assert number(found[name]) == float(value), name
+        assert wanted["active_users"] > 5
+
+    await in_one_slice(filled, 5, attempt)
 
 
 async def test_the_server(admin: asyncpg.Connection, reader: dict, open_platform: Open, wait_for) -> None:

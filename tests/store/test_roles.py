@@ -5,7 +5,7 @@ import pytest
 
 from console.domain.errors import StoreRefused
 from console.processes.postgres import EmbeddedPostgres
-from console.store import health, migrate, people, ticks, timeline
+from console.store import alerts, health, migrate, people, silences, ticks, timeline
 from console.store import lease as leases
 from tests.conftest import NewDatabase
 from tests.store.stores import NOON, PEOPLE, Place, password_of
@@ -21,9 +21,20 @@ AGENT_ONLY = {
     "prepare_partitions": "SELECT console.prepare_partitions(1, now())",
     "thin_day": "SELECT console.thin_day(1, now())",
     "forget_month": "SELECT console.forget_month(1, now())",
+    "write_alerts": "SELECT console.write_alerts(1, now(), '[]')",
+    "expire_acknowledgements": "SELECT console.expire_acknowledgements(1, now(), 1800)",
+    "append_logs": "SELECT console.append_logs(1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "set_log_sources": "SELECT console.set_log_sources(1, '{}', '{}', '{}')",
+    "write_diagnosis": "SELECT console.write_diagnosis(1, 1, 'errors', now(), '{}')",
     "release_lease": "SELECT console.release_lease(1)",
 }
-PERSON = {"note_drill": "SELECT console.note_drill('latency', 'x')"}
+PERSON = {
+    "note_drill": "SELECT console.note_drill('latency', 'x')",
+    "ack_alerts": "SELECT console.ack_alerts('{1}', 'x')",
+    "unack_alerts": "SELECT console.unack_alerts('{1}')",
+    "add_silence": "SELECT console.add_silence('[]', 60, 'x')",
+    "end_silence": "SELECT console.end_silence(1)",
+}
 INSIDE = {
     "require": "SELECT console.require('console_viewer')",
     "hold": "SELECT console.hold(1)",
@@ -31,6 +42,15 @@ INSIDE = {
     "check_width": "SELECT console.check_width(1, 1, 1)",
     "age_words": "SELECT console.age_words('1 s')",
     "keep_health": "SELECT console.keep_health('{}', '{}', '{}', '{}', '{}')",
+    "hold_alerts": "SELECT console.hold_alerts()",
+    "check_changes": "SELECT console.check_changes('[]')",
+    "next_step": "SELECT console.next_step('{}', NULL, now())",
+    "apply_steps": "SELECT console.apply_steps('{}')",
+    "take_back": "SELECT console.take_back('{1}', now())",
+    "check_alerts": "SELECT console.check_alerts('{1}', false)",
+    "matcher_words": "SELECT console.matcher_words('[]')",
+    "check_matchers": "SELECT console.check_matchers('[]')",
+    "silence_subject": "SELECT console.silence_subject(NULL)",
     "tell": None,
     "tell_added": None,
     "refuse_change": None,
@@ -128,6 +148,10 @@ async def test_everybody_in_a_role_reads_what_screens_need(place: Place, who: st
         assert await ticks.at_moment(store, NOON)
         assert await health.current(store) == []
         assert await timeline.recent(store) == []
+        assert await alerts.current(store, resolved_since=NOON) == []
+        assert await alerts.standing(store) == (None, [])
+        assert await alerts.history(store) == []
+        assert await silences.active(store) == []
         assert (await leases.agent_state(store)).leader is None
 
 

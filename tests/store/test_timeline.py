@@ -56,3 +56,23 @@ async def test_an_unknown_severity_is_refused(place: Place) -> None:
     async with place.leader() as (store, lease):
         with pytest.raises(StoreRefused, match="event_severity_check"):
             await store.execute("SELECT console.append_event($1, 'x', 'loud', 'x', 'x')", lease.fence)
+
+
+async def test_entries_between_two_moments_their_ends_included(place: Place) -> None:
+    async with place.leader() as (store, lease):
+        for i in range(4):
+            await timeline.append(
+                store, lease, kind="drill", severity=Severity.INFO, subject=f"s{i}", text=f"{i}"
+            )
+        newest, *_, oldest, _leads = await timeline.recent(store)
+        found = await timeline.between(store, start=oldest.at, end=newest.at)
+        assert [e.text for e in found] == ["3", "2", "1", "0"]
+        assert found[0] == newest
+        tick = timedelta(microseconds=1)
+        assert [
+            e.text for e in await timeline.between(store, start=oldest.at + tick, end=newest.at - tick)
+        ] == ["2", "1"]
+        assert [e.text for e in await timeline.between(store, start=oldest.at, end=newest.at, limit=2)] == [
+            "3",
+            "2",
+        ]

@@ -8,7 +8,7 @@ from textual.strip import Strip
 
 from console.app import TradexApp
 from console.domain.snapshot import Snapshot
-from console.feed import StaticFeed
+from console.static_feed import StaticFeed
 from tests.ui.fixtures import story
 
 DEADLINE_S = 10.0

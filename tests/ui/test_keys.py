@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from textual.screen import Screen
 from textual.widgets import Input
 
+from screens.alert_detail import AlertDetail
 from screens.catalogue import Catalogue
 from screens.component_detail import ComponentDetail
 from screens.health import HealthScreen
 from screens.help import HelpScreen
 from screens.latency_panel import LatencyPanel
+from screens.logs import LogScreen
 from screens.metric_detail import MetricDetail
 from screens.metrics import MetricsScreen
 from screens.window import WINDOWS
@@ -77,8 +80,12 @@ async def test_the_component_detail_tells_its_last_hour() -> None:
         assert "720" in text and "get-stock-price ok to down" in text and "limit 500 ms" in text
 
 
-@pytest.mark.parametrize("table", ["over", "resources", "events"])
-async def test_tab_reaches_every_panel_and_enter_opens_what_is_selected(table: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "detail"), [("alerts", AlertDetail), ("resources", MetricDetail), ("events", ComponentDetail)]
+)
+async def test_tab_reaches_every_panel_and_enter_opens_what_is_selected(
+    table: str, detail: type[Screen[None]]
+) -> None:
     app = app_of(story.live())
     async with app.run_test(size=SIZES["120x40"]) as pilot:
         wanted = app.screen.query_one(f"#{table}", LiveTable)
@@ -88,8 +95,7 @@ async def test_tab_reaches_every_panel_and_enter_opens_what_is_selected(table: s
                 break
         assert wanted.has_focus
         await pilot.press("enter")
-        kind = ComponentDetail if table == "events" else MetricDetail
-        await until(pilot, lambda: isinstance(app.screen, kind))
+        await until(pilot, lambda: isinstance(app.screen, detail))
 
 
 async def test_wide_screens_show_the_selected_component_beside_the_table() -> None:
@@ -238,6 +244,22 @@ async def test_colon_opens_the_commands() -> None:
         await until(pilot, lambda: "2 Metrics" in shown(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+
+
+async def test_l_opens_the_logs_once_and_metrics_keeps_it_for_its_scale() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("2", "l")
+        assert isinstance(app.screen, MetricsScreen)
+        await pilot.press("1", "l")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen))
+        app.action_logs()
+        await pilot.pause()
+        assert sum(isinstance(screen, LogScreen) for screen in app.screen_stack) == 1
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape", "1")
+        await until(pilot, lambda: isinstance(app.screen, HealthScreen))
 
 
 async def test_refresh_asks_the_feed() -> None:

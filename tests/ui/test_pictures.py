@@ -50,7 +50,7 @@ def test_calm_screen_is_grey(snap_compare: Callable[..., bool]) -> None:
 
 DETAILS: dict[str, Sequence[str]] = {
     "component": ["end", "up", "up", "up", "enter"],
-    "metric": ["tab", "enter"],
+    "metric": ["2", "slash", "p", "9", "9", "enter"],
     "catalogue": ["2", "slash", "p", "9"],
     "compare": ["2", "c", "down", "down"],
     "log": ["2", "l"],

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from console.domain.alert import Alert, Phase
+from console.domain.event import Severity
 from console.domain.snapshot import AgentState, Link, Snapshot
 from screens.trouble import trouble
 from tests.ui.drive import SIZES, app_of, rows, shown, until
@@ -69,15 +71,65 @@ async def test_a_store_that_goes_and_comes_back(size: str) -> None:
         assert app.rung == 1
 
 
-async def test_it_rings_once_for_a_platform_that_turns_bad_and_again_after_it_was_well() -> None:
-    app = app_of(story.calm())
-    async with app.run_test(size=SIZES["120x40"]) as pilot:
-        for snapshot, rung in (
-            (story.live(), 1),
-            (story.failing(), 1),
-            (story.calm(), 1),
-            (story.failing(), 2),
-        ):
+CRIT = story.alert(1, "probe:database", Severity.CRITICAL, "03:10:00", "database_status", "down")
+
+
+def firing(*alerts: Alert) -> Snapshot:
+    return replace(story.calm(), alerts=alerts)
+
+
+HEARD: list[tuple[list[Alert], list[Alert], bool]] = [
+    ([], [CRIT], True),
+    ([], [CRIT, replace(CRIT, id=2, rule="probe:cache")], True),
+    ([CRIT], [CRIT, replace(CRIT, id=2, rule="probe:cache")], True),
+    ([CRIT], [replace(CRIT, value="degraded", at=NOW)], False),
+    ([CRIT], [replace(CRIT, stale=True)], False),
+    ([CRIT], [], False),
+    ([CRIT], [replace(CRIT, flaps=1)], True),
+    ([replace(CRIT, severity=Severity.WARNING)], [CRIT], True),
+    ([replace(CRIT, phase=Phase.PENDING, fired_at=None)], [CRIT], True),
+    ([CRIT], [replace(CRIT, acknowledged_by="alice")], False),
+    ([replace(CRIT, acknowledged_by="alice")], [CRIT], True),
+    ([replace(CRIT, silence=7)], [CRIT], True),
+    ([], [replace(CRIT, severity=Severity.WARNING)], False),
+    ([], [replace(CRIT, phase=Phase.PENDING, fired_at=None)], False),
+    ([], [replace(CRIT, acknowledged_by="alice")], False),
+    ([], [replace(CRIT, silence=7)], False),
+    ([], [replace(CRIT, inhibited_by="x")], False),
+    ([], [replace(CRIT, phase=Phase.RESOLVED, resolved_at=NOW)], False),
+]
+
+
+async def test_it_rings_for_what_is_newly_critical_and_nobody_is_on() -> None:
+    app = app_of(firing())
+    async with app.run_test(size=SIZES["80x24"]):
+        for before, after, rings in HEARD:
+            app.static.publish(firing())
+            app.static.publish(firing(*before))
+            heard = app.rung
+            app.static.publish(firing(*after))
+            assert app.rung == heard + rings, (before, after)
+            app._second()
+            app.static.publish(replace(firing(*after), at=NOW + timedelta(seconds=1)))
+            assert app.rung == heard + rings, (before, after)
+
+
+async def test_a_console_that_starts_into_trouble_rings_once() -> None:
+    app = app_of(Snapshot(at=NOW))
+    async with app.run_test(size=SIZES["80x24"]) as pilot:
+        assert app.rung == 0
+        app.static.publish(story.failing())
+        await pilot.pause()
+        app._second()
+        assert app.rung == 1
+
+
+async def test_a_store_that_comes_back_does_not_ring_for_what_was_known() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["80x24"]) as pilot:
+        app._second()
+        assert app.rung == 1
+        for snapshot, rung in ((story.store_away(), 2), (story.live(), 2)):
             app.static.publish(snapshot)
             await pilot.pause()
             assert app.rung == rung

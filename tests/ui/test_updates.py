@@ -146,7 +146,7 @@ async def test_the_banner_drops_parts_by_priority_and_never_the_environment_or_t
     app = app_of(story.live())
     async with app.run_test(size=(62, 16)):
         first = rows(app)[0]
-        assert "PROD" in first and "03:12:47" in first and "■ 1" in first
+        assert "PROD" in first and "03:12:47" in first and "■ 2" in first
         assert app.screen.query_one(Banner) and app.screen.query_one(Clock)
 
 

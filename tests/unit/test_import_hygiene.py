@@ -28,6 +28,7 @@ def test_nothing_but_app_knows_textual(module: str) -> None:
 def test_the_first_paint_needs_no_plots_no_http_and_no_variables() -> None:
     loaded = loaded_after("import console.app, console.cli.open, console.cli.connect")
     assert not loaded & {
+        "lark",
         "plotext",
         "httpx",
         "pydantic_settings",

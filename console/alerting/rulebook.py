@@ -1,0 +1,114 @@
+"""The rules in force: those of the rule file, and those that follow from the metric catalogue. Read again when a file
+changes; one that is broken changes nothing, and is an alert that says where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from console.domain.errors import Misuse
+from console.domain.event import Severity
+from console.domain.metric import MetricSpec, MetricValue
+from console.domain.text import printable
+from console.rules import alerting_file, file, generated
+from console.rules.alerting_file import Alerting
+from console.rules.condition import Failed
+from console.rules.rule import Rule
+
+_FILES = "rule_files"
+"""The reading that says whether the files could be read."""
+
+
+class Rulebook:
+    """`rules` in the order in which they are judged: the file's first."""
+
+    def __init__(
+        self,
+        specs: Sequence[MetricSpec],
+        *,
+        rules: Path | None = None,
+        alerting: Path | None = None,
+        time_scale: float = 1.0,
+    ) -> None:
+        """Raises Misuse for a file that is broken from the start."""
+        self.specs: Mapping[str, MetricSpec] = {spec.name: spec for spec in specs}
+        self.rules: tuple[Rule, ...] = ()
+        self.alerting: Alerting
+        self.broken: str | None = None
+        """Why the files on disk are not the ones in force, with the place."""
+        self._paths = (rules or file.SHIPPED, alerting)
+        self._time_scale = time_scale
+        self._seen = self._stamps()
+        self._read()
+
+    @property
+    def uses_day_before(self) -> bool:
+        """Whether any rule compares with the day before."""
+        return self._day_before
+
+    def diagnosis_of(self, name: str) -> str | None:
+        """Which diagnosis the alert of this rule gets."""
+        rule = next((rule for rule in self.rules if rule.name == name), None)
+        return None if rule is None else self.alerting.diagnosis(rule.action, rule.metrics)
+
+    def refresh(self, *, force: bool = False) -> bool:
+        """Read the files again if they changed (or anyway); True when other rules are in force now."""
+        stamps = self._stamps()
+        if stamps == self._seen and not force:
+            return False
+        self._seen = stamps
+        before = self.rules, self.alerting
+        try:
+            self._read()
+        except Misuse as error:
+            # The first line says everything; those below it show the place.
+            self.broken = printable(str(error).split("\n", 1)[0], 500)
+            return False
+        self.broken = None
+        return before != (self.rules, self.alerting)
+
+    def faults(self, at: datetime) -> dict[str, MetricValue]:
+        """Readings about the rules themselves."""
+        if self.broken is None:
+            return {}
+        return {_FILES: MetricValue(_FILES, None, at, reason=self.broken, failed=True)}
+
+    def _read(self) -> None:
+        rules, own = self._paths
+        alerting = alerting_file.load(own, time_scale=self._time_scale)
+        named = file.load(
+            rules, specs=self.specs, vocabulary=alerting.vocabulary, time_scale=self._time_scale
+        )
+        every = tuple(self.specs.values())
+        self.alerting = alerting
+        self.rules = (
+            *named,
+            *generated.thresholds(every),
+            *generated.probes(every),
+            *generated.collections(every, for_=alerting.collection_for),
+            _unreadable(rules),
+        )
+        self._day_before = any(rule.uses_day_before for rule in named)
+
+    def _stamps(self) -> tuple[object, ...]:
+        return tuple(_stamp(path) for path in self._paths if path is not None)
+
+
+def _stamp(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _unreadable(rules: Path) -> Rule:
+    return Rule(
+        name="configuration:rules",
+        severity=Severity.WARNING,
+        condition=Failed(_FILES),
+        text=f"{rules.name} can be read",
+        type="CONFIGURATION",
+        action="notify_team",
+    )

@@ -1,0 +1,152 @@
+"""What is read from the store on demand: windows, the past, what is behind an alert, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from console.domain.alert import AlertChange
+from console.domain.causes import ranked
+from console.domain.diagnosis import Diagnosis
+from console.domain.event import Event, Severity
+from console.domain.health import CheckPoint
+from console.domain.log import LogLine, LogSource
+from console.domain.metric import Series
+from console.store import alerts, diagnoses, health, logs, ticks, timeline
+from console.store.pool import Store
+
+FiredPerHour = Sequence[tuple[datetime, Severity, int]]
+"""The beginning of an hour, a severity, and how many alerts of it fired in that hour; only hours with any."""
+
+
+class Query(Protocol):
+    """What is read on demand. Each call raises StoreAway when the store can't answer."""
+
+    async def series(
+        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
+    ) -> Mapping[str, Series]:
+        """Bucket means of the window that ended `ago` before now; every name has an entry."""
+        ...
+
+    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
+        """One component's ticks of the last `window`, oldest first."""
+        ...
+
+    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
+        """The timeline, newest first."""
+        ...
+
+    async def changes_before(
+        self, moment: datetime, window: timedelta, *, but: str | None = None
+    ) -> Sequence[Event]:
+        """What happened in the `window` before `moment`, the likeliest cause first; `but` leaves out one subject."""
+        ...
+
+    async def alert_history(self, alert_id: int, *, limit: int = 50) -> Sequence[AlertChange]:
+        """What one alert went through, newest first."""
+        ...
+
+    async def fired_per_hour(self, hours: int) -> FiredPerHour:
+        """The last `hours` whole hours and the present one."""
+        ...
+
+    async def diagnosis(self, alert_id: int) -> Diagnosis | None:
+        """What the agent found out about an alert; None when it did not ask yet."""
+        ...
+
+    async def logs(
+        self,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 500,
+        sources: Sequence[str] | None = None,
+        pattern: str | None = None,
+        request: str | None = None,
+        user: str | None = None,
+    ) -> Sequence[LogLine]:
+        """Lines of the platform's logs, oldest first: those that match everything that is given."""
+        ...
+
+    async def log_sources(self) -> Sequence[LogSource]:
+        """Which logs are followed, and why one is not."""
+        ...
+
+
+class Connected(Protocol):
+    """Who has the store."""
+
+    def now(self) -> datetime: ...
+
+    async def connected(self) -> Store: ...
+
+
+class StoreQuery:
+    """`Query` over a store."""
+
+    def __init__(self, source: Connected) -> None:
+        self._source = source
+
+    async def series(
+        self, names: Sequence[str], window: timedelta, points: int, *, ago: timedelta = timedelta()
+    ) -> Mapping[str, Series]:
+        end = self._source.now() - ago
+        store = await self._source.connected()
+        return await ticks.series(store, names, start=end - window, end=end, points=points)
+
+    async def checks(self, component: str, window: timedelta) -> Sequence[CheckPoint]:
+        end = self._source.now()
+        return await health.checks(await self._source.connected(), component, start=end - window, end=end)
+
+    async def events(self, *, subject: str | None = None, limit: int = 50) -> Sequence[Event]:
+        return await timeline.recent(await self._source.connected(), subject=subject, limit=limit)
+
+    async def changes_before(
+        self, moment: datetime, window: timedelta, *, but: str | None = None
+    ) -> Sequence[Event]:
+        store = await self._source.connected()
+        found = await timeline.between(store, start=moment - window, end=moment)
+        return ranked(found, moment, window, but=but)
+
+    async def alert_history(self, alert_id: int, *, limit: int = 50) -> Sequence[AlertChange]:
+        return await alerts.history(await self._source.connected(), alert_id=alert_id, limit=limit)
+
+    async def fired_per_hour(self, hours: int) -> FiredPerHour:
+        now = self._source.now()
+        start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours)
+        return await alerts.fired_per_hour(await self._source.connected(), start=start, end=now)
+
+    async def diagnosis(self, alert_id: int) -> Diagnosis | None:
+        return await diagnoses.read(await self._source.connected(), alert_id)
+
+    async def logs(
+        self,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 500,
+        sources: Sequence[str] | None = None,
+        pattern: str | None = None,
+        request: str | None = None,
+        user: str | None = None,
+    ) -> Sequence[LogLine]:
+        return await logs.recent(
+            await self._source.connected(),
+            after=after,
+            before=before,
+            start=start,
+            end=end,
+            limit=limit,
+            sources=sources,
+            pattern=pattern,
+            request=request,
+            user=user,
+        )
+
+    async def log_sources(self) -> Sequence[LogSource]:
+        return await logs.sources(await self._source.connected())

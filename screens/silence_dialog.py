@@ -1,0 +1,211 @@
+"""The dialogs of silences: to add one, with an end and a reason, and to lift one before its time."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from console.domain import format as fmt
+from console.domain.alert import Alert, AlertState, Matcher, Silence
+from console.domain.errors import Misuse
+from console.domain.metric import MetricSpec
+from screens import silence_text
+from screens.alert_rows import SEVERITY_WORDS, moment, title_of
+from screens.base import Host
+from themes.palette import environment_role
+from widgets.cells import Cells, cells, piece
+from widgets.dialog import Dialog, Field, LabelledField
+from widgets.fact_list import FactList
+from widgets.look import Look
+from widgets.states import alert_state, severity_state
+from widgets.times import span_words
+
+DEFAULT_LENGTH = "30m"
+_SHOWN = 5
+_LABEL = 12
+
+
+def _labelled(label: str, content: Cells, look: Look) -> tuple[Cells, Cells]:
+    return (piece(f"{label:<{_LABEL}}", look("faint")), *content), ()
+
+
+def _where(host: Host, look: Look) -> tuple[Cells, Cells]:
+    link = host.feed.snapshot.link
+    name = link.environment or "no environment"
+    where = (
+        piece(name.upper(), look(environment_role(link.environment), bold=True)),
+        piece(f"   as {link.user}", look("muted")),
+    )
+    return _labelled("where", where, look)
+
+
+def _show_all(facts: FactList, lines: Sequence[tuple[Cells, Cells]]) -> None:
+    facts.styles.height = len(lines)
+    facts.show(lines)
+
+
+def matched_lines(
+    alerts: Sequence[Alert], specs: Mapping[str, MetricSpec], look: Look, *, most: int = _SHOWN
+) -> list[tuple[Cells, Cells]]:
+    """How many alerts there are, and the first of them with their states."""
+    count = len(alerts)
+    words = (
+        "no alert of now; those to come" if not count else f"{count} alert{'s' if count > 1 else ''} of now"
+    )
+    lines: list[tuple[Cells, Cells]] = [
+        ((piece("matches  ", look("strong", bold=True)), piece(words, look("muted"))), ())
+    ]
+    for alert in alerts[: most if count <= most else most - 1]:
+        severity, state = severity_state(alert.severity), alert_state(alert)
+        left = (
+            piece(f"  {look.glyphs[severity.glyph]} ", look(severity.role)),
+            piece(f"{SEVERITY_WORDS[alert.severity].upper()} ", look(severity.role)),
+            piece(title_of(alert, specs), look("text")),
+        )
+        lines.append((left, (piece(f"{look.glyphs[state.glyph]} {state.word}", look(state.role)),)))
+    if count > most:
+        lines.append((cells(f"  and {count - most + 1} more", look("muted")), ()))
+    return lines
+
+
+class SilenceDialog(Dialog[Silence]):
+    """Keeps what matches quiet for a while. Returns the silence, None when it was cancelled."""
+
+    VERB: ClassVar[str] = "silences"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "edit('matchers')", "matchers", id="silence.matchers"),
+        Binding("l", "edit('length')", "length", id="silence.length"),
+        Binding("r", "edit('reason')", "reason", id="silence.reason"),
+    ]
+
+    def __init__(self, matchers: Sequence[Matcher]) -> None:
+        super().__init__("Silence")
+        self._given = silence_text.written(matchers)
+
+    @property
+    def host(self) -> Host:
+        return cast(Host, self.app)
+
+    def compose_fields(self) -> Iterable[Widget]:
+        yield FactList(id="where", rows=1)
+        yield LabelledField("m", "matchers", Field(self._given, id="matchers"))
+        yield LabelledField(
+            "l", "length", Field(DEFAULT_LENGTH, id="length", placeholder="30m, 2h, until 06:00")
+        )
+        yield FactList(id="until", rows=1)
+        yield LabelledField("r", "reason", Field(id="reason", placeholder="why, for those who wonder"))
+        yield FactList(id="matched", rows=_SHOWN + 1)
+
+    def changed(self) -> None:
+        look = self.host.look
+        self.query_one("#where", FactList).show([_where(self.host, look)])
+        self.query_one("#until", FactList).show([_labelled("", self._until(look), look)])
+        _show_all(self.query_one("#matched", FactList), self._matched(look))
+        super().changed()
+
+    def _value(self, field: str) -> str:
+        return self.query_one(f"#{field}", Field).value
+
+    def _until(self, look: Look) -> Cells:
+        now = self.host.feed.now()
+        try:
+            length = silence_text.length(self._value("length"), now)
+        except Misuse:
+            return cells("30m, 2h, 1d, or until 06:00 (UTC)", look("muted"))
+        end = now + length
+        day = "" if end.date() == now.date() else f"{end:%d %b} "
+        return cells(f"until {day}{fmt.clock(end)} UTC, then it ends by itself", look("muted"))
+
+    def _matched(self, look: Look) -> list[tuple[Cells, Cells]]:
+        snapshot = self.host.feed.snapshot
+        present = [a for a in snapshot.alerts if a.state is not AlertState.RESOLVED]
+        try:
+            wanted = silence_text.matchers(self._value("matchers"))
+            found = silence_text.matching(present, wanted)
+        except Misuse as error:
+            return [((piece("matches  ", look("strong", bold=True)), piece(str(error), look("warn"))), ())]
+        return matched_lines(found, snapshot.metrics.specs, look)
+
+    def action_words(self) -> str:
+        try:
+            length = silence_text.length(self._value("length"), self.host.feed.now())
+        except Misuse:
+            return "Silence"
+        return f"Silence for {span_words(length.total_seconds())}"
+
+    def busy_words(self) -> str:
+        return "silencing"
+
+    def problem(self) -> tuple[str, str | None]:
+        now = self.host.feed.now()
+        try:
+            silence_text.matchers(self._value("matchers"))
+        except Misuse as error:
+            return str(error), "matchers"
+        try:
+            silence_text.length(self._value("length"), now)
+        except Misuse as error:
+            return str(error), "length"
+        if not self._value("reason").strip():
+            return "a reason is required: who comes next must know why it is quiet", "reason"
+        return "", None
+
+    async def carry_out(self) -> Silence:
+        length: timedelta = silence_text.length(self._value("length"), self.host.feed.now())
+        matchers = silence_text.matchers(self._value("matchers"))
+        return await self.host.feed.desk.silence(matchers, length, self._value("reason").strip())
+
+
+class EndSilence(Dialog[Silence]):
+    """Lifts a silence before its time. Returns it, None when it was cancelled."""
+
+    VERB: ClassVar[str] = "lifts it"
+
+    def __init__(self, silence: Silence) -> None:
+        super().__init__("Lift silence")
+        self._silence = silence
+
+    @property
+    def host(self) -> Host:
+        return cast(Host, self.app)
+
+    def compose_fields(self) -> Iterable[Widget]:
+        yield FactList(id="about", rows=4)
+        yield FactList(id="matched", rows=_SHOWN + 1)
+
+    def changed(self) -> None:
+        look, silence, now = self.host.look, self._silence, self.host.feed.now()
+        snapshot = self.host.feed.snapshot
+        matchers = ", ".join(map(str, silence.matchers))
+        left = silence.ends_at - now
+        until = (
+            piece(f"until {moment(silence.ends_at, now)}", look("text")),
+            piece(f"   {fmt.age(left)} left", look("muted")),
+        )
+        by = (
+            piece(silence.author, look("text")),
+            piece(f" {fmt.age(now - silence.starts_at)} ago: {silence.reason}", look("muted")),
+        )
+        self.query_one("#about", FactList).show(
+            [
+                _labelled("silence", cells(matchers, look("strong", bold=True)), look),
+                _where(self.host, look),
+                _labelled("by", by, look),
+                _labelled("ends", until, look),
+            ]
+        )
+        loud = [a for a in snapshot.alerts if a.silence == silence.id and a.state is not AlertState.RESOLVED]
+        _show_all(self.query_one("#matched", FactList), matched_lines(loud, snapshot.metrics.specs, look))
+        super().changed()
+
+    def action_words(self) -> str:
+        return "Lift silence"
+
+    def busy_words(self) -> str:
+        return "lifting"
+
+    async def carry_out(self) -> Silence:
+        await self.host.feed.desk.end_silence(self._silence.id)
+        return self._silence

@@ -1,0 +1,137 @@
+"""Rule files that change while alerts are open: what did not change keeps its state, what is broken changes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from console.alerting.engine import Engine
+from console.domain.errors import Misuse
+from console.rules import file
+from tests.alerting import recorded
+from tests.alerting.recorded import TICK, row
+from tests.store.stores import NOON, Place
+
+RULES = """\
+alert_rules:
+  critical:
+    - {name: 'Busy', condition: 'cpu_usage > 60%', severity: critical, action: notify_team}
+  warning:
+    - {name: 'Full', condition: 'memory_usage > 70%', severity: warning, action: notify_team}
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "alert_rules.yaml"
+    path.write_text(RULES)
+    return path
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+async def states(place: Place) -> dict[str, tuple[str, str]]:
+    """Phase and resolution of the named rules' alerts."""
+    found = await place.owner(
+        "SELECT fingerprint, phase, resolution FROM console.alert WHERE fingerprint !~ ':'"
+    )
+    return {r["fingerprint"]: (r["phase"], r["resolution"]) for r in found}
+
+
+async def test_a_change_touches_only_the_alerts_of_rules_that_changed(place: Place, rules: Path) -> None:
+    await recorded.record(
+        place, [row(NOON + TICK * (i + 1), cpu_usage=75.0, memory_usage=80.0) for i in range(10)]
+    )
+    book = recorded.rulebook(rules=rules)
+    async with place.leader() as (store, lease):
+        engine = Engine(book)
+        await engine.catch_up(store, lease, until=NOON + TICK * 3)
+        replace(rules, "memory_usage > 70%", "memory_usage > 90%")
+        assert book.refresh()
+        await engine.catch_up(store, lease, until=NOON + TICK * 6)
+        assert await states(place) == {
+            "Busy": ("firing", ""),
+            "Full": ("resolved", "the rule was changed"),
+        }
+        (fired,) = await place.owner("SELECT fired_at FROM console.alert WHERE fingerprint = 'Busy'")
+        assert fired["fired_at"] == NOON + TICK
+        replace(rules, "name: 'Busy'", "name: 'Very busy'")
+        assert book.refresh()
+        await engine.catch_up(store, lease, until=NOON + TICK * 9)
+    assert await states(place) == {
+        "Busy": ("resolved", "the rule was removed"),
+        "Very busy": ("firing", ""),
+        "Full": ("resolved", "the rule was changed"),
+    }
+
+
+async def test_another_severity_is_the_same_alert(place: Place, rules: Path) -> None:
+    await recorded.record(place, [row(NOON + TICK * (i + 1), cpu_usage=75.0) for i in range(10)])
+    book = recorded.rulebook(rules=rules)
+    async with place.leader() as (store, lease):
+        engine = Engine(book)
+        await engine.catch_up(store, lease, until=NOON + TICK * 3)
+        replace(rules, "  critical:", "  info:")
+        replace(rules, "severity: critical", "severity: info")
+        assert book.refresh()
+        await engine.catch_up(store, lease, until=NOON + TICK * 6)
+    found = await place.owner(
+        "SELECT severity, fired_at, flaps FROM console.alert WHERE fingerprint = 'Busy'"
+    )
+    assert [tuple(r) for r in found] == [("info", NOON + TICK, 0)]
+
+
+async def test_a_broken_file_keeps_the_old_rules_and_is_an_alert_with_the_place(
+    place: Place, rules: Path
+) -> None:
+    await recorded.record(place, [row(NOON + TICK * (i + 1), cpu_usage=75.0) for i in range(10)])
+    book = recorded.rulebook(rules=rules)
+    before = book.rules
+    async with place.leader() as (store, lease):
+        engine = Engine(book)
+        await engine.catch_up(store, lease, until=NOON + TICK * 2)
+        replace(rules, "cpu_usage > 60%", "cpu_usge > 60%")
+        assert not book.refresh()
+        assert book.rules == before
+        await engine.catch_up(store, lease, until=NOON + TICK * 4)
+        (alert,) = await place.owner(
+            "SELECT summary FROM console.alert WHERE fingerprint = 'configuration:rules'"
+        )
+        assert "alert_rules.yaml:3:" in alert["summary"] and "did you mean cpu_usage" in alert["summary"]
+        replace(rules, "cpu_usge", "cpu_usage")
+        book.refresh()
+        await engine.catch_up(store, lease, until=NOON + TICK * 6)
+    found = await place.owner(
+        "SELECT fingerprint, phase FROM console.alert WHERE fingerprint IN ('configuration:rules', 'Busy') ORDER BY 1"
+    )
+    assert [tuple(r) for r in found] == [("Busy", "firing"), ("configuration:rules", "resolved")]
+
+
+def test_a_file_that_vanishes_keeps_the_old_rules(rules: Path) -> None:
+    book = recorded.rulebook(rules=rules)
+    before = book.rules
+    rules.unlink()
+    assert not book.refresh()
+    assert book.rules == before
+    assert book.broken is not None and "alert_rules.yaml" in book.broken
+
+
+def test_what_is_broken_from_the_start_is_refused(rules: Path) -> None:
+    replace(rules, "cpu_usage >", "cpu_usage >>")
+    with pytest.raises(Misuse, match=r"alert_rules\.yaml:3:"):
+        recorded.rulebook(rules=rules)
+
+
+def test_nothing_is_read_again_while_nothing_changes(rules: Path) -> None:
+    book = recorded.rulebook(rules=rules)
+    assert not book.refresh()
+    assert not book.refresh(force=True)
+    assert book.broken is None
+
+
+def test_the_shipped_rules_are_the_default() -> None:
+    assert len([r for r in recorded.rulebook().rules if ":" not in r.name]) == 8
+    assert file.SHIPPED.exists()

@@ -1,0 +1,253 @@
+"""Row 9: the rules of the specification on a running platform, and the alerts' life, through public commands.
+
+A demo of its own whose windows and durations run 40 times as fast, so that each drill is over in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.demo import Demo
+
+SPECIFIED = {
+    "Order Execution Failure",
+    "Database Connection Failure",
+    "Security Breach Detection",
+    "High Order Latency",
+    "High Error Rate",
+    "Capacity Warning",
+    "Deployment Success",
+    "Performance Improvement",
+}
+# By drill: what must fire and count, and what must not. `*` stands for everything with this beginning.
+DRILLS: dict[str, tuple[set[str], set[str]]] = {
+    "latency": (
+        {"High Order Latency", "threshold:p95_execution_time", "threshold:avg_execution_time"},
+        {
+            "Order Execution Failure",
+            "High Error Rate",
+            "Database Connection Failure",
+            "probe:*",
+            "collection:*",
+        },
+    ),
+    "errors": (
+        {"Order Execution Failure"},
+        {"High Order Latency", "Database Connection Failure", "threshold:p95_execution_time", "probe:*"},
+    ),
+    "db-down": (
+        {"Database Connection Failure"},
+        {
+            "Order Execution Failure",
+            "High Error Rate",
+            "High Order Latency",
+            "probe:database",
+            "collection:*",
+        },
+    ),
+    "cache-down": (
+        {"probe:cache"},
+        {
+            "Database Connection Failure",
+            "Order Execution Failure",
+            "probe:database",
+            "probe:websocket",
+            "collection:*",
+        },
+    ),
+    "websocket-down": (
+        {"probe:websocket"},
+        {
+            "Database Connection Failure",
+            "Order Execution Failure",
+            "probe:database",
+            "probe:cache",
+            "collection:*",
+        },
+    ),
+    "provider-down": (
+        {"probe:external_apis"},
+        {"Database Connection Failure", "Order Execution Failure", "probe:database", "collection:*"},
+    ),
+    "cpu": (
+        {"Capacity Warning", "threshold:cpu_usage"},
+        {
+            "Order Execution Failure",
+            "High Order Latency",
+            "Database Connection Failure",
+            "probe:*",
+            "collection:*",
+        },
+    ),
+    "brute-force": (set(), SPECIFIED | {"probe:*", "collection:*"}),
+    "rapid-orders": (set(), SPECIFIED | {"probe:*", "collection:*"}),
+    "symbol-scan": (set(), SPECIFIED | {"probe:*", "collection:*"}),
+}
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    running = Demo(tmp_path_factory.mktemp("alerts"), "--time-scale", "40")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def alerts(demo: Demo) -> list[dict[str, Any]]:
+    return demo.json("alerts", "list", "--all", "--json")
+
+
+def counting(demo: Demo) -> set[str]:
+    """What fires, and nothing explains or quietens it."""
+    return {a["rule"] for a in alerts(demo) if a["state"] in ("firing", "acknowledged", "stale")}
+
+
+def quiet(demo: Demo) -> bool:
+    return not [a for a in alerts(demo) if a["state"] != "resolved"]
+
+
+def fits(rule: str, patterns: set[str]) -> bool:
+    return any(rule == p or (p.endswith("*") and rule.startswith(p[:-1])) for p in patterns)
+
+
+@pytest.mark.xdist_group("alerts")
+class TestOnARunningPlatform:
+    """One after another on one demo."""
+
+    def test_a_calm_platform_has_no_alert(self, fast: Demo) -> None:
+        fast.until(lambda: quiet(fast), 60)
+        assert fast.json("status", "--json")["alerts"] == {"critical": 0, "warning": 0, "info": 0}
+
+    @pytest.mark.parametrize("drill", DRILLS)
+    def test_a_drill_fires_what_it_must_and_nothing_else(self, fast: Demo, drill: str) -> None:
+        must, must_not = DRILLS[drill]
+        fast.until(lambda: quiet(fast), 60)
+        begun = datetime.fromisoformat(fast.json("status", "--json", code=None)["at"])
+        assert fast.run("drill", drill, "--for", "120").returncode == 0
+        seen: set[str] = set()
+
+        def everything() -> bool:
+            nonlocal seen
+            seen |= counting(fast)
+            return must <= seen
+
+        fast.until(everything, 60)
+        if not must:
+            ticks = fast.metrics()["error_rate"]["at"]
+            fast.until(lambda: fast.metrics()["error_rate"]["at"] > ticks and everything())
+        assert not {rule for rule in seen if fits(rule, must_not)}
+        assert fast.run("drill", drill, "--stop").returncode == 0
+        fast.until(lambda: quiet(fast), 60)
+        fired = {
+            a["rule"] for a in alerts(fast) if a["fired_at"] and datetime.fromisoformat(a["fired_at"]) > begun
+        }
+        assert must <= fired
+
+    def test_from_pending_to_resolved_with_its_history(self, fast: Demo) -> None:
+        fast.until(lambda: quiet(fast), 60)
+        assert fast.run("drill", "errors", "--for", "120").returncode == 0
+        fast.until(lambda: "Order Execution Failure" in counting(fast), 60)
+        assert fast.run("status").returncode == 3
+        shown = fast.json("alerts", "show", "Order Execution Failure", "--json")
+        assert shown["summary"].startswith("Error rate is ") and "over 5" in shown["summary"]
+        assert shown["value"] > 5 and shown["limit"] == 5
+        assert any("drill errors started" in c["text"] for c in shown["changes_before"])
+        fast.until(
+            lambda: fast.json("alerts", "show", "Order Execution Failure", "--json")["diagnosis"] is not None
+        )
+        assert fast.run("alerts", "ack", "Order Execution Failure", "--note", "looking").returncode == 0
+        assert "Order Execution Failure" in {a["rule"] for a in alerts(fast) if a["state"] == "acknowledged"}
+        silence = fast.json(
+            "alerts", "silence", "Order Execution Failure", "--for", "5m", "--reason", "a drill", "--json"
+        )
+        assert "Order Execution Failure" in {a["rule"] for a in alerts(fast) if a["state"] == "silenced"}
+        assert fast.run("alerts", "unsilence", str(silence["id"])).returncode == 0
+        # A silence takes no acknowledgement away.
+        assert "Order Execution Failure" in {a["rule"] for a in alerts(fast) if a["state"] == "acknowledged"}
+        assert fast.run("drill", "--stop").returncode == 0
+        fast.until(lambda: quiet(fast), 60)
+        history = fast.json("alerts", "show", "Order Execution Failure", "--json")["history"]
+        kinds = [h["state"] for h in reversed(history)]
+        assert (
+            kinds.index("pending")
+            < kinds.index("firing")
+            < kinds.index("acknowledged")
+            < kinds.index("resolved")
+        )
+        assert next(h for h in history if h["state"] == "acknowledged")["actor"] == "alice"
+
+    def test_who_may_not_is_refused_in_words(self, fast: Demo) -> None:
+        for person in (["--as", "vera"], ["--read-only"]):
+            answer = fast.run(
+                *person, "alerts", "silence", "--match", "severity=info", "--for", "5m", "--reason", "x"
+            )
+            assert answer.returncode == 4, answer
+            assert len(answer.stderr.strip().splitlines()) == 1
+
+    def test_a_broken_rule_file_keeps_the_old_rules_and_is_an_alert(self, fast: Demo) -> None:
+        file = fast.state / "alert_rules.yaml"
+        whole = file.read_text()
+        file.write_text(whole.replace("error_rate > 5%", "eror_rate > 5%"))
+        fast.until(lambda: "configuration:rules" in counting(fast))
+        shown = fast.json("alerts", "show", "configuration:rules", "--json")
+        assert "alert_rules.yaml:" in shown["summary"] and "error_rate" in shown["summary"]
+        # The rules that were there are still judged.
+        assert fast.run("drill", "cpu", "--for", "60").returncode == 0
+        fast.until(lambda: "Capacity Warning" in counting(fast), 60)
+        file.write_text(whole)
+        fast.until(lambda: "configuration:rules" not in counting(fast))
+        assert "Capacity Warning" in counting(fast), "a rule that did not change keeps its state"
+        assert fast.run("drill", "--stop").returncode == 0
+
+    def test_sighup_reads_the_rules_again(self, fast: Demo) -> None:
+        fast.until(lambda: quiet(fast), 60)
+        before = len(_reloads(fast))
+        os.kill(_agent_of(fast), signal.SIGHUP)
+        fast.until(lambda: len(_reloads(fast)) > before)
+
+    def test_logs_are_followed(self, fast: Demo) -> None:
+        lines = fast.until(lambda: fast.json("logs", "--source", "functions", "-n", "20", "--json"))
+        assert {"at", "source", "level", "text"} <= set(lines[0])
+
+
+@pytest.mark.xdist_group("alerts")
+def test_the_specified_rules_load_and_replay(tmp_path: Path, fast: Demo) -> None:
+    checked = fast.run("rules", "check", str(fast.state / "alert_rules.yaml"))
+    assert checked.returncode == 0
+    assert all(name in checked.stdout for name in SPECIFIED)
+    samples = tmp_path / "samples.jsonl"
+    rows = [
+        {"t": t, "metric": "error_rate", "value": 60 if 300 <= t < 900 else 0.2} for t in range(0, 1500, 30)
+    ]
+    samples.write_text("\n".join(json.dumps(r) for r in rows))
+    transitions = fast.json(
+        "rules", "replay", str(fast.state / "alert_rules.yaml"), "--samples", str(samples), "--json"
+    )
+    mine = [(t["at"], t["from"], t["to"]) for t in transitions if t["rule"] == "Order Execution Failure"]
+    assert mine == [(300, "inactive", "pending"), (420, "pending", "firing"), (900, "firing", "inactive")]
+
+
+def _agent_of(demo: Demo) -> int:
+    """The agent's process: of those that carry its command line (its warden's among them) the one that runs it."""
+    config = str(demo.state / "agent.toml")
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if words[1:3] == ["-m", "console.cli"] and config in words:
+            return process.pid
+    raise AssertionError("no agent runs")
+
+
+def _reloads(demo: Demo) -> list[str]:
+    log = demo.state / "logs" / "agent.log"
+    return [line for line in log.read_text().splitlines() if "rule files" in line]

@@ -1,0 +1,486 @@
+"""Keys of Alerts: what they do, and what is said when they can't."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from console.domain.alert import Alert
+from console.domain.errors import Refused, StoreAway, TradexError
+from console.domain.snapshot import Snapshot
+from screens.alert_detail import AlertDetail
+from screens.alerts import AlertsScreen
+from screens.silence_dialog import EndSilence, SilenceDialog
+from tests.ui.drive import SIZES, QuietApp, rows, shown, until
+from tests.ui.fixtures import alerts
+from tests.ui.fixtures.alerts import Clerk
+from tests.ui.fixtures.story import NOW
+from widgets.dialog import Buttons, Field
+from widgets.live_table import LiveTable
+from widgets.mark_table import MarkTable
+
+
+class AlertsApp(QuietApp):
+    """Begins on Alerts, so that one screen less is built."""
+
+    DEFAULT_MODE = "alerts"
+
+
+class Seen:
+    """A running app on Alerts, its desk, and its list."""
+
+    def __init__(self, app: QuietApp, pilot: Pilot[None], clerk: Clerk) -> None:
+        self.app, self.pilot, self.clerk = app, pilot, clerk
+
+    @property
+    def table(self) -> MarkTable:
+        return self.app.screen_stack[0].query_one("#alerts", MarkTable)
+
+    @property
+    def screen(self) -> AlertsScreen:
+        assert isinstance(self.app.screen, AlertsScreen)
+        return self.app.screen
+
+    def row(self, name: str) -> str:
+        """The list's line that holds `name`; what stands beside it does not count."""
+        width = self.table.outer_size.width
+        return next((line[:width] for line in rows(self.app) if name in line[:width]), "")
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def until(self, condition: object, what: str = "the condition") -> None:
+        await until(self.pilot, condition, what)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def opened(
+    snapshot: Snapshot | None = None, *, size: str = "120x40", clerk: Clerk | None = None
+) -> AsyncIterator[Seen]:
+    clerk = clerk or Clerk()
+    app = AlertsApp(alerts.feed(snapshot or alerts.live(), desk=clerk))
+    async with app.run_test(size=SIZES[size]) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, AlertsScreen) and app.screen.focused)
+        yield Seen(app, pilot, clerk)
+
+
+# Acknowledging
+
+
+async def test_a_acknowledges_the_selected_alert_and_the_row_says_so_until_the_store_does() -> None:
+    async with opened(clerk=Clerk(wait=asyncio.Event())) as seen:
+        await seen.press("a")
+        await seen.until(lambda: "acknowledging" in seen.row("CRIT"))
+        assert seen.clerk.asked == [("acknowledge", (1,))]
+        assert seen.clerk.wait is not None
+        seen.clerk.wait.set()
+        seen.app.static.publish(alerts.acknowledged(alerts.live(), 1))
+        await seen.until(lambda: "ops_rw, 03:12" in seen.row("Price Feed Slow"))
+        assert "acknowledging" not in shown(seen.app)
+
+
+async def test_marked_alerts_are_acknowledged_at_once_and_the_marks_go() -> None:
+    async with opened() as seen:
+        await seen.press("space", "space")
+        assert seen.table.marked == ["1", "2"]
+        await seen.until(lambda: "2 marked" in shown(seen.app))
+        await seen.press("a")
+        await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked == [("acknowledge", (1, 2))]
+        assert seen.table.marked == []
+
+
+async def test_a_mark_goes_with_its_row() -> None:
+    async with opened() as seen:
+        await seen.press("space", "slash", *"capacity")
+        await seen.until(lambda: seen.table.keys == ["5"])
+        await seen.press("enter", "a")
+        await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked == [("acknowledge", (5,))]
+
+
+async def test_space_again_takes_the_mark_away_and_escape_takes_all() -> None:
+    async with opened() as seen:
+        await seen.press("space", "up", "space")
+        assert seen.table.marked == []
+        await seen.press("space", "space", "escape")
+        assert seen.table.marked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Refused("viewers may not acknowledge: ask a responder"), "viewers may not acknowledge"),
+        (StoreAway("the store does not answer"), "the store does not answer"),
+    ],
+)
+async def test_a_refusal_is_said_and_the_row_is_as_before(error: TradexError, words: str) -> None:
+    async with opened(clerk=Clerk(error)) as seen:
+        await seen.press("a")
+        await seen.until(lambda: words in shown(seen.app))
+        assert "not acked" in seen.row("Price Feed Slow")
+
+
+async def test_a_on_what_needs_none_says_why() -> None:
+    async with opened() as seen:
+        seen.table.select("4")
+        await seen.press("a")
+        await seen.until(lambda: "nora.k is on it already" in shown(seen.app))
+        seen.table.select("20")
+        await seen.press("a")
+        await seen.until(lambda: "is resolved already" in shown(seen.app))
+        assert seen.clerk.asked == []
+
+
+async def test_u_takes_an_acknowledgement_back() -> None:
+    async with opened() as seen:
+        await seen.press("u")
+        await seen.until(lambda: "nobody has acknowledged this" in shown(seen.app))
+        seen.table.select("4")
+        await seen.press("u")
+        await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked == [("unacknowledge", (4,))]
+
+
+async def test_a_second_acknowledgement_does_not_cut_the_first_one_off() -> None:
+    async with opened(clerk=Clerk(wait=asyncio.Event())) as seen:
+        await seen.press("a", "down", "a")
+        await seen.until(lambda: len(seen.clerk.asked) == 2)
+        await seen.until(lambda: shown(seen.app).count("acknowledging") == 2)
+        assert seen.clerk.wait is not None
+        seen.clerk.wait.set()
+        seen.app.static.publish(alerts.acknowledged(alerts.live(), 1, 2))
+        await seen.until(lambda: "acknowledging" not in shown(seen.app))
+
+
+# The list
+
+
+async def test_o_sorts_by_severity_age_and_name() -> None:
+    async with opened() as seen:
+        firsts = []
+        for word in ("age", "name", "severity"):
+            await seen.press("o")
+            await seen.until(lambda word=word: f"sorted by {word}" in shown(seen.app))
+            resolved = seen.table.keys[-4:]
+            firsts.append(resolved)
+        assert firsts == [["23", "22", "21", "20"], ["21", "23", "20", "22"], ["21", "20", "22", "23"]]
+
+
+async def test_what_is_typed_filters_at_once_and_escape_shows_all_again() -> None:
+    async with opened() as seen:
+        everything = seen.table.keys
+        await seen.press("slash", *"acked")
+        await seen.until(lambda: seen.table.keys == ["4"])
+        await seen.press("enter")
+        await seen.until(lambda: seen.app.screen.focused is seen.table)
+        assert seen.app.screen.query_one("#filter", Input).display
+        await seen.press("escape")
+        await seen.until(lambda: seen.table.keys == everything)
+        assert not seen.app.screen.query_one("#filter", Input).display
+
+
+async def test_the_arrows_move_below_the_filter_and_inhibited_alerts_are_found() -> None:
+    async with opened() as seen:
+        seen.app.screen.query_one("#filter", Input).value = "state:inhibited"
+        await seen.press("slash")
+        await seen.until(lambda: len(seen.table.keys) == 3)
+        first = seen.table.selected
+        await seen.press("down")
+        assert seen.table.selected != first
+        await seen.press("x")
+        await seen.until(lambda: "no alert matches" in shown(seen.app))
+
+
+async def test_inhibited_alerts_are_one_line_until_space_or_enter() -> None:
+    async with opened() as seen:
+        assert "High Order Latency" not in shown(seen.app)
+        seen.table.select("fold:inhibited")
+        await seen.press("space")
+        await seen.until(lambda: "by Price" in seen.row("High Order Latency"))
+        await seen.press("enter")
+        await seen.until(lambda: "High Order Latency" not in shown(seen.app))
+
+
+async def test_the_detail_follows_the_cursor_and_its_past_is_read_only_where_it_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opened() as seen:
+        await seen.until(lambda: seen.screen._reading, "the first reading")
+        monkeypatch.setattr("screens.alerts._STAY_S", 3600.0)
+        asked: list[int] = []
+        history = seen.app.static.alert_history
+
+        async def spy(alert_id: int, *, limit: int = 50) -> object:
+            asked.append(alert_id)
+            return await history(alert_id, limit=limit)
+
+        seen.app.static.alert_history = spy  # type: ignore[method-assign, assignment]
+        await seen.press("down", "down", "down", "up")
+        await seen.until(lambda: "platform_status != 'up'" in shown(seen.app))
+        assert asked == [] and "asking the provider" not in shown(seen.app)
+        seen.screen._begin_reading()
+        await seen.until(lambda: "no data for 5 min" in shown(seen.app), "the history")
+        assert asked == [3]
+
+
+async def test_a_row_that_changes_group_keeps_the_cursor() -> None:
+    async with opened() as seen:
+        seen.app.static.publish(alerts.acknowledged(alerts.live(), 1))
+        await seen.until(lambda: "acked 2" in shown(seen.app))
+        assert seen.table.selected == "1"
+
+
+async def test_r_asks_the_feed_and_tab_reaches_list_silences_changes_and_history() -> None:
+    async with opened() as seen:
+        asked: list[bool] = []
+        seen.app.static.refresh = lambda: asked.append(True)  # type: ignore[method-assign]
+        await seen.press("r")
+        assert asked == [True]
+        reached = []
+        for _ in range(4):
+            await seen.press("tab")
+            assert seen.app.screen.focused is not None
+            reached.append(seen.app.screen.focused.id)
+        assert reached == ["silences", "changes", "history", "alerts"]
+
+
+async def test_4_leads_here_and_capital_letters_that_start_actions_are_free() -> None:
+    async with opened() as seen:
+        await seen.press("1", "4")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        bound = set(seen.app.screen.active_bindings)
+        assert not bound & set("DRBSM")
+        assert all(b.binding.id for b in seen.app.screen.active_bindings.values() if b.binding.show)
+
+
+# Deeper
+
+
+async def test_enter_opens_the_alert_and_escape_comes_back() -> None:
+    async with opened() as seen:
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
+        await seen.until(lambda: "nora.k, asking" in shown(seen.app), "the history")
+        text = shown(seen.app)
+        for part in (
+            "for 2 minutes",
+            "tells pagerduty, slack",
+            "get-stock-price",
+            "528 ms",
+            "v2.14",
+            "fired",
+        ):
+            assert part in text
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+
+
+async def test_enter_again_goes_to_the_diagnosis() -> None:
+    async with opened() as seen:
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail) and seen.app.screen.focused)
+        await seen.press("enter")
+        await seen.until(lambda: type(seen.app.screen).__name__ == "DiagnosisScreen")
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
+
+
+async def test_the_detail_acknowledges_follows_its_alert_and_asks_again_for_its_past() -> None:
+    async with opened() as seen:
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
+        await seen.press("a")
+        await seen.until(lambda: seen.clerk.asked == [("acknowledge", (1,))])
+        seen.app.static.publish(alerts.acknowledged(alerts.live(), 1))
+        await seen.until(lambda: "acked 03:12:47 ops_rw" in shown(seen.app))
+
+
+async def test_an_alert_about_a_state_has_no_plot_but_its_history() -> None:
+    async with opened() as seen:
+        seen.table.select("3")
+        await seen.press("enter")
+        await seen.until(lambda: "no data for 5 min" in shown(seen.app), "the history")
+        assert not seen.app.screen.query_one("#plot").display
+        assert isinstance(seen.app.screen.focused, LiveTable)
+
+
+async def test_a_past_that_cannot_be_read_is_said() -> None:
+    async with opened() as seen:
+
+        async def away(*args: object, **more: object) -> object:
+            raise StoreAway("no answer from the store")
+
+        seen.app.static.alert_history = away  # type: ignore[method-assign, assignment]
+        await seen.press("down")
+        await seen.until(lambda: "no answer from the store" in shown(seen.app))
+
+
+# Silences
+
+
+async def typed(seen: Seen, key: str, text: str) -> None:
+    """Replace what a field of the dialog holds, and leave it."""
+    await seen.press(key, "ctrl+u", *("space" if c == " " else c for c in text), "enter")
+
+
+async def test_z_silences_the_selected_alert() -> None:
+    async with opened() as seen:
+        await seen.press("z")
+        await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+        dialog = seen.app.screen
+        assert dialog.query_one("#matchers", Field).value == 'rule="Price Feed Slow"'
+        assert isinstance(dialog.focused, Buttons)
+        await typed(seen, "r", "provider is slow")
+        await typed(seen, "l", "2h")
+        await seen.until(lambda: "Silence for 2h" in shown(seen.app))
+        await seen.press("y")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        assert seen.clerk.asked == [
+            ("silence", ('rule="Price Feed Slow"',), timedelta(hours=2), "provider is slow")
+        ]
+        await seen.until(lambda: "silenced until 05:12:47 UTC" in shown(seen.app))
+
+
+async def test_enter_and_escape_cancel_and_the_key_that_opened_it_confirms_nothing() -> None:
+    async with opened() as seen:
+        for keys in (["enter"], ["escape"], ["z", "z", "enter"], ["r", "x", "enter", "enter"]):
+            await seen.press("z")
+            await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+            await seen.press(*keys)
+            await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        assert seen.clerk.asked == []
+
+
+async def test_what_is_missing_is_said_and_its_field_gets_the_focus() -> None:
+    async with opened(size="80x24") as seen:
+        await seen.press("z")
+        await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+        for field, text, words in (
+            ("reason", " ", "a reason is required"),
+            ("reason", "because", ""),
+            ("length", "soon", "length soon: expected 30m"),
+            ("length", "", "length is empty"),
+            ("length", "31d", "at most 30 days"),
+            ("length", "2h", ""),
+            ("matchers", "", "at least one matcher is needed"),
+            ("matchers", "colour=red", "no label is called colour"),
+            ("matchers", 'rule=~"("', "not a regular expression"),
+            ("matchers", "rule", "expected LABEL="),
+        ):
+            seen.app.screen.query_one(f"#{field}", Field).value = text
+            seen.app.screen.query_one(Buttons).focus()
+            if not words:
+                continue
+            await seen.press("y")
+            await seen.until(lambda words=words: any("▲" in x and words in x for x in rows(seen.app)), words)
+            assert seen.app.screen.focused is not None and seen.app.screen.focused.id == field
+        assert seen.clerk.asked == []
+
+
+async def test_a_refused_silence_stays_open_and_a_second_confirmation_meanwhile_asks_nothing() -> None:
+    clerk = Clerk(Refused("the end is not in the future"), wait=asyncio.Event())
+    async with opened(clerk=clerk) as seen:
+        await seen.press("z")
+        await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+        await typed(seen, "r", "why")
+        await seen.press("y", "y")
+        await seen.until(lambda: "silencing" in shown(seen.app))
+        assert len(clerk.asked) == 1 and clerk.wait is not None
+        clerk.wait.set()
+        await seen.until(lambda: "the end is not in the future" in shown(seen.app))
+        assert isinstance(seen.app.screen, SilenceDialog)
+
+
+async def test_marked_alerts_are_silenced_together_and_the_dialog_shows_what_it_would_match() -> None:
+    async with opened() as seen:
+        await seen.press("space", "space", "z")
+        await seen.until(lambda: "2 alerts of now" in shown(seen.app))
+        await typed(seen, "m", "severity=warning")
+        await seen.until(lambda: "7 alerts of now" in shown(seen.app))
+        assert "and 3 more" in shown(seen.app)
+        await typed(seen, "m", 'rule=~"(a|a)*$"')
+        await seen.until(lambda: "no alert of now" in shown(seen.app))
+
+
+async def test_shift_z_lifts_the_silence_of_a_silenced_row_after_asking() -> None:
+    async with opened() as seen:
+        await seen.press("Z")
+        await seen.until(lambda: "no silence keeps this quiet" in shown(seen.app))
+        seen.table.select("6")
+        await seen.press("Z")
+        await seen.until(lambda: isinstance(seen.app.screen, EndSilence))
+        assert "hotfix v2.14.4 goes out" in shown(seen.app)
+        await seen.press("Z", "y")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        assert seen.clerk.asked == [("end_silence", 7)]
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_s_shows_the_silences_in_force_and_one_is_lifted_from_there(size: str) -> None:
+    async with opened(size=size) as seen:
+        await seen.press("s")
+        await seen.until(lambda: "load test until" in shown(seen.app))
+        await seen.press("down", "Z")
+        await seen.until(lambda: isinstance(seen.app.screen, EndSilence))
+        await seen.press("y")
+        await seen.until(lambda: seen.clerk.asked == [("end_silence", 8)])
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        await seen.press("s")
+        await seen.until(lambda: seen.app.screen.focused is seen.table)
+
+
+async def test_without_a_silence_s_says_so_and_the_last_one_takes_its_panel_along() -> None:
+    async with opened(size="80x24") as seen:
+        await seen.press("s")
+        await seen.until(lambda: seen.app.screen.has_class("-silences"))
+        seen.app.static.publish(replace(alerts.live(), silences=()))
+        await seen.until(lambda: seen.app.screen.focused is seen.table)
+        await seen.press("s")
+        await seen.until(lambda: "no silence is in force" in shown(seen.app))
+
+
+# By itself
+
+
+async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again() -> None:
+    async with opened() as seen:
+        await seen.until(lambda: seen.screen._reading)
+        asked: list[object] = []
+
+        async def spy(*args: object, **more: object) -> object:
+            asked.append(args)
+            return ()
+
+        seen.app.static.alert_history = spy  # type: ignore[method-assign, assignment]
+        seen.app.static._now = NOW + timedelta(seconds=200)
+        seen.screen.update_ages()
+        await seen.until(lambda: "fires in 33s" in seen.row("Capacity Warning"))
+        assert asked == []
+
+
+async def test_no_alert_and_nothing_selected_is_survived_by_every_key() -> None:
+    async with opened(alerts.quiet(), size="80x24") as seen:
+        for key in ("a", "u", "z", "Z", "s", "space", "enter", "down", "o", "slash", "escape", "escape"):
+            await seen.press(key)
+        await seen.until(lambda: "no alert has fired today" in shown(seen.app))
+        assert seen.clerk.asked == [] and isinstance(seen.app.screen, AlertsScreen)
+
+
+async def test_thousands_of_alerts_build_only_the_rows_in_sight() -> None:
+    many = [replace(alerts.PRICE, id=100 + i, rule=f"rule {i}") for i in range(2000)]
+    async with opened(alerts.of(alerts.live(), *many)) as seen:
+        built: list[Alert] = []
+        row = seen.screen._row
+        seen.screen._row = lambda a: (built.append(a), row(a))[1]  # type: ignore[method-assign]
+        changed = [replace(a, value=513.0) for a in many]
+        seen.app.static.publish(alerts.of(alerts.live(), *changed))
+        await seen.until(lambda: "513 ms" in shown(seen.app))
+        assert 0 < len(built) <= 60
+        await seen.press("end")
+        await seen.until(lambda: "2000 of 2000" in shown(seen.app))
