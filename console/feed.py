@@ -41,6 +41,7 @@ _POLL_S = 4.0
 _CLOCK_EVERY_S = 60.0
 # Hints of what no snapshot holds; who shows it reads it.
 _ON_DEMAND = frozenset({"log", "diagnosis"})
+_SECTIONS_TOLD = frozenset({"tick", "event", "alert"})
 _RESOLVED_FOR = timedelta(hours=24)
 
 Listener = Callable[[Snapshot, frozenset[str]], None]
@@ -191,7 +192,11 @@ class LiveFeed:
 
     def _hint(self, what: str) -> None:
         self._watchers.tell(what)
-        if what not in _ON_DEMAND:
+        if what == "listening":
+            # What was written since the first reading, and before anybody listened, told nobody.
+            self._hints |= _SECTIONS_TOLD
+            self._wake.set()
+        elif what not in _ON_DEMAND:
             self._hints.add(what)
             self._wake.set()
 

@@ -21,6 +21,9 @@ from widgets.fact_list import FactList
 from widgets.panel import set_subtitle, set_title
 from widgets.plot import Chart, Plot
 
+_MOST = 8
+"""How many lines of words a plot leaves at most."""
+
 
 def fact_lines(alert: Alert, scene: Scene, silences: Sequence[Silence], width: int) -> list[Line]:
     """The words above the plot, in `width` cells."""
@@ -38,6 +41,11 @@ class AlertPanel(Vertical):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id, classes="panel")
+        self._width, self._most = 0, 0
+
+    def on_resize(self) -> None:
+        if self.size.width != self._width:
+            self._width, self._most = self.size.width, 0
 
     def compose(self) -> ComposeResult:
         yield FactList(id="alert-words", classes="inner")
@@ -57,8 +65,12 @@ class AlertPanel(Vertical):
         if alert is not None and (width := self.content_size.width):
             lines = fact_lines(alert, scene, silences, width)
             if not scene.compact:
-                lines += [(EMPTY, EMPTY), value_line(alert, scene)]
-        if words.styles.height is None or words.styles.height.value != len(lines):
+                # The plot below does not jump from alert to alert: one with few words leaves lines blank.
+                self._most = min(max(self._most, len(lines) + 1), _MOST)
+                lines += [(EMPTY, EMPTY)] * (self._most - len(lines))
+                lines.append(value_line(alert, scene))
+        height = words.styles.height
+        if height is None or (alert is not None and height.value != len(lines)):
             words.styles.height = len(lines)
         words.show(lines)
         set_subtitle(self, "" if alert is None else alert.runbook)

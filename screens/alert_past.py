@@ -46,27 +46,27 @@ class AlertPast(Vertical):
     ) -> None:
         """Draw what was read for `alert`; nothing while it is not read yet."""
         changes, history = (self.query_one(f"#{name}", LiveTable) for name in ("changes", "history"))
-        if alert is None or reading is None:
-            changes.show(event_columns(seconds=True), [], empty="")
-            history.show(HISTORY_COLUMNS_NARROW, [], empty="")
-            return
+        wide = layout is Layout.WIDE
+        read = alert is not None and reading is not None
+        found = reading or AlertReading()
         changes.show(
             event_columns(seconds=True),
-            event_entries(reading.changes, look),
-            empty="nothing in the half hour before",
+            event_entries(found.changes, look),
+            empty="nothing in the half hour before" if read else "",
         )
-        history.show(
-            HISTORY_COLUMNS_NARROW,
-            history_entries(reading.history, specs, alert, look, narrow=True),
-            empty="nothing was written about it",
-        )
-        wide = layout is Layout.WIDE
-        self._set_height(changes, _rows(reading.changes, _MOST_WIDE if wide else _MOST_CHANGES))
+        entries = [] if alert is None else history_entries(found.history, specs, alert, look, narrow=True)
+        history.show(HISTORY_COLUMNS_NARROW, entries, empty="nothing was written about it" if read else "")
+        if alert is None or reading is None:
+            # What is not read yet does not move what stands beside it.
+            if self._heights.get(history) == "1fr":
+                self._set_height(history, _rows((), _MOST_HISTORY))
+            return
+        self._set_height(changes, _rows(found.changes, _MOST_WIDE if wide else _MOST_CHANGES))
         if not has_numbers(alert) and not wide:
             # Without a plot beside it, the history of its states takes the room.
             self._set_height(history, "1fr")
         else:
-            self._set_height(history, _rows(reading.history, _MOST_WIDE if wide else _MOST_HISTORY))
+            self._set_height(history, _rows(found.history, _MOST_WIDE if wide else _MOST_HISTORY))
 
     def show_events(self, events: Sequence[Event], look: Look) -> None:
         self.query_one("#events", LiveTable).show(event_columns(seconds=True), event_entries(events, look))

@@ -68,7 +68,7 @@ def title_of(alert: Alert, specs: Mapping[str, MetricSpec]) -> str:
     if not colon or kind not in _GENERATED:
         return alert.rule
     spec = specs.get(subject)
-    return _GENERATED[kind].format(subject if spec is None else spec.title)
+    return _GENERATED[kind].format(subject.removeprefix("edge_functions/") if spec is None else spec.title)
 
 
 def spec_of(alert: Alert, specs: Mapping[str, MetricSpec]) -> MetricSpec:

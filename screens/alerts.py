@@ -45,7 +45,7 @@ from widgets.mark_table import MarkTable
 from widgets.notice import Notice
 from widgets.panel import set_subtitle, set_title
 
-_STAY_S = 0.12
+_STAY_S = 0.2
 """How long the cursor stays before what is behind its row is read: whoever scrolls by asks nothing."""
 _FIRED_EVERY = timedelta(seconds=5)
 _MOST_SILENCES = 4

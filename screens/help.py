@@ -17,12 +17,18 @@ Section = tuple[str, list[tuple[Binding, ...]]]
 
 _SIGNS = (
     ("ok", "ok", "fine"),
-    ("warn", "warn", "degraded, warning"),
-    ("crit", "crit", "down, critical"),
-    ("stale", "stale", "too old to trust"),
-    ("unknown", "stale", "could not be asked"),
+    ("warn", "warn", "warning"),
+    ("crit", "crit", "critical"),
+    ("info", "info", "information"),
+    ("firing", "crit", "fires"),
+    ("acked", "ack", "acknowledged"),
+    ("pending", "pending", "pending"),
+    ("silenced", "muted", "silenced"),
+    ("stale", "stale", "too old"),
+    ("unknown", "stale", "not asked"),
     ("none", "muted", "no value"),
 )
+_SIGNS_A_LINE = 4
 
 
 def sections_of(screen: Screen[object]) -> list[Section]:
@@ -71,11 +77,11 @@ class HelpBody(LineWidget):
                 lines.append(row)
             lines.append(())
         lines.append((self.text("signs", "strong", bold=True),))
-        for i in range(0, len(_SIGNS), 2):
+        for i in range(0, len(_SIGNS), _SIGNS_A_LINE):
             row: list[Segment] = []
-            for glyph, role, word in _SIGNS[i : i + 2]:
-                sign = (self.text(f"  {self.look.glyphs[glyph]}          ", role), self.text(word, "muted"))
-                row += fit(sign, width // 2, self.ellipsis)
+            for glyph, role, word in _SIGNS[i : i + _SIGNS_A_LINE]:
+                sign = (self.text(f"  {self.look.glyphs[glyph]} ", role), self.text(word, "muted"))
+                row += fit(sign, width // _SIGNS_A_LINE, self.ellipsis)
             lines.append(row)
         return lines
 

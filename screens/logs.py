@@ -20,10 +20,10 @@ from widgets.cells import Cells, join, measure, piece, space, spread
 from widgets.line_widget import LineWidget
 from widgets.log_view import LogView
 from widgets.notice import Notice
-from widgets.panel import set_subtitle, set_title
+from widgets.panel import set_title
 
 # While lines flood in, the screen is read and drawn so often; the first one after a pause is shown at once.
-_REST_S = 0.6
+_REST_S = 0.5
 _POLL_SECONDS = 4
 _TYPING_S = 0.1
 _SLICE = 500
@@ -40,14 +40,14 @@ class LogHead(LineWidget):
         self._right: Sequence[Cells] = ()
 
     def show(self, left: Cells, right: Sequence[Cells]) -> None:
-        """The last parts at the right go first where there is no room."""
+        """Where there is no room the first parts at the right go, but for the last two; then the left is cut."""
         self._left, self._right = left, right
         self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:
         parts = list(self._right)
-        while len(parts) > 1 and measure(self._left) + measure(join(parts, space(3))) + 2 > width:
-            parts.pop()
+        while len(parts) > 2 and measure(self._left) + measure(join(parts, space(3))) + 2 > width:
+            parts.pop(0)
         return [spread(self._left, (*join(parts, space(3)), Segment(" ")), width, self.ellipsis)]
 
 
@@ -78,9 +78,9 @@ class LogScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "pause", key_display="space", id="logs.pause"),
         Binding("slash", "filter", "filter", id="logs.filter"),
-        Binding("s", "source", "source", id="logs.source"),
-        Binding("e", "errors", "errors", id="logs.errors"),
         Binding("g", "group", "group", id="logs.group"),
+        Binding("e", "errors", "errors", id="logs.errors"),
+        Binding("s", "source", "source", id="logs.source"),
         Binding("escape", "back", "back", id="logs.back"),
         Binding("f", "follow", "follow", id="logs.follow"),
         Binding("down", "move(1)", "select", show=False, id="logs.down"),
@@ -91,7 +91,7 @@ class LogScreen(ConsoleScreen):
         super().__init__(number=number)
         self._reading = LogReading(lambda: self.feed.query, lambda: not self._view.following)
         self._grouping = False
-        self._typed = ""
+        self._typed = self._title = ""
         self._more = self._busy = self._goes_back = False
         self._seconds = 0
         self._unwatch: Callable[[], None] | None = None
@@ -188,25 +188,23 @@ class LogScreen(ConsoleScreen):
         items = grouped(self.lines.shown) if self._shows_groups else self.lines.shown
         empty = "no line yet" if not len(self.lines) else "no line passes the filter"
         view.show(items, empty=empty, with_source=wanted.source is None)
-        set_title(view, self._title(wanted))
-        self._draw_subtitle()
+        title = wanted.group.template if wanted.group else "Equal lines" if self._grouping else "Logs"
+        if title != self._title:
+            # A border that is set is drawn, and all that is in it.
+            self._title = title
+            set_title(view, title)
 
-    def _title(self, wanted: LogFilter) -> str:
-        if wanted.group is not None:
-            return f"{len(self.lines.shown):,} x {wanted.group.template}"
-        return "Equal lines" if self._grouping else "Logs"
-
-    def _draw_subtitle(self) -> None:
-        view = self._view
-        if self._shows_groups:
-            state = "most frequent first"
-        elif view.following:
+    def _state(self) -> Cells:
+        """Whether lines come in as they are written, or somebody stands still."""
+        look, view = self.look, self._view
+        if view.following:
             away = self.trouble is not None and self.trouble.kind in ("store", "agent")
-            state = "not live" if away or self._reading.failed else "following"
-        else:
-            newer = view.below + self._reading.waiting
-            state = f"paused, {newer:,} newer" if newer else "paused"
-        set_subtitle(view, state)
+            live = not away and not self._reading.failed
+            word, role = ("following", "ok") if live else ("not live", "stale")
+            return piece(f"{word} ", look("muted")), piece(look.glyphs[role], look(role))
+        newer = self._reading.waiting + (0 if self._shows_groups else view.below)
+        words = (piece("paused", look("pending", bold=True)),)
+        return (*words, piece(f", {newer:,} newer", look("muted"))) if newer else words
 
     def _draw_head(self) -> None:
         look, wanted = self.look, self.lines.filter
@@ -220,13 +218,14 @@ class LogScreen(ConsoleScreen):
         if self._reading.pattern:
             left += [Segment("  "), piece(f"/{self._reading.pattern}/", look("accent", bold=True))]
         shown, hidden = len(self.lines.shown), self.lines.hidden
-        right: list[Cells] = [
-            (piece(f"{shown:,}", look("strong", bold=True)), piece(" lines", look("muted")))
-        ]
-        if hidden:
-            right.append((piece(f"{hidden:,} hidden", look("muted")),))
+        right: list[Cells] = []
         if self.lines.dropped:
             right.append((piece(f"{self.lines.dropped:,} left out", look("muted")),))
+        words = f" lines, {hidden:,} hidden" if hidden else " lines"
+        if hidden and compact:
+            words = f" of {len(self.lines):,}"
+        right.append((piece(f"{shown:,}", look("strong", bold=True)), piece(words, look("muted"))))
+        right.append(self._state())
         self.query_one(LogHead).show(left, right)
 
     def _said(self) -> tuple[str, str, str]:
@@ -336,7 +335,7 @@ class LogScreen(ConsoleScreen):
     def on_log_view_moved(self, event: LogView.Moved) -> None:
         if self._view.following and self._reading.waiting:
             self._heard()
-        self._draw_subtitle()
+        self._draw_head()
 
     def action_move(self, step: int) -> None:
         self._view.action_cursor(step)

@@ -38,8 +38,8 @@ class MetricDetail(WindowedScreen):
     AUTO_FOCUS: ClassVar[str | None] = "#source"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "back", id="detail.back"),
-        Binding("l", "log", "log scale", id="detail.log"),
-        Binding("z", "zoom", "zoom plot", id="detail.zoom"),
+        Binding("L", "log", "log scale", id="detail.log"),
+        Binding("plus", "zoom", "zoom plot", key_display="+", id="detail.zoom"),
         Binding("r", "app.refresh", "refresh", show=False, id="detail.refresh"),
     ]
 

@@ -34,8 +34,8 @@ class MetricsScreen(WindowedScreen):
     NUMBER = 2
     AUTO_FOCUS: ClassVar[str | None] = "#latency"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("z", "zoom", "zoom plot", id="metrics.zoom"),
-        Binding("l", "log", "log scale", id="metrics.log"),
+        Binding("plus", "zoom", "zoom plot", key_display="+", id="metrics.zoom"),
+        Binding("L", "log", "log scale", id="metrics.log"),
         Binding("slash", "catalogue", "all metrics", id="metrics.catalogue"),
         Binding("r", "app.refresh", "refresh", show=False, id="metrics.refresh"),
     ]

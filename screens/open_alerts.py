@@ -42,9 +42,10 @@ def open_entries(snapshot: Snapshot, row: Callable[[Alert], Row], scene: Scene) 
     if resolved and not compact:
         entries.append(Group(f"resolved today {len(resolved)}"))
         entries.extend(_deferred(row, alert) for alert in resolved)
-    lost = unavailable(snapshot.metrics)
+    # What has no source here is counted and no more: it will have none tomorrow.
+    lost = [r for r in unavailable(snapshot.metrics) if r.value.failed]
     if lost and not compact:
-        entries.append(Group(f"no value {len(lost)}"))
+        entries.append(Group(f"not collected {len(lost)}"))
     entries.extend(_lost_row(r, scene, compact) for r in lost)
     return entries
 

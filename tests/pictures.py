@@ -32,6 +32,9 @@ def main() -> None:
             asyncio.run(asyncio.sleep(60))  # so that the live part of the plots is more than a dot
             for name, key in {"health": "1", "metrics": "2"}.items():
                 (DOCS / f"{name}.svg").write_text(asyncio.run(draw(demo, key)))
+            demo.run("drill", "errors", "--for", "120")
+            asyncio.run(asyncio.sleep(45))
+            (DOCS / "alerts.svg").write_text(asyncio.run(draw(demo, "4")))
         finally:
             demo.stop()
 

@@ -9,7 +9,9 @@ from console.domain.text import printable
 
 def set_title(widget: Widget, title: str, *, subtitle: str | None = None) -> None:
     """Put plain text into a widget's border; no text is ever read as markup."""
-    widget.border_title = _content(title)
+    content = _content(title)
+    if widget._border_title != content:
+        widget.border_title = content
     if subtitle is not None:
         set_subtitle(widget, subtitle)
 

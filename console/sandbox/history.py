@@ -144,7 +144,7 @@ def _figure(past: Past, spec: MetricSpec) -> Figure:
     if name in _QUIET:
         (mean, spread), channel = _QUIET[name], sum(name.encode()) % 97
         return lambda slot: baseline.near(slot * STEP_S, mean, spread, channel)
-    if name.endswith("_status"):
+    if name.endswith("_status") and not spec.event:
         return lambda slot: "up"
     steady = _STEADY.get(name)
     return lambda slot: steady

@@ -165,8 +165,9 @@ class Store:
         """Call `callback` with the payload of every notice (`tick`, `event`, `health`, `lease`,
         `alert`, `log`, `diagnosis`), until cancelled.
 
-        A payload is a hint to read again and may come from anybody. When there was no connection for a while,
-        `callback("reconnected")` says that notices may have been missed.
+        A payload is a hint to read again and may come from anybody. Once it hears them it says
+        `callback("listening")`, and after a while without a connection `callback("reconnected")`: notices before that
+        may have been missed.
         """
         wait, missed = _FIRST_WAIT_S, False
         while True:
@@ -177,8 +178,7 @@ class Store:
                 await connection.add_listener(
                     CHANNEL, lambda _c, _pid, _channel, payload: callback(printable(payload, 40))
                 )
-                if missed:
-                    callback("reconnected")
+                callback("reconnected" if missed else "listening")
                 wait = _FIRST_WAIT_S
                 await self._until_lost(connection)
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

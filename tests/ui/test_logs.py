@@ -105,8 +105,9 @@ class Scene:
         return self.screen.query_one(LogView)
 
     @property
-    def subtitle(self) -> str:
-        return str(self.view.border_subtitle)
+    def state(self) -> str:
+        """The last words of the head."""
+        return rows(self.app)[2].split("  ")[-1].strip(" ●◇")
 
     async def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
         await until(self.pilot, condition, what)
@@ -143,7 +144,7 @@ async def logs_of(
 
 async def test_it_follows_what_comes() -> None:
     async with logs_of(lines(1, 100)) as scene:
-        assert scene.subtitle == "following"
+        assert scene.state == "following"
         assert scene.text_rows()[-1].endswith(line(100).text)
         scene.feed.write(line(101, text="a new one"))
         await scene.sees("a new one")
@@ -156,16 +157,16 @@ async def test_it_stands_still_until_told_to_follow_again(keys: tuple[str, ...])
     async with logs_of(lines(1, 100)) as scene:
         await scene.press(*keys)
         before = scene.text_rows()
-        assert scene.subtitle.startswith("paused")
+        assert scene.state.startswith("paused")
         scene.feed.write(*lines(101, 140))
         await scene.until(lambda: len(scene.screen.lines) == 140)
-        await scene.until(lambda: "newer" in scene.subtitle)
+        await scene.until(lambda: "newer" in scene.state)
         assert scene.text_rows() == before
         await scene.press("f")
-        assert scene.subtitle == "following"
+        assert scene.state == "following"
         assert scene.text_rows()[-1].endswith(line(140).text)
         await scene.press("home", "end")
-        assert scene.subtitle == "following"
+        assert scene.state == "following"
 
 
 async def test_the_oldest_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,12 +191,12 @@ async def test_whoever_reads_loses_nothing_to_what_comes(monkeypatch: pytest.Mon
         before = scene.text_rows()
         scene.feed.write(*lines(101, 900))
         room = len(before)
-        await scene.until(lambda: scene.subtitle == f"paused, {900 - room} newer")
+        await scene.until(lambda: scene.state == f"paused, {900 - room} newer")
         assert len(scene.screen.lines) <= 120
         assert scene.text_rows() == before
         await scene.press("f")
         await scene.until(lambda: scene.text_rows()[-1].endswith(line(900).text))
-        assert scene.subtitle == "following"
+        assert scene.state == "following"
         await scene.until(lambda: len(scene.screen.lines) == 120, "older ones are read again")
         assert [x.id for x in scene.screen.lines.shown] == list(range(781, 901))
 
@@ -219,7 +220,7 @@ async def test_the_filter_is_a_regular_expression_without_regard_to_case() -> No
         assert list(scene.screen.lines.shown) == wanted
         head = rows(scene.app)[2]
         assert "/VENUE|provider-2/" in head
-        assert f"{len(wanted)} lines" in head and f"{100 - len(wanted)} hidden" in head
+        assert f"{len(wanted)} lines, {100 - len(wanted)} hidden" in head
         scene.feed.write(line(101, text="Venue reset"), line(102, text="nothing"))
         await scene.sees("Venue reset")
         assert "nothing" not in shown(scene.app)
@@ -292,7 +293,7 @@ async def test_equal_lines_are_counted_and_opened() -> None:
         )
         await scene.sees("313 x")
         await scene.press("enter")
-        await scene.sees("313 x timeout provider-2 after # ms")
+        await scene.sees("─ timeout provider-2 after # ms ─")
         assert len(scene.screen.lines.shown) == 313
         await scene.press("escape")
         await scene.sees("Equal lines")
@@ -327,7 +328,7 @@ async def test_a_store_that_is_away_is_told_and_what_was_read_stays() -> None:
         scene.feed.fails = "the store does not answer"
         scene.feed.hint("log")
         await scene.sees("the log could not be read: the store does not answer")
-        assert line(5).text in shown(scene.app) and scene.subtitle == "not live"
+        assert line(5).text in shown(scene.app) and scene.state == "not live"
         scene.feed.fails = ""
         scene.feed.write(line(6, text="there again"))
         await scene.sees("there again")

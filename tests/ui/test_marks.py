@@ -111,9 +111,8 @@ async def test_health_lists_open_alerts_then_what_was_resolved_and_what_has_no_v
     async with app.run_test(size=SIZES["160x50"]):
         table = app.screen.query_one("#alerts", LiveTable)
         assert [int(key) for key in table.keys if key.isdigit()] == [a.id for a in story.alerts()]
-        assert table.keys[-2:] == ["user_satisfaction", "vulnerabilities_critical"]
         text = shown(app)
-        assert "resolved today 1" in text and "no source: no metric names one" in text
+        assert "resolved today 1" in text and "no source" not in text
         assert "2 crit, 2 warn, 1 pending, 1 silenced, 2 without a value" in text
         acked = line_with(app, "◉ acked")
         assert "external_apis latency" in acked and "312 ms > 250 ms  17m nora.k, 02:59" in acked

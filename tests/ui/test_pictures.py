@@ -53,8 +53,8 @@ DETAILS: dict[str, Sequence[str]] = {
     "metric": ["2", "slash", "p", "9", "9", "enter"],
     "catalogue": ["2", "slash", "p", "9"],
     "compare": ["2", "c", "down", "down"],
-    "log": ["2", "l"],
-    "zoom": ["2", "z"],
+    "log": ["2", "L"],
+    "zoom": ["2", "plus"],
     "help": ["question_mark"],
     "metrics-help": ["2", "question_mark"],
 }
