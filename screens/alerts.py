@@ -72,6 +72,7 @@ class AlertsScreen(ActingScreen):
         super().__init__()
         self._sort = SORTS[0]
         self._wanted: Sequence[alert_filter.Term] = ()
+        self._unfiltered: str | None = None
         self._unfolded = False
         self._by_key: dict[str, Alert] = {}
         self._scene: Scene | None = None
@@ -350,14 +351,16 @@ class AlertsScreen(ActingScreen):
 
     def action_filter(self) -> None:
         self.add_class("-filter")
+        self._unfiltered = self._list.selected
         self.query_one("#filter", Input).focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        before = self._list.selected
         self._wanted = alert_filter.terms(event.value)
         self._draw_list()
-        if self._list.keys and self._list.selected != before:
-            self._list.select(self._list.keys[0])
+        # Half a word may leave out what the whole one finds: the cursor comes back to where it was.
+        keys = self._list.keys
+        if keys:
+            self._list.select(self._unfiltered if self._unfiltered in keys else keys[0])
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self._list.focus()

@@ -57,7 +57,8 @@ class Buttons(LineWidget, can_focus=True):
         hints = (
             self.text("enter" if self.has_focus else "esc", "accent", bold=True),
             self.text(" cancels   ", "muted"),
-            self.text(CONFIRM_KEY, "accent" if self._ready else "faint", bold=True),
+            # In a field the key is a letter like any other.
+            self.text(CONFIRM_KEY, "accent" if self._ready and self.has_focus else "faint", bold=True),
             self.text(f" {self._verb}", "muted"),
         )
         bar = look.glyphs["button"] if self.has_focus else " "
@@ -91,10 +92,9 @@ class Buttons(LineWidget, can_focus=True):
             if start <= event.x < end:
                 self.post_message(message())
 
-    def on_focus(self) -> None:
-        self.redraw()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        # Not on_blur: that comes before has_focus has changed.
+        super().watch_has_focus(_has_focus)
         self.redraw()
 
 

@@ -188,10 +188,9 @@ class LiveTable(LineWidget, can_focus=True):
                     self.action_choose()
                 self.select(entry.key)
 
-    def on_focus(self) -> None:
-        self.redraw()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        # Not on_blur: that comes before has_focus has changed.
+        super().watch_has_focus(_has_focus)
         self.redraw()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

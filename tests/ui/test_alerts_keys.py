@@ -247,6 +247,7 @@ async def test_r_asks_the_feed_and_tab_reaches_list_silences_changes_and_history
             await seen.press("tab")
             assert seen.app.screen.focused is not None
             reached.append(seen.app.screen.focused.id)
+            await seen.until(lambda: shown(seen.app).count("▌") <= 1, "one bar")
         assert reached == ["silences", "changes", "history", "alerts"]
 
 
@@ -395,6 +396,22 @@ async def test_a_refused_silence_stays_open_and_a_second_confirmation_meanwhile_
         clerk.wait.set()
         await seen.until(lambda: "the end is not in the future" in shown(seen.app))
         assert isinstance(seen.app.screen, SilenceDialog)
+
+
+async def test_a_field_has_enter_for_itself_and_the_mouse_presses_both_buttons() -> None:
+    async with opened() as seen:
+        await seen.press("z", "r")
+        await seen.until(lambda: "esc cancels" in shown(seen.app) and "▸ Cancel" not in shown(seen.app))
+        await seen.press("w", "h", "y", "enter")
+        await seen.until(lambda: "enter cancels" in shown(seen.app) and "▸ Cancel" in shown(seen.app))
+        await seen.pilot.click("#buttons", offset=(66, 0))
+        await seen.until(lambda: seen.clerk.asked)
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        await seen.press("z")
+        await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+        await seen.pilot.click("#buttons", offset=(44, 0))
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        assert len(seen.clerk.asked) == 1
 
 
 async def test_marked_alerts_are_silenced_together_and_the_dialog_shows_what_it_would_match() -> None:
