@@ -111,6 +111,8 @@ class TradexApp(App[None]):
 
     def _second(self) -> None:
         """Ages and the clock move on."""
+        if not self.is_running:
+            return
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
             screen.second()

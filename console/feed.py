@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from console.desk import Desk, StoreDesk
-from console.domain.alert import Alert, order
+from console.domain.alert import Alert
 from console.domain.errors import StoreAway, StoreRefused
 from console.domain.event import Severity
 from console.domain.health import Check, Overall
@@ -239,7 +239,7 @@ class LiveFeed:
             sections["events"] = tuple(await timeline.recent(store, limit=EVENTS))
         if everything or "alert" in hints or self._silence_ended():
             since = self.now() - _RESOLVED_FOR
-            sections["alerts"] = tuple(sorted(await alerts.current(store, resolved_since=since), key=order))
+            sections["alerts"] = tuple(await alerts.current(store, resolved_since=since))
             sections["silences"] = tuple(await silences.active(store))
         current: Sequence[tuple[Check, datetime]] = ()
         if everything or "tick" in hints:

@@ -116,6 +116,7 @@ class HealthScreen(ActingScreen):
     def update_ages(self) -> None:
         self._draw_verdict()
         self._draw_components()
+        self.settle()
         self._table("alerts").redraw()
         self._draw_selected()
 

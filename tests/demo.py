@@ -103,4 +103,6 @@ class Demo:
         while not (value := condition()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"not true within {timeout} s{self.logs()}")
+            # A command costs half a second of a core: asked without a pause, they slow down what they wait for.
+            time.sleep(0.5)
         return value

@@ -125,10 +125,9 @@ class LogView(LineWidget, can_focus=True):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         self.action_cursor(-_WHEEL)
 
-    def on_focus(self) -> None:
-        self.redraw()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        # Not on_blur: that comes before has_focus has changed.
+        super().watch_has_focus(_has_focus)
         self.redraw()
 
     # Where the cursor is

@@ -6,6 +6,7 @@ onto the timeline, and that each tick is evaluated once.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -65,7 +66,15 @@ async def current(store: Store, *, resolved_since: datetime, limit: int = 500) -
         resolved_since,
         limit,
     )
-    return sorted(map(_alert, rows), key=order)
+    before, found = store.alerts, {}
+    for i, row in enumerate(rows, 1):
+        known = before.get(row["id"])
+        found[row["id"]] = known if known is not None and known[0] == row else (row, _alert(row))
+        if i % _AT_ONCE == 0:
+            # Thousands of alerts in a storm must not keep a key waiting.
+            await asyncio.sleep(0)
+    store.alerts = found
+    return sorted((alert for _, alert in found.values()), key=order)
 
 
 async def standing(store: Store) -> Standings:
@@ -185,6 +194,7 @@ _COLUMNS = """
     flaps, channels, runbook, acknowledged_by, acknowledged_at, silence, silenced_by, silenced_until
 """
 _LARGEST = 1e100
+_AT_ONCE = 100
 
 
 def _to_json(changes: Sequence[Change]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from console.domain.alert import Alert
 from console.domain.errors import StoreRefused
 from console.domain.metric import MetricSpec
 from console.domain.snapshot import Link
@@ -64,6 +65,8 @@ class Store:
         """HOST:PORT/DATABASE, for messages."""
         self.catalogues: dict[str, tuple[MetricSpec, ...]] = {}
         """Metric catalogues read so far, by their sha256; they never change."""
+        self.alerts: dict[int, tuple[asyncpg.Record, Alert]] = {}
+        """Alerts as they were read last, by id, each with its row."""
         self._pool = pool
         self._connect = connect
 

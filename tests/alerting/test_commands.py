@@ -10,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from console.alerting.engine import Engine
 from tests.alerting import recorded
 from tests.alerting.recorded import TICK, Row, row
@@ -107,28 +105,27 @@ async def test_silences_have_an_end_and_a_reason_and_can_be_lifted(place: Place,
     assert desk.run("alerts", "unsilence", str(made["id"])).returncode == 4
 
 
-@pytest.mark.parametrize(
-    ("args", "code", "says"),
-    [
-        (("ack", "Capacity Warnin"), 2, "did you mean 'Capacity Warning'?"),
-        (("show", "99999"), 2, "no alert '99999'"),
-        (("silence", "Capacity Warning", "--for", "soon", "--reason", "x"), 2, "such as 30m, 2h or 1d"),
-        (("silence", "Capacity Warning", "--for", "1h", "--reason", " "), 4, "a silence needs a reason"),
-        (("silence", "--for", "1h", "--reason", "x"), 2, "name one alert"),
-        (("silence", "--match", "rul=x", "--for", "1h", "--reason", "x"), 2, "one of rule, severity"),
-        (("silence", "--match", "rule=~(", "--for", "1h", "--reason", "x"), 4, "parentheses"),
-        (("silence", "--match", "rule!=x", "--for", "1h", "--reason", "x"), 4, "would quieten everything"),
-        (("silence", "--match", "rule=x", "--for", "99d", "--reason", "x"), 4, "30 days"),
-        (("unsilence", "77"), 4, "no silence 77"),
-    ],
-)
-async def test_bad_input_is_one_line(
-    place: Place, tmp_path: Path, args: tuple[str, ...], code: int, says: str
-) -> None:
+MISUSES: list[tuple[tuple[str, ...], int, str]] = [
+    (("ack", "Capacity Warnin"), 2, "did you mean 'Capacity Warning'?"),
+    (("show", "99999"), 2, "no alert '99999'"),
+    (("silence", "Capacity Warning", "--for", "soon", "--reason", "x"), 2, "such as 30m, 2h or 1d"),
+    (("silence", "Capacity Warning", "--for", "1h", "--reason", " "), 4, "a silence needs a reason"),
+    (("silence", "--for", "1h", "--reason", "x"), 2, "name one alert"),
+    (("silence", "--match", "rul=x", "--for", "1h", "--reason", "x"), 2, "one of rule, severity"),
+    (("silence", "--match", "rule=~(", "--for", "1h", "--reason", "x"), 4, "parentheses"),
+    (("silence", "--match", "rule!=x", "--for", "1h", "--reason", "x"), 4, "would quieten everything"),
+    (("silence", "--match", "rule=x", "--for", "99d", "--reason", "x"), 4, "30 days"),
+    (("unsilence", "77"), 4, "no silence 77"),
+]
+
+
+async def test_bad_input_is_one_line(place: Place, tmp_path: Path) -> None:
     await fill(place, cpu_usage=85.0)
-    done = Desk(place, tmp_path).run("alerts", *args)
-    assert done.returncode == code, done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1 and says in done.stderr
+    desk = Desk(place, tmp_path)
+    for args, code, says in MISUSES:
+        done = desk.run("alerts", *args)
+        assert done.returncode == code, (args, done.stderr)
+        assert len(done.stderr.strip().splitlines()) == 1 and says in done.stderr, args
 
 
 async def test_a_viewer_may_look_and_nothing_else(place: Place, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import collector, logs, person, rules, store
+from tests.bench import alerts, collector, logs, person, rules, store
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def main() -> None:
         "collector": collector.figures,
         "rules": rules.figures,
         "logs": logs.figures,
+        "alerts": alerts.figures,
     }
     table = Table("figure", "measured", "goal", "", title="tradex-console")
     failed = 0

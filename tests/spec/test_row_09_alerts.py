@@ -5,6 +5,7 @@ A demo of its own whose windows and durations run 40 times as fast, so that each
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -108,13 +109,29 @@ def alerts(demo: Demo) -> list[dict[str, Any]]:
     return demo.json("alerts", "list", "--all", "--json")
 
 
+def ask(demo: Demo, sql: str) -> list[Any]:
+    """The first column of a statement on the store. What is waited for is asked this way, since it costs less."""
+
+    async def fetch() -> list[Any]:
+        store = await demo.store()
+        try:
+            return [row[0] for row in await store.fetch(sql)]
+        finally:
+            await store.close()
+
+    return asyncio.run(fetch())
+
+
 def counting(demo: Demo) -> set[str]:
     """What fires, and nothing explains or quietens it."""
-    return {a["rule"] for a in alerts(demo) if a["state"] in ("firing", "acknowledged", "stale")}
+    quietened = "inhibited_by IS NOT NULL OR silence IS NOT NULL"
+    return set(
+        ask(demo, f"SELECT fingerprint FROM console.alert_now WHERE phase = 'firing' AND NOT ({quietened})")
+    )
 
 
 def quiet(demo: Demo) -> bool:
-    return not [a for a in alerts(demo) if a["state"] != "resolved"]
+    return not ask(demo, "SELECT id FROM console.alert WHERE phase <> 'resolved'")
 
 
 def fits(rule: str, patterns: set[str]) -> bool:
@@ -144,8 +161,8 @@ class TestOnARunningPlatform:
 
         fast.until(everything, 60)
         if not must:
-            ticks = fast.metrics()["error_rate"]["at"]
-            fast.until(lambda: fast.metrics()["error_rate"]["at"] > ticks and everything())
+            ticks = len(ask(fast, "SELECT at FROM console.tick"))
+            fast.until(lambda: everything() and len(ask(fast, "SELECT at FROM console.tick")) > ticks + 2)
         assert not {rule for rule in seen if fits(rule, must_not)}
         assert fast.run("drill", drill, "--stop").returncode == 0
         fast.until(lambda: quiet(fast), 60)
