@@ -88,7 +88,7 @@ def joined(here: local.Running, person: str | None, *, read_only: bool = False) 
 
 def with_feed(options: dict[str, Any], work: Callable[[LiveFeed], Awaitable[T]]) -> T:
     """Run `work` on a feed that has read the store once. Raises StoreAway, StoreRefused, Misuse."""
-    where = target(options, loaded(options))
+    where = unconfigured(options) or target(options, loaded(options))
 
     async def run() -> T:
         from console.feed import LiveFeed

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from console.cli.connect import joined, loaded, running
+from console.cli.connect import joined, loaded, running, unconfigured
 from console.cli.local import secret_file
 from console.domain.errors import Misuse, Refused, StoreRefused, TradexError
 from console.domain.text import printable
@@ -65,7 +65,9 @@ def _note(options: dict[str, Any], subject: str, text: str) -> None:
     here = running()
     if here is None:
         return
-    where = joined(here, loaded(options).settings.store.user, read_only=bool(options.get("read_only")))
+    where = unconfigured(options) or joined(
+        here, loaded(options).settings.store.user, read_only=bool(options.get("read_only"))
+    )
 
     async def write() -> None:
         from console.store import timeline

@@ -9,14 +9,12 @@ import pytest
 from console.feed import LiveFeed
 from console.processes.postgres import EmbeddedPostgres
 from tests.conftest import NewDatabase
-from tests.store.stores import Place, password_of, prepare
+from tests.store.stores import Place, password_of, upgraded
 
 
 @pytest.fixture
-def place(postgres: EmbeddedPostgres, new_database: NewDatabase) -> Place:
-    url = new_database(postgres)
-    asyncio.run(prepare(postgres, url))
-    return Place(postgres, url)
+def place(postgres: EmbeddedPostgres, new_database: NewDatabase, session_database: NewDatabase) -> Place:
+    return Place(postgres, new_database(postgres, template=upgraded(postgres, session_database)))
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -14,6 +15,15 @@ from console.sandbox.install import install
 from console.settings import PlatformSettings
 
 READER_PASSWORD = "reader-of-the-tests"
+
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is dear to set up is set up on one worker only."""
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.xdist_group("monitors"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What the store's tests share: a store with people in it, and readings to put there."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,6 +100,18 @@ async def write(
             values=readings(specs, values, at),
             checks=checks,
         )
+
+
+_templates: dict[int, str] = {}
+
+
+def upgraded(server: EmbeddedPostgres, create: Callable[[EmbeddedPostgres], str]) -> str:
+    """The URL of an upgraded, empty store with everybody of `PEOPLE`, to be copied: one per server."""
+    if server.port not in _templates:
+        url = create(server)
+        asyncio.run(prepare(server, url))
+        _templates[server.port] = url
+    return _templates[server.port]
 
 
 async def prepare(server: EmbeddedPostgres, url: str) -> None:

@@ -20,8 +20,7 @@ from console.store import lease as leases
 from console.store import ticks, timeline
 from console.store.faults import place as place_of
 from console.store.pool import Store
-from tests.store.conftest import prepare
-from tests.store.stores import NOON, Place, check, password_of, spec, write
+from tests.store.stores import NOON, Place, check, password_of, prepare, spec, write
 
 WaitFor = Callable[..., Awaitable[Any]]
 
