@@ -347,4 +347,7 @@ def _overall(snapshot: Snapshot) -> Overall:
 
 
 def _summaries(found: Sequence[Alert], severity: Severity) -> list[str]:
-    return [alert.summary or alert.rule for alert in found if alert.counts and alert.severity is severity]
+    """Rules that somebody named first, then what began first: that is nearest to the cause."""
+    firing = [alert for alert in found if alert.counts and alert.severity is severity]
+    firing.sort(key=lambda alert: (":" in alert.rule, alert.since))
+    return [alert.summary or alert.rule for alert in firing]

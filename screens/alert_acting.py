@@ -161,6 +161,11 @@ class ActingScreen(ConsoleScreen):
         if not found:
             self.say("no alert is selected")
             return
+        if self.snapshot.link.read_only:
+            self.say(
+                f"{self.snapshot.link.user} may only look here: silencing takes a responder", role="warn"
+            )
+            return
         dialog = SilenceDialog(silence_text.for_rules([a.rule for a in found]))
         self.app.push_screen(dialog, self._silenced)
 

@@ -80,7 +80,7 @@ class ComponentDetail(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "back", id="detail.back"),
         Binding("r", "app.refresh", "refresh", id="detail.refresh"),
-        Binding("z", "zoom", "zoom plot", id="detail.zoom"),
+        Binding("plus", "zoom", "zoom plot", key_display="+", id="detail.zoom"),
     ]
 
     def __init__(self, component: str, *, number: int) -> None:

@@ -43,17 +43,20 @@ _INVESTIGATES = "investigate_"
 
 def absence(alert: Alert, snapshot: Snapshot) -> str:
     """Why there is no diagnosis, in words."""
-    if not alert.action.startswith(_INVESTIGATES):
-        return (
-            f"no diagnosis: the action of this rule is {alert.action}; rules with investigate_errors or "
-            "investigate_performance have the platform asked"
-        )
+    spec = snapshot.metrics.specs.get(alert.metric or "")
+    component = spec.origin.removeprefix("probe:") if spec is not None and spec.unit == "state" else ""
+    for health in snapshot.health:
+        if health.check.component == component:
+            # Of a probe's alert everything that is known is what the probe was told.
+            return f"{component}: {health.check.detail}"
     if alert.phase is Phase.RESOLVED:
         return "no diagnosis: none was made while the alert fired, or it is gone by now"
     if alert.phase is Phase.PENDING:
         return "no diagnosis yet: the agent asks the platform when the alert fires"
     if snapshot.agent.leader is None:
         return "no diagnosis yet: no agent leads, so nobody asks the platform"
+    if not alert.action.startswith(_INVESTIGATES) and snapshot.at - alert.since > _OLD:
+        return "nothing more is asked about this alert: esc shows what changed before it, l the logs"
     return "no diagnosis yet: the agent asks the platform while the alert fires"
 
 

@@ -83,6 +83,8 @@ class HelpBody(LineWidget):
                 sign = (self.text(f"  {self.look.glyphs[glyph]} ", role), self.text(word, "muted"))
                 row += fit(sign, width // _SIGNS_A_LINE, self.ellipsis)
             lines.append(row)
+        if len(lines) + 2 > self.app.size.height:
+            return [line for line in lines if line]
         return lines
 
     def _entry(self, bindings: tuple[Binding, ...]) -> Cells:

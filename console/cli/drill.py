@@ -84,7 +84,11 @@ def _note(options: dict[str, Any], subject: str, text: str) -> None:
     try:
         asyncio.run(write())
     except StoreRefused as error:
-        raise Refused(f"{where.user} may not run drills in this session: {printable(error)}") from None
+        if "read-only" in str(error):
+            raise Refused("a read-only session may not run drills") from None
+        raise Refused(
+            f"{where.user} may not run drills: that takes a responder ({printable(error)})"
+        ) from None
 
 
 def _show(known: list[dict[str, Any]], as_json: bool) -> None:

@@ -62,7 +62,8 @@ def _of(leaf: Leaves, wanted: bool, readings: Readings, specs: Mapping[str, Metr
         return f"{title} is {left}" if _says_it(condition, wanted) else f"{title} is {left}, not {right}"
     limit = _limit(spec, right)
     if not isinstance(condition.right, Number):
-        limit = f"{limit} ({_written(condition.right)})"
+        # A limit that is calculated has as many digits as chance gives it.
+        limit = f"{_shown(spec, right, spec.decimals if spec else 2)} ({_written(condition.right)})"
     return f"{title} is {_value(spec, left, right)}, {'' if wanted else 'not '}{_WORDS[condition.op]} {limit}"
 
 

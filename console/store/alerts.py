@@ -57,7 +57,7 @@ async def current(store: Store, *, resolved_since: datetime, limit: int = 500) -
     explained all the time), in the order of a list."""
     rows = await store.fetch(
         f"""
-        SELECT {_COLUMNS} FROM console.alert_now WHERE phase IN ('pending', 'firing')
+        (SELECT {_COLUMNS} FROM console.alert_now WHERE phase IN ('pending', 'firing') ORDER BY id LIMIT $3)
         UNION ALL
         (SELECT {_COLUMNS} FROM console.alert_now
          WHERE phase = 'resolved' AND resolved_at >= $1 AND counted_at IS NOT NULL
@@ -65,7 +65,19 @@ async def current(store: Store, *, resolved_since: datetime, limit: int = 500) -
         """,  # noqa: S608 - no value from outside
         resolved_since,
         limit,
+        _PAGE,
     )
+    page = [row for row in rows if row["phase"] != Phase.RESOLVED]
+    while len(page) == _PAGE:
+        page = await store.fetch(
+            f"""
+            SELECT {_COLUMNS} FROM console.alert_now WHERE phase IN ('pending', 'firing') AND id > $1
+            ORDER BY id LIMIT $2
+            """,  # noqa: S608 - no value from outside
+            page[-1]["id"],
+            _PAGE,
+        )
+        rows += page
     before, found = store.alerts, {}
     for i, row in enumerate(rows, 1):
         known = before.get(row["id"])
@@ -150,12 +162,15 @@ async def history(
 async def fired_per_hour(
     store: Store, *, start: datetime, end: datetime
 ) -> list[tuple[datetime, Severity, int]]:
-    """How many alerts began to fire in each hour (UTC) of [start, end), by the severity they then had. Hours and
-    severities in which none did are left out."""
+    """How many alerts began to fire in each hour (UTC) of [start, end), by the severity they then had; those that
+    another one explained from the first are not counted. Hours and severities in which none did are left out."""
     rows = await store.fetch(
         """
-        SELECT date_trunc('hour', at, 'UTC') AS hour, severity, count(*) AS fired FROM console.alert_change
-        WHERE kind = 'firing' AND at >= $1 AND at < $2
+        SELECT date_trunc('hour', at, 'UTC') AS hour, severity, count(*) AS fired FROM console.alert_change AS c
+        WHERE kind = 'firing' AND at >= $1 AND at < $2 AND NOT EXISTS (
+            SELECT FROM console.alert_change AS i
+            WHERE i.alert_id = c.alert_id AND i.at = c.at AND i.kind = 'inhibited'
+        )
         GROUP BY 1, 2 ORDER BY 1, 2
         """,
         start,
@@ -194,6 +209,8 @@ _COLUMNS = """
     flaps, channels, runbook, acknowledged_by, acknowledged_at, silence, silenced_by, silenced_until
 """
 _LARGEST = 1e100
+# Rows are decoded a page at a time, and alerts made of so many at once.
+_PAGE = 400
 _AT_ONCE = 100
 
 

@@ -214,7 +214,7 @@ async def test_none_yet_then_the_first_one_comes() -> None:
             "no diagnosis yet: the agent asks the platform when the alert fires",
         ),
         ({"phase": Phase.RESOLVED}, "a1", "no diagnosis: none was made while the alert fired"),
-        ({"action": "notify_team"}, "a1", "no diagnosis: the action of this rule is notify_team"),
+        ({"action": "notify_team"}, "a1", "nothing more is asked about this alert"),
     ],
 )
 def test_why_there_is_none(change: dict[str, object], leader: str | None, words: str) -> None:

@@ -112,7 +112,7 @@ def test_the_sentence(text: str, values: dict[str, Any], sentence: str) -> None:
 
 def test_the_sentence_of_a_moving_limit() -> None:
     found = said("score > previous_day + 5%", {"score": 80}, score=92.13)
-    assert found.because == "Score is 92.1, over 85 (previous_day + 5)"
+    assert found.because == "Score is 92.1, over 85.0 (previous_day + 5)"
     assert found.limit == 85
 
 
