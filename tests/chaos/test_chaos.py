@@ -7,7 +7,7 @@ import pytest
 
 from .scenarios import SCENARIOS, Book, play
 
-ROUNDS = {"store": 1, "demo": 1}
+ROUNDS = {"store": 1}
 
 
 @pytest.mark.chaos
