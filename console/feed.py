@@ -14,9 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from console.desk import Desk, StoreDesk
 from console.domain.alert import Alert
 from console.domain.errors import StoreAway, StoreRefused
 from console.domain.event import Severity
@@ -31,6 +30,9 @@ from console.store import alerts, health, silences, ticks, timeline
 from console.store import lease as leases
 from console.store.health import latency_metric
 from console.store.pool import Store
+
+if TYPE_CHECKING:
+    from console.desk import Desk
 
 SECTIONS = ("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences")
 TREND_STEP_S, TREND_POINTS = 30.0, 120
@@ -141,6 +143,8 @@ class LiveFeed:
 
     @property
     def desk(self) -> Desk:
+        from console.desk import StoreDesk
+
         return StoreDesk(self)
 
     def now(self) -> datetime:

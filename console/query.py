@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from console.domain.alert import AlertChange
-from console.domain.causes import ranked
-from console.domain.diagnosis import Diagnosis
 from console.domain.event import Event, Severity
 from console.domain.health import CheckPoint
-from console.domain.log import LogLine, LogSource
 from console.domain.metric import Series
-from console.store import alerts, diagnoses, health, logs, ticks, timeline
+from console.store import alerts, health, ticks, timeline
 from console.store.pool import Store
+
+# What is only asked for later is loaded later: the first screen is there sooner.
+if TYPE_CHECKING:
+    from console.domain.diagnosis import Diagnosis
+    from console.domain.log import LogLine, LogSource
 
 FiredPerHour = Sequence[tuple[datetime, Severity, int]]
 """The beginning of an hour, a severity, and how many alerts of it fired in that hour; only hours with any."""
@@ -107,6 +109,8 @@ class StoreQuery:
     async def changes_before(
         self, moment: datetime, window: timedelta, *, but: str | None = None
     ) -> Sequence[Event]:
+        from console.domain.causes import ranked
+
         store = await self._source.connected()
         found = await timeline.between(store, start=moment - window, end=moment)
         return ranked(found, moment, window, but=but)
@@ -120,6 +124,8 @@ class StoreQuery:
         return await alerts.fired_per_hour(await self._source.connected(), start=start, end=now)
 
     async def diagnosis(self, alert_id: int) -> Diagnosis | None:
+        from console.store import diagnoses
+
         return await diagnoses.read(await self._source.connected(), alert_id)
 
     async def logs(
@@ -135,6 +141,8 @@ class StoreQuery:
         request: str | None = None,
         user: str | None = None,
     ) -> Sequence[LogLine]:
+        from console.store import logs
+
         return await logs.recent(
             await self._source.connected(),
             after=after,
@@ -149,4 +157,6 @@ class StoreQuery:
         )
 
     async def log_sources(self) -> Sequence[LogSource]:
+        from console.store import logs
+
         return await logs.sources(await self._source.connected())
