@@ -258,7 +258,7 @@ class Agent:
                 await ticks.write_tick(
                     store, lease, at=at, catalogue_id=catalogue_id, values=values, checks=checks
                 )
-                await self._judge(term, at)
+                await self._judge(term, at, checks)
                 self.vitals.tick_seconds = time.monotonic() - begun
                 self.vitals.checks, self.vitals.values, self.vitals.at = checks, values, at
                 self.vitals.ticks += 1
@@ -269,13 +269,13 @@ class Agent:
                 log.warning("no tick: %s", error)
                 await asyncio.sleep(_RETRY_S)
 
-    async def _judge(self, term: _Term, at: datetime) -> None:
+    async def _judge(self, term: _Term, at: datetime, checks: Sequence[Check]) -> None:
         """What the tick means for the alerts. A failure costs this tick's evaluation, which is made up for."""
         rulebook = term.engine.rulebook
         forced, self._reload = self._reload, False
         before = rulebook.broken
         changed = rulebook.refresh(force=forced)
-        await term.engine.catch_up(term.store, term.lease, until=at)
+        await term.engine.catch_up(term.store, term.lease, until=at, checks=checks)
         if rulebook.broken is not None and rulebook.broken != before:
             log.warning("the rule files are broken, the old rules stay in force: %s", rulebook.broken)
         elif forced or changed or (before is not None and rulebook.broken is None):

@@ -75,7 +75,7 @@ class AlertDetail(ActingScreen, WindowedScreen):
     def on_mount(self) -> None:
         for name, title in (
             ("diagnosis", "Diagnosis"),
-            ("changes", "Changed before"),
+            ("changes", "Changed before, likeliest first"),
             ("history", "History"),
         ):
             set_title(self.query_one(f"#{name}"), title)

@@ -33,7 +33,11 @@ class AlertPast(Vertical):
         yield LiveTable(id="events", header=False, newest_first=True, empty="nothing happened yet")
 
     def on_mount(self) -> None:
-        for name, title in (("changes", "Changed before"), ("history", "History"), ("events", "Events")):
+        for name, title in (
+            ("changes", "Changed before, likeliest first"),
+            ("history", "History"),
+            ("events", "Events"),
+        ):
             set_title(self.query_one(f"#{name}"), title)
 
     def show(

@@ -43,12 +43,6 @@ _INVESTIGATES = "investigate_"
 
 def absence(alert: Alert, snapshot: Snapshot) -> str:
     """Why there is no diagnosis, in words."""
-    spec = snapshot.metrics.specs.get(alert.metric or "")
-    component = spec.origin.removeprefix("probe:") if spec is not None and spec.unit == "state" else ""
-    for health in snapshot.health:
-        if health.check.component == component:
-            # Of a probe's alert everything that is known is what the probe was told.
-            return f"{component}: {health.check.detail}"
     if alert.phase is Phase.RESOLVED:
         return "no diagnosis: none was made while the alert fired, or it is gone by now"
     if alert.phase is Phase.PENDING:

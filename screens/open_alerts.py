@@ -29,9 +29,11 @@ def columns_of(compact: bool) -> Sequence[Column]:
 
 
 def open_entries(snapshot: Snapshot, row: Callable[[Alert], Row], scene: Scene) -> list[Entry]:
-    """Open alerts in the snapshot's order, metrics over a threshold that no alert is about, then, where there is
-    room, what was resolved today; metrics without a value come last. `row` builds an alert's row when it is seen."""
-    found = [a for a in snapshot.alerts if a.state is not AlertState.RESOLVED]
+    """Open alerts in the snapshot's order, metrics over a threshold that no alert is about, in one line how many others
+    explain, then, where there is room, what was resolved today; metrics without a value come last. `row` builds an
+    alert's row when it is seen."""
+    found = [a for a in snapshot.alerts if a.state not in (AlertState.RESOLVED, AlertState.INHIBITED)]
+    inhibited = sum(a.state is AlertState.INHIBITED for a in snapshot.alerts)
     resolved = [a for a in snapshot.alerts if a.state is AlertState.RESOLVED]
     compact = scene.compact
     entries: list[Entry] = [_deferred(row, alert) for alert in found]
@@ -39,11 +41,16 @@ def open_entries(snapshot: Snapshot, row: Callable[[Alert], Row], scene: Scene) 
         glyph = piece(scene.look.glyphs["ok"], scene.look("stale" if scene.greyed else "ok"))
         entries.append(Note((glyph, piece(" no alert is open", scene.look("muted")))))
     entries.extend(_over_row(r, scene, compact) for r in unwatched(snapshot))
+    if inhibited:
+        entries.append(Group(f"inhibited {inhibited}"))
     if resolved and not compact:
         entries.append(Group(f"resolved today {len(resolved)}"))
         entries.extend(_deferred(row, alert) for alert in resolved)
-    # What has no source here is counted and no more: it will have none tomorrow.
-    lost = [r for r in unavailable(snapshot.metrics) if r.value.failed]
+    # What has no source here is counted and no more, and what failed for long enough is an alert of its own.
+    told = {a.rule for a in snapshot.alerts if a.state is not AlertState.RESOLVED}
+    lost = [
+        r for r in unavailable(snapshot.metrics) if r.value.failed and f"collection:{r.spec.name}" not in told
+    ]
     if lost and not compact:
         entries.append(Group(f"not collected {len(lost)}"))
     entries.extend(_lost_row(r, scene, compact) for r in lost)

@@ -10,10 +10,13 @@ from widgets.cells import Cells, measure, space
 from widgets.line_widget import LineWidget
 
 _ALWAYS = ("app.help", "app.quit")
+_KNOWN = ("table.down", "screen.next-pane", "app.theme", "app.commands")
+"""What every screen has: it gives way to what only this one has."""
 
 
 class KeyRow(LineWidget):
-    """`key label` pairs in the order of the bindings (focused widget, screen, app); what doesn't fit is left out."""
+    """`key label` pairs in the order of the bindings (focused widget, screen, app), those that every screen has at the
+    end; what doesn't fit is left out."""
 
     DEFAULT_CSS = "KeyRow { height: 1; width: 1fr; }"
 
@@ -27,7 +30,7 @@ class KeyRow(LineWidget):
         self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:
-        bindings = list(shown_bindings(self.screen))
+        bindings = sorted(shown_bindings(self.screen), key=lambda b: b.id in _KNOWN)
         right = self._hints(b for name in _ALWAYS for b in bindings if b.id == name)
         room = width - 1 - measure(right) - 2
         left: list[Segment] = [Segment(" ")]

@@ -6,16 +6,18 @@ What the alerts are is a function of the ticks alone: a new leader goes on from 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from console.alerting.lifecycle import Open, Policy, evaluate
 from console.alerting.rulebook import Rulebook
 from console.domain.alert import Phase
+from console.domain.health import Check, Status
 from console.domain.metric import MetricSpec, MetricValue
 from console.domain.snapshot import Metrics
 from console.rules.evaluator import Recent, Standing
 from console.store import alerts, ticks
+from console.store.encoding import status_metric
 from console.store.lease import Lease
 from console.store.pool import Store
 
@@ -41,8 +43,11 @@ class Engine:
         """Whether any alert fires, as of the last evaluation."""
         return any(one.standing.phase is Phase.FIRING for one in self._open.values())
 
-    async def catch_up(self, store: Store, lease: Lease, *, until: datetime) -> int:
-        """Evaluate all ticks after the cursor up to `until`; returns how many. Raises StoreAway, StoreRefused and
+    async def catch_up(
+        self, store: Store, lease: Lease, *, until: datetime, checks: Sequence[Check] = ()
+    ) -> int:
+        """Evaluate all ticks after the cursor up to `until`; returns how many. `checks` are those of the last tick:
+        what they say goes into the reasons of its alerts, and decides nothing. Raises StoreAway, StoreRefused and
         Fenced; then what was not confirmed is read again the next time."""
         if not self._known:
             await self._load(store, lease, until)
@@ -51,7 +56,8 @@ class Engine:
         evaluated = 0
         try:
             async for tick in ticks.between(store, self._cursor, until):
-                if not await self._evaluate(store, lease, tick):
+                said = _said(checks) if tick.at == until else {}
+                if not await self._evaluate(store, lease, tick, said):
                     # Somebody evaluated it already: what is known here is not what is true.
                     self._known = False
                     return evaluated
@@ -98,7 +104,7 @@ class Engine:
                 self._observe(tick)
         self._known = True
 
-    async def _evaluate(self, store: Store, lease: Lease, tick: Metrics) -> bool:
+    async def _evaluate(self, store: Store, lease: Lease, tick: Metrics, told: Mapping[str, str]) -> bool:
         at = tick.at
         assert at is not None and self._cursor is not None  # noqa: S101 - every stored tick has its time
         lookback = self.rulebook.alerting.lookback
@@ -113,12 +119,14 @@ class Engine:
             day = await ticks.before(store, at - _DAY, _DAY_LOOKBACK)
             self._day = day.values
         self._observe(tick)
-        return await self._judge(store, lease, at)
+        return await self._judge(store, lease, at, told)
 
-    async def _judge(self, store: Store, lease: Lease, at: datetime) -> bool:
+    async def _judge(
+        self, store: Store, lease: Lease, at: datetime, told: Mapping[str, str] | None = None
+    ) -> bool:
         policy = Policy(self.rulebook.alerting.inhibitions, self.rulebook.alerting.flap_window)
         changes, after = evaluate(
-            self.rulebook.rules, self._open, self._recent, self.rulebook.specs, policy, at
+            self.rulebook.rules, self._open, self._recent, self.rulebook.specs, policy, at, told
         )
         if not await alerts.write(store, lease, cursor=at, changes=changes):
             return False
@@ -138,3 +146,8 @@ class Engine:
     def _day_before(self, name: str, _at: datetime) -> float | None:
         reading = self._day.get(name)
         return reading.value if reading is not None and isinstance(reading.value, int | float) else None
+
+
+def _said(checks: Sequence[Check]) -> dict[str, str]:
+    """What a probe that is not well was told, by the metric of its status."""
+    return {status_metric(c.component): c.detail for c in checks if c.status is not Status.OK and c.detail}

@@ -54,8 +54,10 @@ def evaluate(
     specs: Mapping[str, MetricSpec],
     policy: Policy,
     at: datetime,
+    told: Mapping[str, str] | None = None,
 ) -> tuple[Sequence[Change], dict[str, Open]]:
-    """The changes of this moment, in the order of the rules, and what is open after them."""
+    """The changes of this moment, in the order of the rules, and what is open after them. `told` is what is known of
+    a metric beside its value, as a probe's answer; it is put behind the reason."""
     changes: list[dict[str, Any]] = []
     after: dict[str, Open] = {}
     known: dict[str, tuple[Rule, Finding]] = {}
@@ -71,7 +73,7 @@ def evaluate(
                 changes.append(_ended(rule.name, was, at, NO_LONGER_TRUE, finding))
             continue
         known[rule.name] = (rule, finding)
-        after[rule.name] = _now(rule, was, finding, standing)
+        after[rule.name] = _now(rule, was, finding, standing, told or {})
     changes += [
         _ended(name, was, at, REMOVED)
         for name, was in before.items()
@@ -92,9 +94,10 @@ def evaluate(
     return changes, after
 
 
-def _now(rule: Rule, was: Open | None, finding: Finding, standing: Standing) -> Open:
+def _now(rule: Rule, was: Open | None, finding: Finding, standing: Standing, told: Mapping[str, str]) -> Open:
     # A finding without data, or one that is false while it is kept firing, says nothing new.
-    told = finding.truth is True or was is None
+    new = finding.truth is True or was is None
+    why = told.get(finding.metric or "")
     value = finding.value if isinstance(finding.value, int | float) else None
     peak = was.peak if was else None
     if (
@@ -106,10 +109,10 @@ def _now(rule: Rule, was: Open | None, finding: Finding, standing: Standing) -> 
     return Open(
         standing=standing,
         definition=rule.definition,
-        severity=finding.severity if told or was is None else was.severity,
+        severity=finding.severity if new or was is None else was.severity,
         inhibited_by=was.inhibited_by if was else None,
         peak=peak,
-        summary=finding.because if told or was is None else was.summary,
+        summary=": ".join(filter(None, (finding.because, why))) if new or was is None else was.summary,
     )
 
 

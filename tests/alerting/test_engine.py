@@ -6,6 +6,8 @@ import pytest
 
 from console.alerting.engine import Engine
 from console.domain.alert import AlertState
+from console.domain.event import Severity
+from console.domain.health import Check, Status
 from console.store import alerts
 from console.store import lease as leases
 from tests.alerting import recorded
@@ -177,3 +179,23 @@ async def test_the_value_a_day_before_counts(place: Place) -> None:
     await place.owner("UPDATE console.alert_cursor SET at = $1", NOON)
     await run(place, 20)
     assert (1, "firing") in await named(place, "Performance Improvement")
+
+
+async def test_what_a_probe_was_told_is_part_of_the_reason(place: Place) -> None:
+    await recorded.record(place, [row(NOON + TICK * (i + 1), database_status="down") for i in range(3)])
+    said = Check("database", Status.DOWN, None, "connection refused", NOON)
+    async with place.leader() as (store, lease):
+        await Engine(recorded.rulebook()).catch_up(store, lease, until=NOON + TICK * 3, checks=[said])
+    (alert,) = await place.owner(
+        "SELECT summary FROM console.alert WHERE fingerprint = 'Database Connection Failure'"
+    )
+    assert alert["summary"] == "Database status is down: connection refused"
+
+
+async def test_what_another_alert_explains_is_not_counted_as_fired(place: Place) -> None:
+    down = {"database_status": "down", "error_rate": None, "avg_execution_time": None}
+    await recorded.record(place, episode(40, **down)[:45])
+    await run(place, 45)
+    async with place.open("alice") as store:
+        fired = await alerts.fired_per_hour(store, start=NOON, end=NOON + timedelta(hours=1))
+    assert fired == [(NOON, Severity.CRITICAL, 1)]

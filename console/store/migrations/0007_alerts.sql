@@ -44,12 +44,14 @@ CREATE UNIQUE INDEX alert_open ON console.alert (fingerprint) WHERE phase IN ('p
 CREATE INDEX alert_resolved ON console.alert (resolved_at) WHERE phase = 'resolved';
 CREATE INDEX alert_last ON console.alert (fingerprint, resolved_at) WHERE phase = 'resolved';
 
--- The severity is the alert's at that moment, so that what fired can be counted after it has changed or is gone.
+-- The severity is the alert's at that moment, and so is whether another one explained it: what fired can be counted
+-- after it has changed or is gone.
 CREATE TABLE console.alert_change (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     alert_id bigint NOT NULL,
     rule text NOT NULL,
     severity text NOT NULL,
+    inhibited boolean NOT NULL DEFAULT false,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     kind text NOT NULL,
     actor text NOT NULL DEFAULT session_user,
@@ -280,8 +282,9 @@ BEGIN
         WHERE a.id = n.id;
     INSERT INTO console.alert OVERRIDING SYSTEM VALUE
         SELECT (s.after).* FROM unnest(p_steps) AS s WHERE (s.before).id IS NULL;
-    INSERT INTO console.alert_change (alert_id, rule, severity, at, kind, text, value, value_text)
-        SELECT n.id, n.fingerprint, n.severity, n.at, k.kind, left(k.text, 500), n.value, n.value_text
+    INSERT INTO console.alert_change (alert_id, rule, severity, inhibited, at, kind, text, value, value_text)
+        SELECT n.id, n.fingerprint, n.severity, n.inhibited_by IS NOT NULL, n.at, k.kind, left(k.text, 500), n.value,
+            n.value_text
         FROM unnest(p_steps) WITH ORDINALITY AS s(op, before, after, gone, place),
             LATERAL (SELECT (s.before).*) AS b, LATERAL (SELECT (s.after).*) AS n,
             LATERAL (VALUES
