@@ -12,7 +12,7 @@ import logging
 import os
 import platform as host
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -95,6 +95,7 @@ class Agent:
         self._clock = StoreClock()
         self._store: Store | None = None
         self._reload = False
+        self._untold: str | None = None
 
     def reload(self) -> None:
         """Read the rule files again at the next tick, changed or not."""
@@ -172,7 +173,7 @@ class Agent:
                 self.vitals.store_away = None
                 return store
 
-    def _away(self, error: StoreAway) -> None:
+    def _away(self, error: TradexError) -> None:
         if self.vitals.store_away is None:
             log.warning("%s; trying again", error)
         self.vitals.store_away = str(error)
@@ -198,13 +199,17 @@ class Agent:
     async def _lead(self, term: _Term) -> None:
         """Until the lease is lost. Whatever else ends a duty is logged and the duty starts again."""
         store, lease = term.store, term.lease
+        works: dict[str, Callable[[], Awaitable[None]]] = {
+            "ticks": lambda: self._tick_forever(term),
+            "maintenance": lambda: self._maintain_forever(store, lease),
+            "diagnosis": lambda: term.diagnosing.run(store, lease),
+            "logs": lambda: term.log_tail.run(store, lease),
+        }
         try:
             async with asyncio.TaskGroup() as duties:
                 duties.create_task(self._renew(store, lease))
-                duties.create_task(self._tick_forever(term))
-                duties.create_task(self._maintain_forever(store, lease))
-                duties.create_task(term.diagnosing.run(store, lease))
-                duties.create_task(term.log_tail.run(store, lease))
+                for name, work in works.items():
+                    duties.create_task(_duty(name, work))
         except* (Fenced, _LeaseLost):
             log.warning("lost the lease of fence %d", lease.fence)
         finally:
@@ -224,7 +229,7 @@ class Agent:
             try:
                 kept = await leases.renew(store, lease, ttl)
                 await leases.heartbeat(store, self.vitals.name, __version__)
-            except StoreAway as error:
+            except TradexError as error:
                 self._away(error)
                 if time.monotonic() - good > ttl:
                     raise _LeaseLost from None
@@ -258,10 +263,10 @@ class Agent:
                 await ticks.write_tick(
                     store, lease, at=at, catalogue_id=catalogue_id, values=values, checks=checks
                 )
-                await self._judge(term, at, checks)
-                self.vitals.tick_seconds = time.monotonic() - begun
                 self.vitals.checks, self.vitals.values, self.vitals.at = checks, values, at
                 self.vitals.ticks += 1
+                await self._judge(term, at, checks)
+                self.vitals.tick_seconds = time.monotonic() - begun
             except Fenced:
                 raise
             except TradexError as error:
@@ -270,36 +275,49 @@ class Agent:
                 await asyncio.sleep(_RETRY_S)
 
     async def _judge(self, term: _Term, at: datetime, checks: Sequence[Check]) -> None:
-        """What the tick means for the alerts. A failure costs this tick's evaluation, which is made up for."""
-        rulebook = term.engine.rulebook
+        """What the tick means for the alerts. One that fails is made up for at the next tick, and consoles say that
+        nobody evaluates when that goes on."""
         forced, self._reload = self._reload, False
-        before = rulebook.broken
-        changed = rulebook.refresh(force=forced)
-        await term.engine.catch_up(term.store, term.lease, until=at, checks=checks)
-        if rulebook.broken is not None and rulebook.broken != before:
-            log.warning("the rule files are broken, the old rules stay in force: %s", rulebook.broken)
-        elif forced or changed or (before is not None and rulebook.broken is None):
-            log.info("the rule files were read again: %d rules", len(rulebook.rules))
-        if changed or (before is not None and rulebook.broken is None):
-            text = f"the rule files were read again: {len(rulebook.rules)} rules"
-            await timeline.append(
-                term.store,
-                term.lease,
-                kind="configuration",
-                severity=Severity.INFO,
-                subject="rules",
-                text=text,
-            )
+        told = term.engine.rulebook.refresh(force=forced)
+        if told is not None:
+            log.info("%s", told)
+            self._untold = told
+        try:
+            await term.engine.catch_up(term.store, term.lease, until=at, checks=checks)
+            if self._untold is not None:
+                await timeline.append(
+                    term.store,
+                    term.lease,
+                    kind="configuration",
+                    severity=Severity.INFO,
+                    subject="rules",
+                    text=self._untold,
+                )
+                self._untold = None
+        except Fenced:
+            raise
+        except TradexError as error:
+            log.warning("tick %s is not evaluated yet: %s", at.strftime("%H:%M:%S"), error)
 
     async def _maintain_forever(self, store: Store, lease: Lease) -> None:
         while True:
-            try:
-                await maintenance.maintain(store, lease)
-            except Fenced:
-                raise
-            except TradexError as error:
-                log.warning("maintenance: %s", error)
+            await maintenance.maintain(store, lease)
             await asyncio.sleep(_MAINTENANCE_EVERY_S)
+
+
+async def _duty(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Work that goes on whatever happens to it, until the lease is lost."""
+    while True:
+        try:
+            await work()
+        except Fenced:
+            raise
+        except TradexError as error:
+            log.warning("%s: %s", name, error)
+        except Exception:
+            # A fault of ours, met by something nobody thought of: it must not take the watch with it.
+            log.exception("%s", name)
+        await asyncio.sleep(_RETRY_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from console.domain.alert import Alert
 from console.domain.errors import StoreAway, StoreRefused
 from console.domain.event import Severity
-from console.domain.health import Check, Overall
+from console.domain.health import Check, Overall, Verdict
 from console.domain.metric import Series
 from console.domain.snapshot import ComponentHealth, Link, Metrics, Snapshot
 from console.domain.text import printable
 from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
 from console.query import Query, StoreQuery
+from console.rules.generated import named
 from console.store import alerts, health, silences, ticks, timeline
 from console.store import lease as leases
 from console.store.health import latency_metric
@@ -115,7 +116,7 @@ class Hints:
 
     def tell(self, what: str) -> None:
         for hint, callback in tuple(self._watchers):
-            if what in (hint, "reconnected"):
+            if what in (hint, "listening", "reconnected", "all"):
                 callback()
 
 
@@ -341,17 +342,20 @@ def _overall(snapshot: Snapshot) -> Overall:
     metrics = snapshot.metrics
     error_rate = metrics.values.get("error_rate")
     rate = error_rate.value if error_rate else None
+    stale = snapshot.is_stale(metrics.at, snapshot.at)
+    if not (stale or snapshot.agent.judging):
+        return Overall(Verdict.UNKNOWN, "no rule is evaluated any more: the agent's log says why")
     return overall(
         (c.check for c in snapshot.health),
         error_rate_pct=rate if isinstance(rate, int | float) else None,
         critical=_summaries(snapshot.alerts, Severity.CRITICAL),
         warning=_summaries(snapshot.alerts, Severity.WARNING),
-        stale=snapshot.is_stale(metrics.at, snapshot.at),
+        stale=stale,
     )
 
 
 def _summaries(found: Sequence[Alert], severity: Severity) -> list[str]:
     """Rules that somebody named first, then what began first: that is nearest to the cause."""
     firing = [alert for alert in found if alert.counts and alert.severity is severity]
-    firing.sort(key=lambda alert: (":" in alert.rule, alert.since))
+    firing.sort(key=lambda alert: (not named(alert.rule), alert.since))
     return [alert.summary or alert.rule for alert in firing]

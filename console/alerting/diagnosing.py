@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from console.alerting.engine import Engine
 from console.domain.alert import Alert, Phase, order
 from console.domain.diagnosis import Diagnosis
-from console.domain.errors import Fenced, TradexError
 from console.store import alerts, diagnoses
 from console.store.lease import Lease
 from console.store.pool import Store
-
-log = logging.getLogger("tradex.diagnosis")
 
 AGAIN = timedelta(seconds=15)
 _AT_ONCE = 2
@@ -30,16 +26,11 @@ class Diagnosing:
         self._asked: dict[int, tuple[datetime | None, datetime]] = {}
 
     async def run(self, store: Store, lease: Lease) -> None:
-        """Until cancelled. Raises Fenced when the lease has passed on; other failures cost one round."""
+        """Until cancelled. Raises StoreAway, StoreRefused and Fenced."""
         while True:
             await self._engine.evaluated.wait()
             self._engine.evaluated.clear()
-            try:
-                await self._round(store, lease)
-            except Fenced:
-                raise
-            except TradexError as error:
-                log.warning("no diagnosis: %s", error)
+            await self._round(store, lease)
 
     async def _round(self, store: Store, lease: Lease) -> None:
         if not self._engine.anything_fires:
@@ -49,6 +40,10 @@ class Diagnosing:
         self._asked = {a.id: self._asked[a.id] for a in found if a.id in self._asked}
         kinds = {a.id: self._engine.rulebook.diagnosis_of(a.rule) for a in found}
         due = [(a, kind) for a in sorted(found, key=order) if (kind := kinds[a.id]) and self._due(a)]
+        # The one that was not asked about for longest comes first: many alerts share what the platform can bear.
+        due.sort(
+            key=lambda pair: self._asked[pair[0].id][1].timestamp() if pair[0].id in self._asked else 0.0
+        )
         for alert, kind in due[:_AT_ONCE]:
             self._asked[alert.id] = (alert.fired_at, alert.at)
             await diagnoses.write(store, lease, await self._diagnose(alert, kind, await store.now()))

@@ -1,6 +1,7 @@
 """Evaluates every tick in the store exactly once, whoever took it and whoever leads.
 
-What the alerts are is a function of the ticks alone: a new leader goes on from the cursor that the last one left.
+What the alerts are is a function of the ticks and of the rules in force: a new leader goes on from the cursor that the
+last one left.
 """
 
 from __future__ import annotations
@@ -16,13 +17,11 @@ from console.domain.health import Check, Status
 from console.domain.metric import MetricSpec, MetricValue
 from console.domain.snapshot import Metrics
 from console.rules.evaluator import Recent, Standing
+from console.rules.replay import DAY, DAY_LOOKBACK
 from console.store import alerts, ticks
 from console.store.encoding import status_metric
 from console.store.lease import Lease
 from console.store.pool import Store
-
-_DAY = timedelta(hours=24)
-_DAY_LOOKBACK = timedelta(minutes=5)
 
 
 class Engine:
@@ -46,7 +45,7 @@ class Engine:
     async def catch_up(
         self, store: Store, lease: Lease, *, until: datetime, checks: Sequence[Check] = ()
     ) -> int:
-        """Evaluate all ticks after the cursor up to `until`; returns how many. `checks` are those of the last tick:
+        """Evaluate all ticks after the cursor up to `until`; how many those were. `checks` are those of the last tick:
         what they say goes into the reasons of its alerts, and decides nothing. Raises StoreAway, StoreRefused and
         Fenced; then what was not confirmed is read again the next time."""
         if not self._known:
@@ -92,6 +91,7 @@ class Engine:
                 definition=definition,
                 severity=alert.severity,
                 inhibited_by=alert.inhibited_by,
+                metric=alert.metric,
                 peak=alert.peak,
                 summary=alert.summary,
             )
@@ -110,13 +110,12 @@ class Engine:
         lookback = self.rulebook.alerting.lookback
         if at - self._cursor > lookback:
             # Nobody looked for so long that nothing counts any more: that is judged at the moment it became so.
-            self._recent = self._new_recent()
             empty = self._cursor + lookback + timedelta(microseconds=1)
             self._recent.observe(empty, {}, self.rulebook.specs)
             if not await self._judge(store, lease, empty):
                 return False
         if self.rulebook.uses_day_before:
-            day = await ticks.before(store, at - _DAY, _DAY_LOOKBACK)
+            day = await ticks.before(store, at - DAY, DAY_LOOKBACK)
             self._day = day.values
         self._observe(tick)
         return await self._judge(store, lease, at, told)

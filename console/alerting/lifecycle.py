@@ -3,7 +3,7 @@ what comes out is a list of changes for the store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,8 +31,11 @@ class Open:
     definition: str
     severity: Severity
     inhibited_by: str | None = None
+    metric: str | None = None
     peak: float | None = None
     summary: str = ""
+    described: Mapping[str, Any] | None = None
+    """What the store has of the rule; None: not known here."""
 
 
 Opened = Mapping[str, Open]
@@ -48,7 +51,7 @@ class Policy:
 
 
 def evaluate(
-    rules: Iterable[Rule],
+    rules: Sequence[Rule],
     before: Opened,
     readings: Readings,
     specs: Mapping[str, MetricSpec],
@@ -73,46 +76,49 @@ def evaluate(
                 changes.append(_ended(rule.name, was, at, NO_LONGER_TRUE, finding))
             continue
         known[rule.name] = (rule, finding)
-        after[rule.name] = _now(rule, was, finding, standing, told or {})
-    changes += [
-        _ended(name, was, at, REMOVED)
-        for name, was in before.items()
-        if name not in known and not any(c["rule"] == name for c in changes)
-    ]
+        after[rule.name] = _now(rule, was, finding, standing, specs, told or {})
+    names = {rule.name for rule in rules}
+    changes += [_ended(name, was, at, REMOVED) for name, was in before.items() if name not in names]
     after = _inhibited(after, known, specs, policy)
     for name, now in after.items():
         rule, finding = known[name]
         was = before.get(name)
         if was is None:
-            changes.append(
-                _opened(rule, now, finding, specs, at) | {"flap_s": policy.flap_window.total_seconds()}
-            )
+            changes.append(_opened(name, now, finding, at) | {"flap_s": policy.flap_window.total_seconds()})
         elif was.definition != rule.definition:
-            changes.append(_opened(rule, now, finding, specs, at))
+            changes.append(_opened(name, now, finding, at))
         else:
-            changes.append(_updated(rule, was, now, finding, policy, at))
+            changes.append(_updated(name, was, now, finding, policy, at))
     return changes, after
 
 
-def _now(rule: Rule, was: Open | None, finding: Finding, standing: Standing, told: Mapping[str, str]) -> Open:
+def _now(
+    rule: Rule,
+    was: Open | None,
+    finding: Finding,
+    standing: Standing,
+    specs: Mapping[str, MetricSpec],
+    told: Mapping[str, str],
+) -> Open:
+    """What there is to remember of a rule that is pending or fires."""
     # A finding without data, or one that is false while it is kept firing, says nothing new.
-    new = finding.truth is True or was is None
+    if was is not None and finding.truth is not True:
+        return replace(was, standing=standing)
     why = told.get(finding.metric or "")
     value = finding.value if isinstance(finding.value, int | float) else None
-    peak = was.peak if was else None
-    if (
-        finding.truth
-        and value is not None
-        and (peak is None or (value < peak if finding.low else value > peak))
-    ):
+    # Another metric's values are no measure for this one's.
+    peak = was.peak if was and was.metric == finding.metric else None
+    if value is not None and (peak is None or (value < peak if finding.low else value > peak)):
         peak = value
     return Open(
         standing=standing,
         definition=rule.definition,
-        severity=finding.severity if new or was is None else was.severity,
+        severity=finding.severity,
         inhibited_by=was.inhibited_by if was else None,
+        metric=finding.metric,
         peak=peak,
-        summary=": ".join(filter(None, (finding.because, why))) if new or was is None else was.summary,
+        summary=": ".join(filter(None, (finding.because, why))),
+        described=_described(rule, finding, specs),
     )
 
 
@@ -146,12 +152,11 @@ def _ended(name: str, was: Open, at: datetime, reason: str, finding: Finding | N
     }
 
 
-def _opened(
-    rule: Rule, now: Open, finding: Finding, specs: Mapping[str, MetricSpec], at: datetime
-) -> dict[str, Any]:
+def _opened(name: str, now: Open, finding: Finding, at: datetime) -> dict[str, Any]:
     return {
         "op": "open",
-        **_described(rule, finding, specs),
+        "rule": name,
+        **(now.described or {}),
         **_state(now, at),
         "value": finding.value,
         "summary": now.summary,
@@ -163,18 +168,15 @@ def _opened(
 
 
 def _updated(
-    rule: Rule, was: Open, now: Open, finding: Finding, policy: Policy, at: datetime
+    name: str, was: Open, now: Open, finding: Finding, policy: Policy, at: datetime
 ) -> dict[str, Any]:
-    change: dict[str, Any] = {"op": "update", "rule": rule.name, **_state(now, at)}
+    change: dict[str, Any] = {"op": "update", "rule": name, **_state(now, at)}
     if finding.value is not None:
         change["value"] = finding.value
     if finding.truth:
-        change |= {
-            "summary": now.summary,
-            "metric": finding.metric,
-            "limit": finding.limit,
-            "low": finding.low,
-        }
+        change["summary"] = now.summary
+    if now.described != was.described:
+        change |= now.described or {}
     if now.peak != was.peak:
         change |= {"peak": now.peak, "peak_at": at}
     if now.standing.fired_at != was.standing.fired_at:
@@ -196,7 +198,6 @@ def _state(now: Open, at: datetime) -> dict[str, Any]:
 def _described(rule: Rule, finding: Finding, specs: Mapping[str, MetricSpec]) -> dict[str, Any]:
     spec = specs.get(finding.metric or "")
     return {
-        "rule": rule.name,
         "type": rule.type,
         "action": rule.action,
         "condition": rule.text,

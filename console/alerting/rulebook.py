@@ -14,10 +14,21 @@ from console.domain.text import printable
 from console.rules import alerting_file, file, generated
 from console.rules.alerting_file import Alerting
 from console.rules.condition import Failed
+from console.rules.generated import CONFIGURATION
 from console.rules.rule import Rule
 
 _FILES = "rule_files"
 """The reading that says whether the files could be read."""
+
+
+_UNREADABLE = Rule(
+    name=f"{CONFIGURATION}rules",
+    severity=Severity.WARNING,
+    condition=Failed(_FILES),
+    text="the rule files can't be read; the old rules stay in force",
+    type="CONFIGURATION",
+    action="notify_team",
+)
 
 
 class Rulebook:
@@ -52,21 +63,21 @@ class Rulebook:
         rule = next((rule for rule in self.rules if rule.name == name), None)
         return None if rule is None else self.alerting.diagnosis(rule.action, rule.metrics)
 
-    def refresh(self, *, force: bool = False) -> bool:
-        """Read the files again if they changed (or anyway); True when other rules are in force now."""
+    def refresh(self, *, force: bool = False) -> str | None:
+        """Read the files again if they changed (or anyway). What there is to tell about it, in words; None when other
+        files were not read."""
         stamps = self._stamps()
         if stamps == self._seen and not force:
-            return False
+            return None
         self._seen = stamps
-        before = self.rules, self.alerting
         try:
             self._read()
         except Misuse as error:
             # The first line says everything; those below it show the place.
             self.broken = printable(str(error).split("\n", 1)[0], 500)
-            return False
+            return f"the rule files are broken, the old rules stay in force: {self.broken}"
         self.broken = None
-        return before != (self.rules, self.alerting)
+        return f"the rule files were read again: {len(self.rules)} rules"
 
     def faults(self, at: datetime) -> dict[str, MetricValue]:
         """Readings about the rules themselves."""
@@ -87,7 +98,7 @@ class Rulebook:
             *generated.thresholds(every),
             *generated.probes(every),
             *generated.collections(every, for_=alerting.collection_for),
-            _unreadable(rules),
+            _UNREADABLE,
         )
         self._day_before = any(rule.uses_day_before for rule in named)
 
@@ -101,14 +112,3 @@ def _stamp(path: Path) -> object:
     except OSError as error:
         return error.errno
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _unreadable(rules: Path) -> Rule:
-    return Rule(
-        name="configuration:rules",
-        severity=Severity.WARNING,
-        condition=Failed(_FILES),
-        text=f"{rules.name} can be read",
-        type="CONFIGURATION",
-        action="notify_team",
-    )

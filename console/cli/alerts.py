@@ -64,7 +64,7 @@ def silence_json(silence: Silence) -> dict[str, Any]:
     """The documented shape of one silence."""
     return {
         "id": silence.id,
-        "state": "ended" if silence.ended_by else "active",
+        "state": "active",
         "at": iso(silence.starts_at),
         "until": iso(silence.ends_at),
         "author": silence.author,

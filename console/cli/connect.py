@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from console.places import nothing_is_set, read_secret, state_dir
 if TYPE_CHECKING:
     from console.feed import LiveFeed
     from console.settings import Loaded
+    from console.store.pool import Store
 
 T = TypeVar("T")
 
@@ -84,6 +86,25 @@ def joined(here: local.Running, person: str | None, *, read_only: bool = False) 
         raise Misuse(f"nobody is called {name!r} here: choose one of {', '.join(here.people)}")
     password = read_secret(local.secret_file(state_dir(), name))
     return Target(here.store_url, name, password, read_only)
+
+
+@asynccontextmanager
+async def opened(options: dict[str, Any], *, read_only: bool | None = None) -> AsyncIterator[Store]:
+    """One connection to the store, for what needs no snapshot. Raises StoreAway, StoreRefused, Misuse."""
+    from console.store.pool import Store
+
+    where = unconfigured(options) or target(options, loaded(options))
+    store = await Store.open(
+        where.url,
+        user=where.user,
+        password=where.password,
+        size=1,
+        read_only=where.read_only if read_only is None else read_only,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def with_feed(options: dict[str, Any], work: Callable[[LiveFeed], Awaitable[T]]) -> T:

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from console.cli.connect import joined, loaded, running, unconfigured
+from console.cli.connect import opened, running
 from console.cli.local import secret_file
-from console.domain.errors import Misuse, Refused, StoreRefused, TradexError
+from console.domain.errors import Misuse, TradexError
 from console.domain.text import printable
 from console.places import read_secret, state_dir
 
@@ -62,33 +62,14 @@ def drill(
 
 def _note(options: dict[str, Any], subject: str, text: str) -> None:
     """Into the timeline, by the person whose console this is. Refused for who may change nothing."""
-    here = running()
-    if here is None:
-        return
-    where = unconfigured(options) or joined(
-        here, loaded(options).settings.store.user, read_only=bool(options.get("read_only"))
-    )
 
     async def write() -> None:
         from console.store import timeline
-        from console.store.pool import Store
 
-        store = await Store.open(
-            where.url, user=where.user, password=where.password, size=1, read_only=where.read_only
-        )
-        try:
+        async with opened(options) as store:
             await timeline.note_drill(store, name=subject, text=text)
-        finally:
-            await store.close()
 
-    try:
-        asyncio.run(write())
-    except StoreRefused as error:
-        if "read-only" in str(error):
-            raise Refused("a read-only session may not run drills") from None
-        raise Refused(
-            f"{where.user} may not run drills: that takes a responder ({printable(error)})"
-        ) from None
+    asyncio.run(write())
 
 
 def _show(known: list[dict[str, Any]], as_json: bool) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import loaded, target
+from console.cli.connect import opened
 from console.cli.tables import GLYPH, on_terminal
 from console.domain.errors import Misuse, StoreAway
 from console.domain.format import clock, iso, span
@@ -78,7 +77,7 @@ def logs(
 
 
 async def _run(options: dict[str, Any], ask: _Ask, *, follow: bool, group: bool) -> None:
-    async with _opened(options) as store:
+    async with opened(options) as store:
         from console.store import logs as stored
 
         known = await stored.sources(store)
@@ -98,20 +97,6 @@ async def _run(options: dict[str, Any], ask: _Ask, *, follow: bool, group: bool)
             _print(found, ask)
         if follow:
             await _follow(store, ask, begin)
-
-
-@asynccontextmanager
-async def _opened(options: dict[str, Any]) -> AsyncIterator[Store]:
-    from console.store.pool import Store
-
-    where = target(options, loaded(options))
-    store = await Store.open(
-        where.url, user=where.user, password=where.password, size=1, read_only=where.read_only
-    )
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 async def _last(store: Store, ask: _Ask, *, below: int | None) -> list[LogLine]:

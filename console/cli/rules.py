@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import Target, loaded, target
+from console.cli.connect import loaded, opened
 from console.cli.tables import GLYPH, STYLE, on_terminal, print_table, table
 from console.domain.alert import Phase
 from console.domain.errors import Misuse
@@ -95,7 +95,7 @@ def replay(
     if samples is not None:
         found = _over_samples(settings, file, samples, step or 30.0)
     else:
-        found = asyncio.run(_over_store(settings, target(options, loaded(options)), file, since, step))
+        found = asyncio.run(_over_store(options, settings, file, since, step))
     if as_json:
         click.echo(json.dumps(_transitions(found), indent=2))
     else:
@@ -188,18 +188,16 @@ def _over_samples(settings: Settings, file: Path, samples: Path, step: float) ->
 
 
 async def _over_store(
-    settings: Settings, where: Target, file: Path, since: str | None, step: float | None
+    options: dict[str, Any], settings: Settings, file: Path, since: str | None, step: float | None
 ) -> _Replayed:
     from console.rules import alerting_file
     from console.rules.replay import Replay, warm_up
     from console.store import ticks
-    from console.store.pool import Store
 
     back = duration.parse(since or "24h")
     if not back:
         raise Misuse(f"--since: expected {duration.EXPECTED}, not {printable(since, 60)}")
-    store = await Store.open(where.url, user=where.user, password=where.password, size=1, read_only=True)
-    try:
+    async with opened(options, read_only=True) as store:
         link, latest, end = await store.link(), await ticks.latest(store), await store.now()
         if latest.at is None:
             raise Misuse("nothing is recorded yet: no agent has written a tick")
@@ -220,8 +218,6 @@ async def _over_store(
                 first = first or tick.at
                 due = tick.at + timedelta(seconds=step) if step else tick.at
         return _Replayed(done, first, end if first else None, latest.specs)
-    finally:
-        await store.close()
 
 
 def _transitions(found: _Replayed) -> list[dict[str, Any]]:

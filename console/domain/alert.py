@@ -145,9 +145,6 @@ class Silence:
     ends_at: datetime
     ended_by: str | None = None
 
-    def active(self, now: datetime) -> bool:
-        return self.starts_at <= now < self.ends_at
-
 
 @dataclass(frozen=True, slots=True)
 class AlertChange:

@@ -90,11 +90,16 @@ def pattern(text: str) -> re.Pattern[str] | None:
         return None
     if len(text) > _LONGEST_PATTERN:
         raise Misuse(f"expected a regular expression of at most {_LONGEST_PATTERN} characters")
+    return compiled(text, re.IGNORECASE)
+
+
+def compiled(text: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    """A regular expression that somebody typed. Raises Misuse with what is wrong, and where."""
     try:
         with warnings.catch_warnings():
             # Of what may mean something else in a later Python; it would be printed across the screen.
             warnings.simplefilter("ignore")
-            return re.compile(text, re.IGNORECASE)
+            return re.compile(text, flags)
     except (re.error, OverflowError, RecursionError) as error:
         where = (
             f" at character {error.pos + 1}" if isinstance(error, re.error) and error.pos is not None else ""

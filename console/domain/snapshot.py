@@ -32,13 +32,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
-    """Who watches. `leader` is None when nobody holds a valid lease; `since` is when that began."""
+    """Who watches. `leader` is None when nobody holds a valid lease; `since` is when that began. `judging` tells
+    whether the rules were evaluated within the last three ticks."""
 
     leader: str | None = None
     fence: int = 0
     since: datetime | None = None
     tick_s: float = 30.0
     standby: tuple[str, ...] = ()
+    judging: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,10 @@ from typing import Any
 from console.domain.errors import Misuse, SourceFailed
 from console.domain.log import LEVELS, LogLine
 from console.domain.text import printable
-from console.gateway.database import Database
+from console.gateway.platform import Platform
 from console.gateway.reasons import NoSource
 from console.located import Table, merged, read
 from console.metrics.reading import span_s
-from console.settings import PlatformSettings
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "logs.yaml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,48}")
@@ -124,13 +123,8 @@ def _query(name: str, table: Table) -> LogQuery:
 class Logs:
     """Reads the platform's logs. Each call raises SourceFailed, NoSource where there is no such log."""
 
-    def __init__(self, settings: PlatformSettings) -> None:
-        password = settings.database_password
-        self._database = Database(
-            settings.database_url,
-            None if password is None else password.get_secret_value(),
-            size=_SESSIONS,
-        )
+    def __init__(self, platform: Platform) -> None:
+        self._database = platform.sessions(_SESSIONS)
 
     async def read(self, query: LogQuery, since: datetime, limit: int, *, known: Container[str]) -> LogRows:
         """The newest `limit` rows after `since`; those with a known id are only counted."""

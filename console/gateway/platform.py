@@ -22,11 +22,11 @@ class Platform:
 
     def __init__(self, settings: PlatformSettings) -> None:
         self.settings = settings
-        key, password = _plain(settings.api_key), _plain(settings.database_password)
+        key = _plain(settings.api_key)
         trusted = (settings.base_url, settings.functions_url, settings.metrics_url)
         self.http = Http(token=key, trusted=trusted)
-        self.database = Database(settings.database_url, password, size=3)
-        self.pulse = Database(settings.database_url, password, size=1)
+        self.database = self.sessions(3)
+        self.pulse = self.sessions(1)
         self.cache = Cache(settings.cache_url)
         self.websocket = Websocket(settings.websocket_url, key)
         self.scrape = Scrape(self.http, settings.metrics_url)
@@ -35,6 +35,11 @@ class Platform:
     def open(cls, settings: PlatformSettings) -> Platform:
         """The doors of these settings, without any I/O but reading the files of secrets. Raises Misuse."""
         return cls(settings.resolved())
+
+    def sessions(self, size: int) -> Database:
+        """Sessions of the platform's database for one purpose alone, so that it makes nothing else wait. Whoever
+        asks for them closes them."""
+        return Database(self.settings.database_url, _plain(self.settings.database_password), size=size)
 
     @property
     def endpoints(self) -> tuple[tuple[str, int], ...]:

@@ -22,7 +22,7 @@ from console.domain.diagnosis import Cell, Diagnosis, Sample, Section
 from console.domain.errors import Misuse, SourceFailed
 from console.domain.log import LogLine
 from console.domain.text import printable
-from console.gateway.database import Database
+from console.gateway.logs import level_of
 from console.gateway.platform import Platform
 from console.monitors import diagnosis_file
 from console.monitors.diagnosis_file import Ask, LogAsk
@@ -35,7 +35,6 @@ _CLOCK_TIMEOUT_S = 3.0
 _SESSIONS = 2
 _CELL, _TEXT = 200, 500
 _MOST_LINES = 15
-_LEVELS = ("error", "warning", "info", "debug")
 _UNITS = {"count": "", "score": "", "ratio": "", "state": "", "money": ""}
 
 
@@ -55,13 +54,7 @@ class Diagnostician:
     file. `time_scale` is how much faster than the clock windows run."""
 
     def __init__(self, platform: Platform, file: Path | None = None, *, time_scale: float = 1.0) -> None:
-        settings = platform.settings
-        password = settings.database_password
-        self._database = Database(
-            settings.database_url,
-            None if password is None else password.get_secret_value(),
-            size=_SESSIONS,
-        )
+        self._database = platform.sessions(_SESSIONS)
         self._plans = diagnosis_file.load(file)
         self._before = _BEFORE / time_scale
 
@@ -231,14 +224,14 @@ def _order(row: Mapping[str, Any], ask: Ask, end: datetime) -> _Order:
 
 
 def _line(row: Mapping[str, Any], source: str) -> LogLine:
-    at, level = row["at"], str(row["level"]).lower()
+    at = row["at"]
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise SourceFailed(f"the query for the log {source} gave a column at that is no time with a zone")
     return LogLine(
         id=0,
         at=at,
         source=source,
-        level=level if level in _LEVELS else "info",
+        level=level_of(row["level"]),
         origin=printable(row["origin"] or "", 100),
         text=printable(row["text"] or "", _TEXT),
         user=printable(row["user"] or "", 100),

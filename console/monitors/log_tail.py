@@ -95,12 +95,12 @@ class LogTail:
     """Follows the platform's logs for the agent that leads."""
 
     def __init__(self, platform: Platform, queries: Sequence[LogQuery]) -> None:
-        self._settings = platform.settings
+        self._platform = platform
         self._queries = {query.name: query for query in queries}
 
     async def run(self, store: Store, lease: Lease) -> None:
         """Until cancelled, or until the lease has passed on: then it raises Fenced, and nothing else ever."""
-        term = _Term(Logs(self._settings), self._queries)
+        term = _Term(Logs(self._platform), self._queries)
         try:
             while True:
                 begun = time.monotonic()

@@ -16,7 +16,7 @@ from console.domain.text import printable
 class Answer:
     """`values` is whatever the source gives (a row's columns, a document ...), None with a `reason`.
 
-    `absent`: there is no such source here, which does not change from one tick to the next.
+    `absent`: there is no such source here, or it has nothing to say yet: nothing is broken.
     """
 
     at: datetime

@@ -17,8 +17,8 @@ from console.rules.inhibition import LABELS, Inhibition, Term
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "alerting.yaml"
 _SECTIONS = ("verbs", "channels", "types", "timings", "inhibitions", "diagnoses")
-_TIMINGS = ("lookback", "flap_window", "acknowledgement_idle", "collection_for")
 _KINDS = ("errors", "performance")
+_TIMINGS = ("lookback", "flap_window", "acknowledgement_idle", "collection_for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Alerting:
     diagnoses: tuple[Diagnosed, ...]
 
     def diagnosis(self, action: str, metrics: Iterable[str]) -> str | None:
-        """`errors`, `performance` or None, for an alert whose rule has this action and reads these metrics."""
+        """The kind of diagnosis (of diagnosis.yaml), or None, for an alert whose rule has this action and reads these
+        metrics."""
         names = sorted(metrics)
         for each in self.diagnoses:
             if action in each.actions:

@@ -153,7 +153,9 @@ class Recent:
         """One tick. Ticks come in the order of their time; two at one moment count as one."""
         values, seen = self._values, self._seen
         if at != self._at:
-            self._events, self._failures = {}, {}
+            self._events = {}
+            # A moment without a tick says nothing about what can be collected.
+            self._failures = {} if readings else self._failures
         self._at = at
         if specs is not self._specs:
             self._specs = specs

@@ -18,6 +18,7 @@ from console.domain.metric import MetricSpec
 from console.domain.text import printable
 from console.located import Table, read
 from console.rules import duration
+from console.rules.generated import PREFIXES
 from console.rules.parser import Parsed, Slip, parse, suggested
 from console.rules.rule import Rule
 from console.rules.source import Source, Way
@@ -32,9 +33,7 @@ _KEYS = (
 )  # fmt: skip
 _REQUIRED = ("name", "condition", "severity", "action")
 _LONGEST_NAME = 120
-RESERVED = ("threshold", "probe", "collection", "configuration")
-"""What stands before the colon in the names of rules that no file declares."""
-_RESERVED = re.compile(rf"({'|'.join(RESERVED)}):", re.IGNORECASE)
+_RESERVED = re.compile("|".join(PREFIXES), re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

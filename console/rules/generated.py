@@ -11,17 +11,24 @@ from console.domain.metric import Direction, MetricSpec
 from console.rules.condition import Comparator, Comparison, Condition, Failed, Number, Reading, Text, written
 from console.rules.rule import Rule
 
-THRESHOLD, PROBE, COLLECTION = "threshold:", "probe:", "collection:"
+THRESHOLD, PROBE, COLLECTION, CONFIGURATION = PREFIXES = (
+    "threshold:", "probe:", "collection:", "configuration:",
+)  # fmt: skip
+"""What the names of rules begin with that no file declares."""
 _ACTION = "notify_team"
-_NOW = timedelta()
 
 
-def thresholds(specs: Iterable[MetricSpec], *, for_: timedelta = _NOW) -> tuple[Rule, ...]:
+def named(rule: str) -> bool:
+    """Whether a rule file declares the rule of this name."""
+    return not rule.startswith(PREFIXES)
+
+
+def thresholds(specs: Iterable[MetricSpec]) -> tuple[Rule, ...]:
     """`threshold:METRIC`, firing past the warning limit, critical past the critical one."""
-    return tuple(_threshold(spec, for_) for spec in specs if spec.limit is not None and spec.unit != "state")
+    return tuple(_threshold(spec) for spec in specs if spec.limit is not None and spec.unit != "state")
 
 
-def _threshold(spec: MetricSpec, for_: timedelta) -> Rule:
+def _threshold(spec: MetricSpec) -> Rule:
     limits = {
         Severity.WARNING: spec.warning,
         Severity.CRITICAL: spec.critical,
@@ -36,7 +43,6 @@ def _threshold(spec: MetricSpec, for_: timedelta) -> Rule:
         text=_both(condition, critical),
         type="PERFORMANCE_THRESHOLD",
         action=_ACTION,
-        for_=for_,
         critical=critical,
     )
 
@@ -52,7 +58,7 @@ def _both(condition: Condition, critical: Condition | None) -> str:
     return written(condition) if critical is None else f"{written(condition)}, critical: {written(critical)}"
 
 
-def probes(specs: Iterable[MetricSpec], *, for_: timedelta = _NOW) -> tuple[Rule, ...]:
+def probes(specs: Iterable[MetricSpec]) -> tuple[Rule, ...]:
     """`probe:COMPONENT`, firing while it is anything but up, critical while it is down. What is a sum of parts has no
     rule beside theirs."""
     states = {
@@ -61,13 +67,13 @@ def probes(specs: Iterable[MetricSpec], *, for_: timedelta = _NOW) -> tuple[Rule
         if spec.unit == "state" and spec.origin.startswith(PROBE)
     }
     return tuple(
-        _probe(component, spec, for_)
+        _probe(component, spec)
         for component, spec in states.items()
         if not any(other.startswith(f"{component}/") for other in states)
     )
 
 
-def _probe(component: str, spec: MetricSpec, for_: timedelta) -> Rule:
+def _probe(component: str, spec: MetricSpec) -> Rule:
     condition = Comparison(Reading(spec.name), Comparator.DIFFERENT, Text("up"))
     critical = Comparison(Reading(spec.name), Comparator.EQUAL, Text("down"))
     return Rule(
@@ -77,12 +83,11 @@ def _probe(component: str, spec: MetricSpec, for_: timedelta) -> Rule:
         text=_both(condition, critical),
         type="PROBE_FAILURE",
         action=_ACTION,
-        for_=for_,
         critical=critical,
     )
 
 
-def collections(specs: Iterable[MetricSpec], *, for_: timedelta = _NOW) -> tuple[Rule, ...]:
+def collections(specs: Iterable[MetricSpec], *, for_: timedelta = timedelta()) -> tuple[Rule, ...]:
     """`collection:METRIC`, firing while the metric can't be collected. What a probe could not find out is the probe's
     alert, what is derived fails with its parts, and what depends on nothing is not collected."""
     return tuple(

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from console.domain.event import Severity
-from console.rules.generated import COLLECTION, PROBE, THRESHOLD
+from console.rules.generated import COLLECTION, PROBE, THRESHOLD, named
 
 LABELS = ("rule", "type", "severity", "metric", "origin")
 _RANK = {severity: i for i, severity in enumerate(Severity)}
-_GENERATED = (THRESHOLD, PROBE, COLLECTION, "configuration:")
 _NO_ONE_ORIGIN = ("", "derived")
 
 
@@ -37,7 +36,7 @@ class Firing:
     @property
     def named(self) -> bool:
         """Whether a rule file declares it."""
-        return not self.rule.startswith(_GENERATED)
+        return named(self.rule)
 
     def values(self, label: str) -> Iterable[str]:
         """The values of one of LABELS; `metric` has as many as the rule reads."""

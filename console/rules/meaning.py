@@ -211,6 +211,8 @@ class _Reader:
             self._fail("expected a text in quotes, such as 'down'", right)
         if not right.node.value:
             self._fail("expected a text that is not empty, such as 'down'", right)
+        if printable(right.node.value) != right.node.value:
+            self._fail("expected a printable text, such as 'down'", right)
         if op not in (Comparator.EQUAL, Comparator.DIFFERENT):
             self._slip(
                 f"{left.spec.name} is a text: expected == or !=", token.start_pos or 0, token.end_pos or 0

@@ -15,7 +15,7 @@ from console.rules.evaluator import NOTHING, Recent, Standing, advance, judge
 from console.rules.rule import Rule
 
 DAY = timedelta(hours=24)
-_DAY_LOOKBACK = timedelta(minutes=5)
+DAY_LOOKBACK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +147,9 @@ class _DayBefore:
         """The last reading at or before 24 hours ago, at most 5 minutes older."""
         moments = self._at[name]
         i = bisect.bisect_right(moments, at - DAY) - 1
-        return self._values[name][i] if i >= 0 and moments[i] >= at - DAY - _DAY_LOOKBACK else None
+        return self._values[name][i] if i >= 0 and moments[i] >= at - DAY - DAY_LOOKBACK else None
 
 
 def warm_up(lookback: timedelta, *, day_before: bool) -> timedelta:
     """How long before the first evaluation readings count."""
-    return max(lookback, DAY + _DAY_LOOKBACK if day_before else lookback)
+    return max(lookback, DAY + DAY_LOOKBACK if day_before else lookback)

@@ -57,27 +57,26 @@ async def current(store: Store, *, resolved_since: datetime, limit: int = 500) -
     explained all the time), in the order of a list."""
     rows = await store.fetch(
         f"""
-        (SELECT {_COLUMNS} FROM console.alert_now WHERE phase IN ('pending', 'firing') ORDER BY id LIMIT $3)
-        UNION ALL
-        (SELECT {_COLUMNS} FROM console.alert_now
-         WHERE phase = 'resolved' AND resolved_at >= $1 AND counted_at IS NOT NULL
-         ORDER BY resolved_at DESC LIMIT $2)
+        SELECT {_COLUMNS} FROM console.alert_now
+        WHERE phase = 'resolved' AND resolved_at >= $1 AND counted_at IS NOT NULL
+        ORDER BY resolved_at DESC LIMIT $2
         """,  # noqa: S608 - no value from outside
         resolved_since,
         limit,
-        _PAGE,
     )
-    page = [row for row in rows if row["phase"] != Phase.RESOLVED]
-    while len(page) == _PAGE:
-        page = await store.fetch(
+    last, page = 0, _PAGE
+    while page == _PAGE:
+        more = await store.fetch(
             f"""
             SELECT {_COLUMNS} FROM console.alert_now WHERE phase IN ('pending', 'firing') AND id > $1
             ORDER BY id LIMIT $2
             """,  # noqa: S608 - no value from outside
-            page[-1]["id"],
+            last,
             _PAGE,
         )
-        rows += page
+        rows += more
+        page = len(more)
+        last = more[-1]["id"] if more else last
     before, found = store.alerts, {}
     for i, row in enumerate(rows, 1):
         known = before.get(row["id"])

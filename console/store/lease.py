@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.domain.snapshot import AgentState
+from console.domain.snapshot import STALE_AFTER_TICKS, AgentState
 from console.domain.text import printable
 from console.store.pool import Store
 
@@ -59,12 +59,18 @@ async def agent_state(store: Store) -> AgentState:
                    WHERE p.seen_at > clock_timestamp() - make_interval(secs => $1)
                        AND NOT (leads.now AND p.name = l.holder)
                    ORDER BY p.name
-               ) AS standby
+               ) AS standby,
+               coalesce(
+                   (SELECT at FROM console.alert_cursor)
+                       > clock_timestamp() - make_interval(secs => $2 * coalesce(m.tick_s, 30)),
+                   true
+               ) AS judging
         FROM console.lease AS l
             CROSS JOIN LATERAL (SELECT l.holder IS NOT NULL AND l.expires_at > clock_timestamp()) AS leads(now)
             LEFT JOIN console.meta AS m ON true
         """,
         PRESENT_S,
+        float(STALE_AFTER_TICKS),
     )
     row = rows[0]
     leader = row["leader"]
@@ -74,4 +80,5 @@ async def agent_state(store: Store) -> AgentState:
         since=row["since"],
         tick_s=row["tick_s"],
         standby=tuple(printable(name, 100) for name in row["standby"]),
+        judging=row["judging"],
     )

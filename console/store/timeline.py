@@ -10,6 +10,7 @@ from console.domain.event import Event, Severity
 from console.domain.text import printable
 from console.store.lease import Lease
 from console.store.pool import Store
+from console.store.refusals import asked
 
 
 async def recent(
@@ -79,7 +80,13 @@ async def append(
 
 
 async def note_drill(store: Store, *, name: str, text: str) -> int:
-    """A person's entry about a drill, for responders and commanders; returns its id. Raises StoreRefused."""
-    return await store.fetchval(
-        "SELECT console.note_drill($1, $2)", printable(name, 100), printable(text), once=True
+    """A person's entry about a drill, for responders and commanders; returns its id. Raises Refused, StoreAway and
+    StoreRefused."""
+    row = await asked(
+        store,
+        "run drills",
+        "SELECT NULL AS refusal, console.note_drill($1, $2) AS id",
+        printable(name, 100),
+        printable(text),
     )
+    return row["id"]

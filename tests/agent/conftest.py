@@ -15,8 +15,10 @@ import pytest
 from console.processes.postgres import EmbeddedPostgres
 from console.store import migrate, people
 from tests.conftest import NewDatabase
+from tests.store.stores import password_of
 
-PASSWORD = "of the agent"
+# Logins belong to the whole server: where other tests have an agent, it is this one.
+PASSWORD = password_of("auto")
 
 
 @dataclass

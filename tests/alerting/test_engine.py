@@ -199,3 +199,23 @@ async def test_what_another_alert_explains_is_not_counted_as_fired(place: Place)
     async with place.open("alice") as store:
         fired = await alerts.fired_per_hour(store, start=NOON, end=NOON + timedelta(hours=1))
     assert fired == [(NOON, Severity.CRITICAL, 1)]
+
+
+async def test_a_gap_without_a_leader_ends_no_failure_that_goes_on(place: Place) -> None:
+    early = [row(NOON + TICK * (i + 1), cpu_usage=None) for i in range(10)]
+    late = [row(NOON + TICK * 200 + TICK * (i + 1), cpu_usage=None) for i in range(3)]
+    await recorded.record(place, early + late)
+    await run(place, 210)
+    kinds = [kind for _, kind in await named(place, "collection:cpu_usage")]
+    assert kinds == ["pending", "firing"]
+
+
+async def test_a_warning_that_becomes_critical_is_on_the_timeline(place: Place) -> None:
+    ticks = [row(NOON + TICK * (i + 1), redis_hit_pct=85.0 if i < 5 else 10.0) for i in range(10)]
+    await recorded.record(place, ticks)
+    await run(place, 10)
+    events = await place.owner("SELECT severity, text FROM console.event WHERE kind = 'alert' ORDER BY id")
+    assert [(e["severity"], e["text"].partition(":")[2].partition(":")[0]) for e in events] == [
+        ("warning", "redis_hit_pct fires"),
+        ("critical", "redis_hit_pct is critical now"),
+    ]

@@ -94,7 +94,7 @@ async def test_a_broken_file_keeps_the_old_rules_and_is_an_alert_with_the_place(
         engine = Engine(book)
         await engine.catch_up(store, lease, until=NOON + TICK * 2)
         replace(rules, "cpu_usage > 60%", "cpu_usge > 60%")
-        assert not book.refresh()
+        assert "broken" in (book.refresh() or "")
         assert book.rules == before
         await engine.catch_up(store, lease, until=NOON + TICK * 4)
         (alert,) = await place.owner(
@@ -114,7 +114,7 @@ def test_a_file_that_vanishes_keeps_the_old_rules(rules: Path) -> None:
     book = recorded.rulebook(rules=rules)
     before = book.rules
     rules.unlink()
-    assert not book.refresh()
+    assert "broken" in (book.refresh() or "")
     assert book.rules == before
     assert book.broken is not None and "alert_rules.yaml" in book.broken
 
@@ -127,11 +127,26 @@ def test_what_is_broken_from_the_start_is_refused(rules: Path) -> None:
 
 def test_nothing_is_read_again_while_nothing_changes(rules: Path) -> None:
     book = recorded.rulebook(rules=rules)
-    assert not book.refresh()
-    assert not book.refresh(force=True)
+    assert book.refresh() is None
+    assert "read again: " in (book.refresh(force=True) or "")
     assert book.broken is None
 
 
 def test_the_shipped_rules_are_the_default() -> None:
     assert len([r for r in recorded.rulebook().rules if ":" not in r.name]) == 8
     assert file.SHIPPED.exists()
+
+
+async def test_another_action_reaches_the_open_alert(place: Place, rules: Path) -> None:
+    await recorded.record(place, [row(NOON + TICK * (i + 1), cpu_usage=75.0) for i in range(10)])
+    book = recorded.rulebook(rules=rules)
+    async with place.leader() as (store, lease):
+        engine = Engine(book)
+        await engine.catch_up(store, lease, until=NOON + TICK * 3)
+        replace(
+            rules, "severity: critical, action: notify_team", "severity: critical, action: scale_resources"
+        )
+        book.refresh()
+        await engine.catch_up(store, lease, until=NOON + TICK * 6)
+    found = await place.owner("SELECT id, action FROM console.alert WHERE fingerprint = 'Busy'")
+    assert [r["action"] for r in found] == ["scale_resources"]

@@ -163,3 +163,18 @@ async def test_a_component_seen_first_while_following_brings_its_past_along(
 
 
 PAST = (spec("redis_status", "state"),)
+
+
+async def test_alerts_that_nobody_evaluates_any_more_are_no_calm(
+    place: Place, follow: Callable[..., Any], wait_for: Callable[..., Any]
+) -> None:
+    now = await now_of(place)
+    await tick(place, now)
+    await place.owner("UPDATE console.alert_cursor SET at = $1", now)
+    async with follow() as feed:
+        await wait_for(lambda: feed.snapshot.overall.verdict is Verdict.HEALTHY)
+        await place.owner("UPDATE console.alert_cursor SET at = at - interval '1 minute'")
+        await tick(place, await now_of(place))
+        feed.refresh()
+        await wait_for(lambda: "evaluated" in feed.snapshot.overall.reason)
+        assert feed.snapshot.overall.verdict is Verdict.UNKNOWN

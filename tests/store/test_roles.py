@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from console.domain.errors import StoreRefused
+from console.domain.errors import Refused, StoreRefused
 from console.processes.postgres import EmbeddedPostgres
 from console.store import alerts, health, migrate, people, silences, ticks, timeline
 from console.store import lease as leases
@@ -170,7 +170,7 @@ async def test_the_link_tells_the_role(place: Place, who: str, role: str, read_o
 async def test_a_read_only_console_is_held_to_it_by_the_server(place: Place) -> None:
     async with place.open("bob", read_only=True) as store:
         assert (await store.link()).read_only
-        with pytest.raises(StoreRefused, match="read-only"):
+        with pytest.raises(Refused, match="read-only"):
             await timeline.note_drill(store, name="latency", text="x")
 
 

@@ -317,14 +317,16 @@ BEGIN
                     n.severity,
                     concat_ws(': ', n.fingerprint || CASE n.flaps WHEN 0 THEN ' fires' ELSE ' fires again' END,
                         nullif(n.summary, ''))),
-                (3, n.phase = 'resolved', 'ok',
+                (3, b.phase = 'firing' AND n.phase = 'firing' AND n.severity <> b.severity, n.severity,
+                    concat_ws(': ', format('%s is %s now', n.fingerprint, n.severity), nullif(n.summary, ''))),
+                (4, n.phase = 'resolved', 'ok',
                     concat_ws(': ',
                         format('%s resolved after %s', n.fingerprint, console.age_words(n.resolved_at - n.fired_at)),
                         nullif(n.resolution, '')))
             ) AS k(rank, holds, severity, text)
         WHERE k.holds AND n.inhibited_by IS NULL AND s.op <> 'drop'
-            AND (s.op <> 'update' OR (n.phase, n.inhibited_by, n.acknowledged_by)
-                IS DISTINCT FROM (b.phase, b.inhibited_by, b.acknowledged_by))
+            AND (s.op <> 'update' OR (n.phase, n.severity, n.inhibited_by, n.acknowledged_by)
+                IS DISTINCT FROM (b.phase, b.severity, b.inhibited_by, b.acknowledged_by))
         ORDER BY s.place, k.rank;
 END $$;
 

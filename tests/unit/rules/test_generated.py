@@ -39,9 +39,9 @@ def test_thresholds() -> None:
     )
     assert limits(only(generated.thresholds([spec("x", critical=3)]))) == ("critical", "x > 3", None)
     assert generated.thresholds([spec("x"), spec("y", "state")]) == ()
-    found = only(generated.thresholds([both], for_=timedelta(seconds=5)))
+    found = only(generated.thresholds([both]))
     assert (found.name, found.type, found.action) == ("threshold:x", "PERFORMANCE_THRESHOLD", "notify_team")
-    assert found.for_ == timedelta(seconds=5)
+    assert found.for_ == timedelta()
 
 
 def test_probes() -> None:
