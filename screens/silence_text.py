@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from console.domain import format as fmt
+from console.domain import duration
 from console.domain.alert import LABELS, OPERATORS, Alert, Matcher
 from console.domain.errors import Misuse
+from console.domain.log_lines import compiled
 from console.domain.text import printable
 from screens.patience import TookTooLong, at_most
 
@@ -27,8 +28,8 @@ def length(text: str, now: datetime) -> timedelta:
     if clock is not None:
         at = now.astimezone(UTC).replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
         return at - now if at > now else at + timedelta(days=1) - now
-    span = fmt.span(wanted)
-    if span is None:
+    span = duration.parse(wanted)
+    if not span:
         raise Misuse(
             f"length {printable(text.strip(), 30) or 'is empty'}: expected 30m, 2h, 1d or until 06:00"
         )
@@ -50,9 +51,9 @@ def matchers(text: str) -> tuple[Matcher, ...]:
         value = part[4] if part[3] is None else re.sub(r'\\(["\\])', r"\1", part[3])
         if part[2] in ("=~", "!~"):
             try:
-                re.compile(value)
-            except re.error as error:
-                raise Misuse(f"{part[1]}: not a regular expression: {error}") from None
+                compiled(value)
+            except Misuse as error:
+                raise Misuse(f"{part[1]}: {error}") from None
         found.append(Matcher(part[1], part[2], value))
         place = part.end()
     if not found:
@@ -72,9 +73,10 @@ def _quoted(value: str) -> str:
 def matching(alerts: Iterable[Alert], wanted: Sequence[Matcher]) -> list[Alert]:
     """The alerts that all of `wanted` match; regular expressions must match the whole value.
 
-    A preview: the store decides, with regular expressions of its own. Raises Misuse for one that takes too long.
+    A preview: the store decides, with regular expressions of its own. Raises Misuse for one that is none, or takes too
+    long.
     """
-    tests = [(m.label, m.op, m.value, re.compile(m.value) if "~" in m.op else None) for m in wanted]
+    tests = [(m.label, m.op, m.value, compiled(m.value) if "~" in m.op else None) for m in wanted]
 
     def matched(labels: Mapping[str, str]) -> bool:
         for label, op, value, pattern in tests:

@@ -14,10 +14,10 @@ import click
 
 from console.cli.connect import with_feed
 from console.cli.tables import GLYPH, STYLE, print_table, table
+from console.domain import duration
 from console.domain.alert import LABELS, Alert, AlertChange, AlertState, Matcher, Silence, remaining
 from console.domain.errors import Misuse
-from console.domain.format import age, clock, iso, metric, span
-from console.domain.metric import MetricSpec
+from console.domain.format import age, amount, clock, iso, reading
 from console.domain.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -181,9 +181,9 @@ def show(options: dict[str, Any], alert: str, as_json: bool) -> None:
     peak = (
         ""
         if one.peak is None or one.peak_at is None
-        else f"   peak {_value(spec, one.peak)} at {clock(one.peak_at)}"
+        else f"   peak {reading(spec, one.peak)} at {clock(one.peak_at)}"
     )
-    click.echo(f"value    {_value(spec, one.value)}{peak}")
+    click.echo(f"value    {reading(spec, one.value)}{peak}")
     for title, rows in (
         ("history", [f"{clock(c.at)}  {c.kind:<14} {c.actor}  {c.text}" for c in history]),
         ("changed before", [f"{clock(e.at)}  {e.kind:<14} {e.text}" for e in changes[:8]]),
@@ -195,7 +195,7 @@ def show(options: dict[str, Any], alert: str, as_json: bool) -> None:
         click.echo(section.title)
         for row in section.rows[:5]:
             click.echo(
-                "  " + "  ".join(_cell(cell, unit) for cell, unit in zip(row, section.units, strict=False))
+                "  " + "  ".join(amount(cell, unit) for cell, unit in zip(row, section.units, strict=False))
             )
         if section.reason:
             click.echo(f"  {section.reason}")
@@ -250,8 +250,8 @@ def silence(
     as_json: bool,
 ) -> None:
     """Keep an alert, or all that match, quiet for a while."""
-    wanted = span(length)
-    if wanted is None:
+    wanted = duration.parse(length)
+    if not wanted:
         raise Misuse(f"--for: expected a duration such as 30m, 2h or 1d, not {length!r}")
     if (which is None) == (not terms):
         raise Misuse("name one alert, or say with --match which ones")
@@ -300,18 +300,6 @@ def _find(now: Snapshot, which: str) -> Alert:
     raise Misuse(f"no alert {which!r}{hint}")
 
 
-def _value(spec: MetricSpec | None, value: float | str | None) -> str:
-    if spec is not None:
-        return metric(spec, value)
-    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _cell(cell: float | str | None, unit: str) -> str:
-    if isinstance(cell, float):
-        return f"{cell:,.4g} {unit}".rstrip()
-    return "–" if cell is None else str(cell)
-
-
 def _alert_table(now: Snapshot, found: Sequence[Alert]) -> Any:
     from rich.text import Text
 
@@ -324,7 +312,7 @@ def _alert_table(now: Snapshot, found: Sequence[Alert]) -> Any:
             str(alert.id),
             Text(f"{GLYPH[severity]} {alert.rule}", style=style),
             str(alert.state),
-            Text(_value(spec, alert.value)),
+            Text(reading(spec, alert.value)),
             age(now.at - alert.since),
             Text(_note(alert, now)),
         )

@@ -13,8 +13,9 @@ import click
 
 from console.cli.connect import opened
 from console.cli.tables import GLYPH, on_terminal
+from console.domain import duration
 from console.domain.errors import Misuse, StoreAway
-from console.domain.format import clock, iso, span
+from console.domain.format import clock, iso
 from console.domain.log import LEVELS, LogLine, LogSource
 from console.domain.log_lines import LineGroup, LogFilter, grouped, pattern
 
@@ -65,7 +66,7 @@ def logs(
     as_json: bool,
 ) -> None:
     """The platform's logs of the last minutes: functions, sign-ins, order errors."""
-    length = span(since) if since is not None else None
+    length = duration.parse(since) if since is not None else None
     if since is not None and length is None:
         raise Misuse(f"--since: expected a span such as 30s, 10m or 1h, not {since!r}")
     if follow and group:

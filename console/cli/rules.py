@@ -15,11 +15,11 @@ import click
 
 from console.cli.connect import loaded, opened
 from console.cli.tables import GLYPH, STYLE, on_terminal, print_table, table
+from console.domain import duration
 from console.domain.alert import Phase
 from console.domain.errors import Misuse
-from console.domain.format import iso, metric, number
+from console.domain.format import iso, reading
 from console.domain.text import printable
-from console.rules import duration
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -299,7 +299,4 @@ def _last(course: Course, specs: Mapping[str, MetricSpec]) -> str:
     value = course.last_value
     if value is None:
         return "no data"
-    spec = specs.get(course.last_metric or "")
-    if spec is not None:
-        return printable(metric(spec, value), 30)
-    return printable(value, 30) if isinstance(value, str) else number(value, 2)
+    return printable(reading(specs.get(course.last_metric or ""), value), 30)

@@ -1,14 +1,11 @@
 """Values, ages and times as people read them (LOOK section 7): one form for each, here and nowhere else."""
 
 import math
-import re
 from datetime import UTC, datetime, timedelta
 
 from console.domain.metric import MetricSpec
 
 NO_VALUE = "–"
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS = {"count": "", "score": "", "ratio": "", "state": "", "money": "", "bytes": ""}
 
 
@@ -47,6 +44,28 @@ def metric(spec: MetricSpec, value: float | str | None) -> str:
     return " ".join(part for part in value_and_unit(spec, value) if part)
 
 
+def reading(spec: MetricSpec | None, value: float | str | None) -> str:
+    """The same where it is not certain that the catalogue still has the metric."""
+    return amount(value, "") if spec is None else metric(spec, value)
+
+
+def amount(value: float | str | None, unit: str) -> str:
+    """A number that no catalogue describes, with as many digits as it needs: `1,234`, `45.0 %`, `512 ms`, `0.4 ms`."""
+    if value is None or isinstance(value, str):
+        return NO_VALUE if value is None else value
+    return " ".join(part for part in number_and_unit(value, unit) if part)
+
+
+def number_and_unit(value: float, unit: str) -> tuple[str, str]:
+    """The two parts of `amount`: `("1,234", "")`, `("45.0", "%")`, `("512", "ms")`, `("0.4", "ms")`."""
+    if unit == "money":
+        return f"${number(value, 2)}", ""
+    if unit == "%":
+        return number(value, 1), unit
+    whole = value == int(value) or (unit == "ms" and abs(value) >= 10)
+    return number(value, 0 if whole else 1 if unit == "ms" else 2), _UNITS.get(unit, unit)
+
+
 def age(span: timedelta) -> str:
     """`4s`, `17m`, `1h`, `4d`: one unit, rounded down, never negative."""
     seconds = max(int(span.total_seconds()), 0)
@@ -54,17 +73,6 @@ def age(span: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def span(text: str) -> timedelta | None:
-    """`30s`, `5m`, `1h30m`, `24 h` as a duration; None for anything else, and for nothing at all."""
-    found = _SPAN.findall(text)
-    if not found or _SPAN.sub("", text.strip()):
-        return None
-    try:
-        return timedelta(seconds=sum(float(amount) * _SECONDS[unit] for amount, unit in found)) or None
-    except OverflowError:
-        return None
 
 
 def clock(at: datetime, *, seconds: bool = True) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from console.domain import duration
 from console.domain.errors import Misuse
-from console.domain.format import span
 from console.located import Table
 from console.metrics.expression import Expression
 from console.metrics.scores import SCORES
@@ -40,8 +40,8 @@ def span_s(table: Table, key: str) -> float | None:
     value = table.get(key)
     if value is None:
         return None
-    found = span(value) if isinstance(value, str) else None
-    if found is None:
+    found = duration.parse(value, milliseconds=True) if isinstance(value, str) else None
+    if not found:
         table.fail(key, "a duration such as 30s, 5m or 24h")
     return found.total_seconds()
 

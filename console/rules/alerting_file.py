@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from console.domain import duration
 from console.domain.text import printable
 from console.located import Table, merged, read
-from console.rules import duration
 from console.rules.file import Vocabulary
 from console.rules.inhibition import LABELS, Inhibition, Term
 

@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 
 import yaml
 
+from console.domain import duration
 from console.domain.errors import Misuse
 from console.domain.event import Severity
 from console.domain.metric import MetricSpec
 from console.domain.text import printable
 from console.located import Table, read
-from console.rules import duration
 from console.rules.generated import PREFIXES
 from console.rules.parser import Parsed, Slip, parse, suggested
 from console.rules.rule import Rule

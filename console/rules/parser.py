@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from console.domain import duration
 from console.domain.errors import Misuse
 from console.domain.metric import MetricSpec
 from console.domain.text import printable
-from console.rules import duration
 from console.rules.condition import Condition
 
 if TYPE_CHECKING:

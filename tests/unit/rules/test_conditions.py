@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from console.domain.duration import parse as duration
+from console.domain.duration import written as written_duration
 from console.rules.condition import (
     All,
     Any,
@@ -21,8 +23,6 @@ from console.rules.condition import (
     metrics,
     written,
 )
-from console.rules.duration import parse as duration
-from console.rules.duration import written as written_duration
 from console.rules.parser import Slip, parse
 from tests.unit.rules.world import SPECS, ours, random_condition
 

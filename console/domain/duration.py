@@ -1,4 +1,4 @@
-"""Durations as rules write them: `2 minutes`, `90s`, `1h30m`."""
+"""Durations as people write them: `2 minutes`, `90s`, `1h30m`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,31 @@ _UNITS = {
     "h": 3_600_000_000,
     "m": 60_000_000,
     "s": 1_000_000,
+    "ms": 1_000,
 }
-_UNIT = "days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s"
+_UNIT = "milliseconds?|ms|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s"
+_ORDER = ("ms", "s", "m", "h", "d")
 _PART = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNIT})(?![a-z_])", re.IGNORECASE | re.ASCII)
 _LONGEST = timedelta(days=366)
 
 EXPECTED = "a duration such as 2m, 90s or 1h30m"
 
 
-def parse(text: str) -> timedelta | None:
-    """The duration, or None for what is none. Units: s, m, h and d, short or long, each at most once, largest first,
-    at most 366 days in all."""
-    rest, total, last = text.strip(), 0.0, len(_UNITS)
+def parse(text: str, *, milliseconds: bool = False) -> timedelta | None:
+    """The duration, or None for what is none. Units: s, m, h and d (with `milliseconds` ms too), short or long, each at
+    most once, largest first, at most 366 days in all."""
+    rest, total, last = text.strip(), 0.0, len(_ORDER)
     if not rest or len(rest) > 100:
         return None
     while rest:
         part = _PART.match(rest)
         if part is None:
             return None
-        unit = part[2][0].lower()
-        rank = "smhd".index(unit)
+        name = part[2].lower()
+        unit = "ms" if name.startswith(("ms", "milli")) else name[0]
+        if unit == "ms" and not milliseconds:
+            return None
+        rank = _ORDER.index(unit)
         if rank >= last:
             return None
         last = rank
