@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -156,4 +156,14 @@ def merged(below: Table, above: Table) -> Table:
             both[key] = value
             both.lines[key] = table.lines[key]
             both.files[key] = table.files.get(key, table.file)
+    return both
+
+
+def layered(below: Table, above: Table, *, whole: Collection[str] = ()) -> Table:
+    """`above` over `below`, mapping by mapping: what it does not name stays. A key in `whole` is replaced as it is."""
+    both = merged(below, above)
+    for key, value in above.items():
+        under = below.get(key)
+        if key not in whole and isinstance(under, Table) and isinstance(value, Table):
+            both[key] = layered(under, value, whole=whole)
     return both

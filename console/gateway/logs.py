@@ -17,7 +17,7 @@ from console.domain.log import LEVELS, LogLine
 from console.domain.text import printable
 from console.gateway.platform import Platform
 from console.gateway.reasons import NoSource
-from console.located import Table, merged, read
+from console.located import Table, layered, read
 from console.metrics.reading import span_s
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "logs.yaml"
@@ -69,12 +69,7 @@ def load(path: Path | None = None) -> tuple[LogQuery, ...]:
     """The shipped logs with those of `path` merged over them, entry by entry. Raises Misuse with file and line."""
     whole = _logs(SHIPPED)
     if path is not None:
-        own = _logs(path)
-        both = merged(whole, own)
-        for name in own:
-            if name in whole:
-                both[name] = merged(whole.table(name), own.table(name))
-        whole = both
+        whole = layered(whole, _logs(path), whole=("source",))
     return tuple(_query(name, whole.table(name)) for name in whole)
 
 

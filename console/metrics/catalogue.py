@@ -17,7 +17,7 @@ from types import MappingProxyType
 from console.domain.errors import Misuse
 from console.domain.metric import Direction, MetricSpec
 from console.domain.text import printable
-from console.located import Table, merged, read
+from console.located import Table, layered, read
 from console.metrics import reading
 from console.metrics.sources import (
     FromBuckets,
@@ -78,20 +78,16 @@ def _layers(path: Path | None) -> Table:
         return shipped
     own = read(path)
     _check_top(own)
-    whole = merged(shipped, own)
     for section in ("queries", "metrics"):
-        below, above = shipped.table(section), own.get(section)
-        if not isinstance(above, Table):
-            whole[section] = below if above is None else own.fail(section, "a mapping of names")
-            continue
-        both = merged(below, above)
-        for name in above:
-            if not isinstance(above[name], Table):
-                above.fail(name, "a mapping")
-            if name in below:
-                both[name] = merged(below.table(name), above.table(name))
-        whole[section] = both
-    return whole
+        above = own.get(section)
+        if above is None:
+            own.pop(section, None)
+        elif not isinstance(above, Table):
+            own.fail(section, "a mapping of names")
+        else:
+            for name in above:
+                above.table(name)
+    return layered(shipped, own, whole=("source",))
 
 
 def _check_top(table: Table) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.domain.text import printable
-from console.located import Table, merged, read
+from console.located import Table, layered, read
 from console.metrics.catalogue import UNITS
 from console.metrics.reading import span_s
 
@@ -75,7 +75,7 @@ def load(path: Path | None = None) -> Plans:
     """The shipped file with `path` merged over it. Raises Misuse."""
     whole = _top(read(SHIPPED))
     if path is not None:
-        whole = _over(whole, _top(read(path)))
+        whole = layered(whole, _top(read(path)), whole=_WHOLE)
     kinds = whole.table("diagnoses")
     logs = whole.table("logs")
     return Plans(
@@ -87,15 +87,6 @@ def load(path: Path | None = None) -> Plans:
 def _top(table: Table) -> Table:
     table.only(("diagnoses", "logs"), "section")
     return table
-
-
-def _over(below: Table, above: Table) -> Table:
-    """`above` over `below`, mapping by mapping."""
-    both = merged(below, above)
-    for key, value in above.items():
-        if key not in _WHOLE and isinstance(below.get(key), Table) and isinstance(value, Table):
-            both[key] = _over(below.table(key), value)
-    return both
 
 
 def _plan(table: Table) -> Plan:
