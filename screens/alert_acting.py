@@ -9,12 +9,16 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.timer import Timer
 
 from console.domain import format as fmt
 from console.domain.alert import Alert, AlertState, Phase, Silence
 from console.domain.errors import Refused, TradexError
+from console.domain.text import printable
 from screens import silence_text
-from screens.base import ConsoleScreen
+from screens.alert_rows import Scene
+from screens.base import ConsoleScreen, Layout
+from widgets.live_table import LiveTable
 from widgets.notice import Notice
 
 _PATIENCE = timedelta(seconds=3)
@@ -36,12 +40,21 @@ class ActingScreen(ConsoleScreen):
         super().__init__(number=number)
         self.acting: dict[int, str] = {}
         self._asked: dict[int, tuple[Alert, datetime | None]] = {}
+        self._said_for: Timer | None = None
 
     # What a screen fills in
 
     def targets(self) -> Sequence[Alert]:
         """The alerts that a key acts on: the marked ones, else the selected one."""
         raise NotImplementedError
+
+    def aim(self, *, silences: bool = False) -> LiveTable | None:
+        """The table whose cursor says what a key acts on (with `silences` the one that lifts them); None where
+        nothing but a person can change what that is."""
+        return None
+
+    def begun(self) -> None:
+        """Something was asked for: marks have done what they were for."""
 
     def acted(self) -> None:
         """What was asked for, or is no longer, has changed: draw the rows."""
@@ -54,24 +67,52 @@ class ActingScreen(ConsoleScreen):
     def silence_of(self, alert: Alert) -> Silence | None:
         return next((s for s in self.snapshot.silences if s.id == alert.silence), None)
 
+    @property
+    def scene(self) -> Scene:
+        """How the rows of alerts are drawn now."""
+        return Scene(
+            self.look,
+            self.now,
+            self.snapshot.metrics.specs,
+            greyed=self.greyed,
+            compact=self.arrangement is Layout.COMPACT,
+            acting=self.acting,
+        )
+
     # Words
 
     def say(self, text: str, *, role: str = "pending", glyph: str = "info") -> None:
         """One line about what was asked for; it goes away by itself."""
         self.query_one("#answer", Notice).say(text, role=role, glyph=glyph)
-        if text:
-            self.set_timer(_SAID_FOR_S, lambda: self._unsay(text))
+        if self._said_for is not None:
+            # It belongs to the words before, and these are to be read as long.
+            self._said_for.stop()
+        self._said_for = self.set_timer(_SAID_FOR_S, self._unsay) if text else None
 
-    def _unsay(self, text: str) -> None:
-        notice = self.query_one("#answer", Notice)
-        if notice.message == text:
-            notice.say("")
+    def _unsay(self) -> None:
+        self._said_for = None
+        self.query_one("#answer", Notice).say("")
 
     # Keys
+
+    def _handed_on(self, table: LiveTable | None, to: str) -> bool:
+        """Whether the cursor was carried on to `to` when its row went away: that is said once, and nothing is done,
+        for the key may have been meant for what was there a moment ago."""
+        if table is None or table.handed_on is None:
+            return False
+        key, table.handed_on = table.handed_on, None
+        gone = next((a.rule for a in self.snapshot.alerts if str(a.id) == key), "what was selected")
+        self.say(f"{printable(gone, 30)} has left the list; press again for {to}", role="warn", glyph="warn")
+        return True
+
+    def _aimed_at_other(self, found: Sequence[Alert]) -> bool:
+        return bool(found) and self._handed_on(self.aim(), ", ".join(a.rule for a in found))
 
     def action_acknowledge(self) -> None:
         """Say that somebody is on it."""
         found = self.targets()
+        if self._aimed_at_other(found):
+            return
         wanted = [
             a
             for a in found
@@ -86,10 +127,15 @@ class ActingScreen(ConsoleScreen):
     def action_unacknowledge(self) -> None:
         """Take it back: nobody is on it."""
         found = self.targets()
-        wanted = [a for a in found if a.acknowledged_by and a.phase is not Phase.RESOLVED]
+        if self._aimed_at_other(found):
+            return
+        acknowledged = [a for a in found if a.acknowledged_by and a.phase is not Phase.RESOLVED]
+        wanted = [a for a in acknowledged if a.id not in self.acting]
         if wanted:
             ids = [a.id for a in wanted]
             self._ask("taking it back", wanted, lambda: self.feed.desk.unacknowledge(ids))
+        elif acknowledged:
+            self.say(self._why_not(acknowledged))
         elif found:
             self.say("nobody has acknowledged this: there is nothing to take back")
         else:
@@ -110,10 +156,11 @@ class ActingScreen(ConsoleScreen):
             self.acting[alert.id] = word
             self._asked[alert.id] = (alert, None)
         self.say("")
+        self.begun()
         self.acted()
-        # Exclusive among its own kind only: the acknowledgement of another alert must not be cut off.
-        group = f"desk {word} {' '.join(str(a.id) for a in alerts)}"
-        self.run_worker(self._carry_out(alerts, call), group=group, exclusive=True, exit_on_error=False)
+        # The app's, not the screen's, and never exclusive: what was asked for is neither cut off by leaving nor by
+        # what is asked for next.
+        self.app.run_worker(self._carry_out(alerts, call), group="desk", exit_on_error=False)
 
     async def _carry_out(self, alerts: Sequence[Alert], call: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -130,9 +177,12 @@ class ActingScreen(ConsoleScreen):
             self.acted()
 
     def _refused(self, error: TradexError) -> None:
-        if self.is_attached:
+        # Whoever has left meanwhile is told where they are now.
+        screens = [self] if self.is_attached else reversed(self.app.screen_stack)
+        screen = next((each for each in screens if isinstance(each, ActingScreen)), None)
+        if screen is not None:
             role = "warn" if isinstance(error, Refused) else "crit"
-            self.say(str(error), role=role, glyph=role)
+            screen.say(str(error), role=role, glyph=role)
 
     def _forget(self, ids: Iterable[int]) -> None:
         for each in ids:
@@ -160,6 +210,8 @@ class ActingScreen(ConsoleScreen):
         if not found:
             self.say("no alert is selected")
             return
+        if self._aimed_at_other(found):
+            return
         if self.snapshot.link.read_only:
             self.say(
                 f"{self.snapshot.link.user} may only look here: silencing takes a responder", role="warn"
@@ -180,8 +232,8 @@ class ActingScreen(ConsoleScreen):
         """Lift the silence that keeps it quiet."""
         silence = self.silence_in_view()
         if silence is None:
-            self.say("no silence keeps this quiet; s shows those in force")
-        else:
+            self.say("no silence keeps this quiet; s on screen 4 shows those in force")
+        elif not self._handed_on(self.aim(silences=True), ", ".join(map(str, silence.matchers))):
             from screens.silence_dialog import EndSilence
 
             self.app.push_screen(EndSilence(silence), self._lifted)

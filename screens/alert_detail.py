@@ -119,25 +119,13 @@ class AlertDetail(ActingScreen, WindowedScreen):
     def acted(self) -> None:
         self._draw_words()
 
-    @property
-    def _scene(self) -> Scene:
-        return Scene(
-            self.look,
-            self.now,
-            self.snapshot.metrics.specs,
-            greyed=self.greyed,
-            compact=self.arrangement is Layout.COMPACT,
-            acting=self.acting,
-        )
-
     def _draw_words(self) -> None:
         words = self.query_one("#words", FactList)
         width = words.content_size.width
         if not width:
             return
-        lines = self._lines(self._scene, width)
-        if words.styles.height is None or words.styles.height.value != len(lines):
-            words.styles.height = len(lines)
+        lines = self._lines(self.scene, width)
+        words.styles.height = len(lines)
         words.show(lines)
 
     def _lines(self, scene: Scene, width: int) -> list[Line]:
@@ -156,7 +144,7 @@ class AlertDetail(ActingScreen, WindowedScreen):
         return lines
 
     def draw_series(self) -> None:
-        plot, scene = self.query_one("#plot", ChartPanel), self._scene
+        plot, scene = self.query_one("#plot", ChartPanel), self.scene
         self.query_one(WindowBar).show(self.window_index, self.bar_parts())
         set_title(plot, f"Last {self.window.name}")
         name = self.alert.metric or ""

@@ -69,8 +69,7 @@ class AlertPanel(Vertical):
                 self._most = min(max(self._most, len(lines) + 1), _MOST)
                 lines += [(EMPTY, EMPTY)] * (self._most - len(lines))
                 lines.append(value_line(alert, scene))
-        height = words.styles.height
-        if height is None or (alert is not None and height.value != len(lines)):
+        if alert is not None or words.styles.height is None:
             words.styles.height = len(lines)
         words.show(lines)
         set_subtitle(self, "" if alert is None else alert.runbook)

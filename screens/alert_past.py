@@ -25,7 +25,7 @@ class AlertPast(Vertical):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._heights: dict[LiveTable, int | str] = {}
+        self._filled = False
 
     def compose(self) -> ComposeResult:
         yield LiveTable(id="changes", header=False, empty="")
@@ -62,23 +62,18 @@ class AlertPast(Vertical):
         history.show(HISTORY_COLUMNS_NARROW, entries, empty="nothing was written about it" if read else "")
         if alert is None or reading is None:
             # What is not read yet does not move what stands beside it.
-            if self._heights.get(history) == "1fr":
-                self._set_height(history, _rows((), _MOST_HISTORY))
+            if self._filled:
+                history.styles.height = _rows((), _MOST_HISTORY)
+                self._filled = False
             return
-        self._set_height(changes, _rows(found.changes, _MOST_WIDE if wide else _MOST_CHANGES))
-        if not has_numbers(alert) and not wide:
-            # Without a plot beside it, the history of its states takes the room.
-            self._set_height(history, "1fr")
-        else:
-            self._set_height(history, _rows(found.history, _MOST_WIDE if wide else _MOST_HISTORY))
+        changes.styles.height = _rows(found.changes, _MOST_WIDE if wide else _MOST_CHANGES)
+        # Without a plot beside it, the history of its states takes the room.
+        self._filled = not has_numbers(alert) and not wide
+        height = _rows(found.history, _MOST_WIDE if wide else _MOST_HISTORY)
+        history.styles.height = "1fr" if self._filled else height
 
     def show_events(self, events: Sequence[Event], look: Look) -> None:
         self.query_one("#events", LiveTable).show(event_columns(seconds=True), event_entries(events, look))
-
-    def _set_height(self, table: LiveTable, height: int | str) -> None:
-        if self._heights.get(table) != height:
-            self._heights[table] = height
-            table.styles.height = height
 
 
 def _rows(entries: Sequence[object], most: int) -> int:

@@ -47,7 +47,7 @@ COLUMNS_COMPACT = (
 _SOON = timedelta(hours=20)
 _GENERATED = {"threshold": "{}", "collection": "{} not collected", "probe": "{} probe"}
 _NAMES = {AlertState.ACKNOWLEDGED: "acked", AlertState.RESOLVED: "resolved today"}
-_QUIET = (AlertState.SILENCED, AlertState.INHIBITED)
+QUIET = (AlertState.SILENCED, AlertState.INHIBITED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def alert_row(alert: Alert, scene: Scene) -> Row:
     """One alert in COLUMNS, or in COLUMNS_COMPACT."""
     look, state, severity = scene.look, alert.state, severity_state(alert.severity)
     old = scene.greyed and state is not AlertState.RESOLVED
-    quiet = state in _QUIET or state is AlertState.RESOLVED
+    quiet = state in QUIET or state is AlertState.RESOLVED
     name = cells(
         title_of(alert, scene.specs),
         look(
@@ -145,14 +145,14 @@ def alert_row(alert: Alert, scene: Scene) -> Row:
         ),
     )
     glyph_role = "stale" if old else "ok" if state is AlertState.RESOLVED else severity.role
-    if state in _QUIET:
+    if state in QUIET:
         glyph_role = "muted"
     glyph = look.glyphs["stale" if old else "done" if state is AlertState.RESOLVED else severity.glyph]
     row: list[Cells] = [cells(glyph, look(glyph_role))]
     if scene.compact:
         row += [name, _state_cells(alert, scene, old=old)]
     else:
-        row += [cells(_severity_word(alert), look(_severity_role(alert, old), bold=not quiet)), name]
+        row += [severity_cells(alert, scene), name]
     row.append(value_cells(alert, scene))
     if scene.compact:
         row.append(cells(limit_words(alert, scene.specs), look("muted")))
@@ -161,15 +161,14 @@ def alert_row(alert: Alert, scene: Scene) -> Row:
     return Row(str(alert.id), tuple(row))
 
 
-def _severity_word(alert: Alert) -> str:
-    word = SEVERITY_WORDS[alert.severity]
-    return word if alert.state is AlertState.RESOLVED else word.upper()
-
-
-def _severity_role(alert: Alert, old: bool) -> str:
-    if old:
-        return "stale"
-    return "muted" if alert.state is AlertState.RESOLVED else severity_state(alert.severity).role
+def severity_cells(alert: Alert, scene: Scene) -> Cells:
+    """`CRIT`; without its colour where it is quiet, in small letters when it is over."""
+    word, look = SEVERITY_WORDS[alert.severity], scene.look
+    if alert.state is AlertState.RESOLVED:
+        return cells(word, look("muted"))
+    quiet = alert.state in QUIET
+    role = "stale" if scene.greyed else "muted" if quiet else severity_state(alert.severity).role
+    return cells(word.upper(), look(role, bold=not quiet))
 
 
 def _state_cells(alert: Alert, scene: Scene, *, old: bool) -> Cells:

@@ -40,6 +40,7 @@ from screens.base import EVERYTHING, Layout
 from screens.silence_rows import SILENCE_COLUMNS, silence_entries
 from screens.window import LIVE, WINDOWS
 from widgets.bars import Bars
+from widgets.field import Field
 from widgets.live_table import LiveTable, Row
 from widgets.mark_table import MarkTable
 from widgets.notice import Notice
@@ -89,7 +90,7 @@ class AlertsScreen(ActingScreen):
             with Horizontal(id="columns"):
                 with Vertical(id="left"):
                     hint = "words, state:firing, severity:critical, !word"
-                    yield Input(placeholder=hint, id="filter", select_on_focus=False, compact=True)
+                    yield Field(id="filter", placeholder=hint)
                     yield MarkTable(id="alerts", empty="", follow=True)
                     yield Bars(id="fired", empty=f"no alert fired in {HOURS} h")
                     yield LiveTable(id="silences", empty="no silence is in force")
@@ -121,7 +122,7 @@ class AlertsScreen(ActingScreen):
     # Drawing
 
     def update(self, changed: frozenset[str]) -> None:
-        self._set_scene()
+        self._scene = self.scene
         if "alerts" in changed:
             self._by_key = {str(a.id): a for a in self.snapshot.alerts}
             self.settle()
@@ -138,31 +139,18 @@ class AlertsScreen(ActingScreen):
 
     def update_ages(self) -> None:
         self.settle()
-        self._set_scene()
+        self._scene = self.scene
         self._list.redraw()
         self._draw_words()
         self._draw_silences()
         self._follow()
 
     def acted(self) -> None:
-        self._set_scene()
+        self._scene = self.scene
         self._list.redraw()
 
-    def _set_scene(self) -> None:
-        self._scene = Scene(
-            self.look,
-            self.now,
-            self.snapshot.metrics.specs,
-            greyed=self.greyed,
-            compact=self.arrangement is Layout.COMPACT,
-            acting=self.acting,
-        )
-
     def _row(self, alert: Alert) -> Row:
-        if self._scene is None:
-            self._set_scene()
-        assert self._scene is not None  # noqa: S101 - set just now
-        return alert_row(alert, self._scene)
+        return alert_row(alert, self._scene or self.scene)
 
     def _draw_list(self) -> None:
         compact = self.arrangement is Layout.COMPACT
@@ -332,12 +320,14 @@ class AlertsScreen(ActingScreen):
 
     # Keys
 
-    def action_acknowledge(self) -> None:
-        super().action_acknowledge()
-        self._unmark()
+    def aim(self, *, silences: bool = False) -> LiveTable | None:
+        table = self._table("silences")
+        if silences and table.has_focus:
+            return table
+        # Marks go with their rows, and the cursor doesn't matter while there are any.
+        return None if self._list.marked else self._list
 
-    def action_unacknowledge(self) -> None:
-        super().action_unacknowledge()
+    def begun(self) -> None:
         self._unmark()
 
     def _unmark(self) -> None:
@@ -361,6 +351,8 @@ class AlertsScreen(ActingScreen):
         keys = self._list.keys
         if keys:
             self._list.select(self._unfiltered if self._unfiltered in keys else keys[0])
+        # Whoever types moves the cursor.
+        self._list.handed_on = None
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self._list.focus()

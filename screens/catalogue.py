@@ -15,6 +15,7 @@ from screens.catalogue_rows import (
     catalogue_entries,
 )
 from screens.metric_detail import MetricDetail
+from widgets.field import Field
 from widgets.live_table import LiveTable, Row
 from widgets.panel import set_subtitle, set_title
 
@@ -36,7 +37,7 @@ class Catalogue(ConsoleScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
-            yield Input(placeholder="filter by name, title or group", id="filter", select_on_focus=False)
+            yield Field(id="filter", placeholder="filter by name, title or group", compact=False)
             yield LiveTable(id="list", empty="no metric matches")
 
     def on_mount(self) -> None:

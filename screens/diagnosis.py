@@ -26,7 +26,8 @@ from screens.diagnosis_rows import (
     section_columns,
     section_entries,
 )
-from screens.sample_detail import LOG_COLUMNS_NARROW, NO_LINES, SampleScreen, field_lines, log_lines
+from screens.log_rows import LOG_COLUMNS_NARROW, log_lines
+from screens.sample_detail import NO_LINES, SampleScreen, field_lines
 from widgets.cells import Cells, cells, piece
 from widgets.fact_list import FactList
 from widgets.live_table import LiveTable, Note
@@ -77,6 +78,7 @@ class DiagnosisScreen(ConsoleScreen):
         super().__init__(number=number)
         self.alert = alert
         self._found: Diagnosis | None = None
+        self._drawn: Diagnosis | None = None
         self._read = False
         self._failed = ""
         self._narrowed: tuple[str, str] | None = None
@@ -109,6 +111,11 @@ class DiagnosisScreen(ConsoleScreen):
     def on_unmount(self) -> None:
         if self._unwatch is not None:
             self._unwatch()
+
+    def on_screen_resume(self) -> None:
+        # A newer one may have come while a sample was in front; keys are about what is drawn.
+        if self._framed and self._found is not self._drawn:
+            self._draw()
 
     # Reading
 
@@ -144,6 +151,7 @@ class DiagnosisScreen(ConsoleScreen):
 
     def _draw(self) -> None:
         self._draw_head()
+        self._drawn = self._found
         found, panel = self._found, self.query_one("#found")
         empty = self.query_one("#absence", TextPanel)
         if found is not None and not panel.display:
@@ -291,7 +299,10 @@ class DiagnosisScreen(ConsoleScreen):
 
     def _follow(self, found: Diagnosis, table: LiveTable, key: str) -> None:
         """To the samples of a row, or to all of them where nothing in the row is about samples."""
-        section = found.sections[int((table.id or "").removeprefix("section-"))]
+        place = int((table.id or "").removeprefix("section-"))
+        if place >= len(found.sections):
+            return
+        section = found.sections[place]
         keys = row_keys(section)
         if key not in keys:
             return

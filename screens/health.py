@@ -10,7 +10,6 @@ from textual.widget import Widget
 
 from console.domain.alert import Alert
 from screens.alert_acting import ActingScreen
-from screens.alert_rows import Scene
 from screens.base import EVERYTHING, Layout
 from screens.component_panel import ComponentPanel
 from screens.components import (
@@ -123,17 +122,6 @@ class HealthScreen(ActingScreen):
     def acted(self) -> None:
         self._table("alerts").redraw()
 
-    @property
-    def _scene(self) -> Scene:
-        return Scene(
-            self.look,
-            self.now,
-            self.snapshot.metrics.specs,
-            greyed=self.greyed,
-            compact=self.arrangement is Layout.COMPACT,
-            acting=self.acting,
-        )
-
     def _draw_verdict(self) -> None:
         tally = counts(self.snapshot, self.now, greyed=self.greyed)
         self.query_one(VerdictLine).show(self.snapshot.overall, tally, greyed=self.greyed)
@@ -163,14 +151,14 @@ class HealthScreen(ActingScreen):
             resources.show(RESOURCE_COLUMNS, entries)
 
     def _draw_alerts(self) -> None:
-        scene = self._scene
+        scene = self.scene
         table = self._table("alerts")
         entries = open_entries(self.snapshot, self._alert_row, scene)
         table.show(alert_columns(scene.compact), entries, header=not scene.compact)
         set_subtitle(table, open_words(self.snapshot))
 
     def _alert_row(self, alert: Alert) -> Row:
-        return open_row(alert, self._scene)
+        return open_row(alert, self.scene)
 
     def _draw_events(self) -> None:
         self._table("events").show(
@@ -199,21 +187,15 @@ class HealthScreen(ActingScreen):
         wanted = max(len(parts), 1) + groups + 3
         least = _MIN_LOWER_COMPACT if compact else _MIN_LOWER
         upper = min(wanted, max(main - least, 5))
-        self._set_height("components", upper)
-        lower = main - upper
+        self._table("components").styles.height = upper
+        lower, alerts = main - upper, self._table("alerts")
         if compact:
-            self._set_height("alerts", lower)
+            alerts.styles.height = lower
         else:
-            rows = len(self._table("alerts").entries) + 3
-            self._set_height("alerts", min(max(rows, 4), max(lower - _MIN_EVENTS, 4)))
+            alerts.styles.height = min(max(len(alerts.entries) + 3, 4), max(lower - _MIN_EVENTS, 4))
 
     def on_shares_changed(self, event: Shares.Changed) -> None:
         self._arrange_heights()
-
-    def _set_height(self, name: str, height: int) -> None:
-        styles = self._table(name).styles
-        if styles.height is None or styles.height.value != height:
-            styles.height = height
 
     # Going deeper
 
@@ -234,10 +216,14 @@ class HealthScreen(ActingScreen):
 
     def _open_subject(self, key: str) -> None:
         """What an event is about, if it is something that has details."""
-        subject = next((e.subject for e in self.snapshot.events if str(e.id) == key), "")
-        alert = next((a for a in self.snapshot.alerts if a.rule == subject), None)
-        if alert is not None:
-            self._open_alert(alert)
+        event = next((e for e in self.snapshot.events if str(e.id) == key), None)
+        if event is None:
+            return
+        subject = event.subject
+        # A rule fires again and again: the event belongs to the last time before it.
+        alerts = [a for a in self.snapshot.alerts if a.rule == subject and a.pending_at <= event.at]
+        if alerts:
+            self._open_alert(max(alerts, key=lambda alert: alert.pending_at))
         elif subject in health_by_name(self.snapshot):
             self._open_component(subject)
         elif subject in self.snapshot.metrics.specs:
@@ -261,6 +247,10 @@ class HealthScreen(ActingScreen):
             case _:
                 found = None
         return () if found is None else (found,)
+
+    def aim(self, *, silences: bool = False) -> LiveTable | None:
+        table = self.focused
+        return table if isinstance(table, LiveTable) else None
 
     # The details are imported when somebody looks at them: the first screen is full sooner without.
 

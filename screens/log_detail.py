@@ -11,7 +11,7 @@ from console.domain import format as fmt
 from console.domain.errors import TradexError
 from console.domain.log import LogLine
 from screens.base import ConsoleScreen, Layout
-from screens.sample_detail import LOG_COLUMNS, LOG_COLUMNS_NARROW, log_entries
+from screens.log_rows import LOG_COLUMNS, LOG_COLUMNS_NARROW, log_entries, origins
 from widgets.cells import Cells, cells, piece
 from widgets.fact_list import FactList
 from widgets.live_table import LiveTable
@@ -87,10 +87,7 @@ class LogDetail(ConsoleScreen):
         rows: list[tuple[str, Cells]] = [
             ("at", cells(fmt.iso(line.at), look("text"))),
             ("level", level),
-            ("log", cells(line.source, look("text"))),
-            ("from", cells(line.origin, look("text"))),
-            ("user", cells(line.user, look("text"))),
-            ("request", cells(line.request, look("text"))),
+            *((name, cells(value, look("text"))) for name, value in origins(line)),
         ]
         return [
             ((piece(f"{name:<{_LABEL}}", look("faint")), *content), ()) for name, content in rows if content

@@ -17,6 +17,7 @@ from screens.base import ConsoleScreen, Layout
 from screens.log_detail import LogDetail
 from screens.log_reading import LogReading
 from widgets.cells import Cells, join, measure, piece, space, spread
+from widgets.field import Field
 from widgets.line_widget import LineWidget
 from widgets.log_view import LogView
 from widgets.notice import Notice
@@ -79,10 +80,10 @@ class LogScreen(ConsoleScreen):
         Binding("space", "pause", "pause", key_display="space", id="logs.pause"),
         Binding("slash", "filter", "filter", id="logs.filter"),
         Binding("g", "group", "group", id="logs.group"),
-        Binding("e", "errors", "errors", id="logs.errors"),
         Binding("s", "source", "source", id="logs.source"),
-        Binding("escape", "back", "back", id="logs.back"),
         Binding("f", "follow", "follow", id="logs.follow"),
+        Binding("escape", "back", "back", id="logs.back"),
+        Binding("e", "errors", "errors", id="logs.errors"),
         Binding("down", "move(1)", "select", show=False, id="logs.down"),
         Binding("up", "move(-1)", "select", show=False, id="logs.up"),
     ]
@@ -100,9 +101,7 @@ class LogScreen(ConsoleScreen):
         with Vertical():
             yield LogHead()
             yield Notice(id="log-notice")
-            yield Input(
-                placeholder="regular expression", id="log-filter", compact=True, select_on_focus=False
-            )
+            yield Field(id="log-filter", placeholder="regular expression")
             yield LogView(id="log")
 
     def on_mount(self) -> None:

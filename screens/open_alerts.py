@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from console.domain.alert import Alert, AlertState, counts
 from console.domain.snapshot import Snapshot
-from screens.alert_rows import COLUMNS_COMPACT, SEVERITY_WORDS, Scene, alert_row
+from screens.alert_rows import COLUMNS_COMPACT, QUIET, Scene, alert_row, severity_cells
 from screens.figures import Reading, limit_words, over_threshold, unavailable, value_cells
-from widgets.cells import EMPTY, Cells, cells, piece
+from widgets.cells import EMPTY, cells, piece
 from widgets.live_table import Column, Deferred, Entry, Group, Note, Row
-from widgets.states import level_state, severity_state
+from widgets.states import level_state
 
 COLUMNS = (
     Column("", 1),
@@ -21,7 +21,6 @@ COLUMNS = (
     Column("for", 3, right=True),
     Column("next step", 13),
 )
-_QUIET = (AlertState.SILENCED, AlertState.INHIBITED)
 
 
 def columns_of(compact: bool) -> Sequence[Column]:
@@ -71,7 +70,7 @@ def open_words(snapshot: Snapshot) -> str:
         (tally.critical, "crit"),
         (tally.warning, "warn"),
         (tally.info, "info"),
-        *((states.count(s), str(s)) for s in (AlertState.PENDING, *_QUIET)),
+        *((states.count(s), str(s)) for s in (AlertState.PENDING, *QUIET)),
         (len(unavailable(snapshot.metrics)), "without a value"),
     ]
     return ", ".join(f"{number} {word}" for number, word in words if number)
@@ -84,15 +83,7 @@ def open_row(alert: Alert, scene: Scene) -> Row:
         return full
     glyph, name, *rest = full.cells
     state, *rest = rest
-    return Row(full.key, (glyph, _severity(alert, scene), state, name, *rest))
-
-
-def _severity(alert: Alert, scene: Scene) -> Cells:
-    if alert.state is AlertState.RESOLVED:
-        return EMPTY
-    quiet = alert.state in _QUIET
-    role = "stale" if scene.greyed else "muted" if quiet else severity_state(alert.severity).role
-    return cells(SEVERITY_WORDS[alert.severity].upper(), scene.look(role, bold=not quiet))
+    return Row(full.key, (glyph, severity_cells(alert, scene), state, name, *rest))
 
 
 def _deferred(row: Callable[[Alert], Row], alert: Alert) -> Deferred:

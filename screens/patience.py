@@ -20,13 +20,20 @@ def at_most(cpu_s: float) -> Iterator[None]:
         yield
         return
 
+    armed = True
+
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise TookTooLong
+        if armed:
+            raise TookTooLong
 
     before = signal.signal(signal.SIGVTALRM, ring)
-    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s)
     try:
-        yield
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, cpu_s)
+            yield
+        finally:
+            # The signal of a timer that ran out just now may still come; it must not cut off the tidying up.
+            armed = False
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

@@ -1,27 +1,24 @@
 """One order of a diagnosis: its fields, and what the logs say of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from console.domain import format as fmt
 from console.domain.alert import Alert
 from console.domain.diagnosis import Sample
-from console.domain.log import LogLine
 from screens.base import ConsoleScreen, Layout
-from widgets.cells import EMPTY, Cells, cells, measure, piece, space
+from screens.log_detail import LogDetail
+from screens.log_rows import LOG_COLUMNS, LOG_COLUMNS_NARROW, log_entries, origins
+from widgets.cells import Cells, measure, piece, space
 from widgets.fact_list import FactList
-from widgets.live_table import Column, Entry, LiveTable, Row
-from widgets.log_view import LEVELS
+from widgets.live_table import LiveTable
 from widgets.look import Look
 from widgets.panel import set_subtitle, set_title
-from widgets.text_panel import TextPanel, wrapped
+from widgets.text_panel import TextPanel
 
-LOG_COLUMNS = (Column("", 12), Column("", 1), Column("", 15), Column("", None))
-LOG_COLUMNS_NARROW = (Column("", 8), Column("", 1), Column("", None))
 NO_LINES = "no line of the logs is near it"
 
 
@@ -47,35 +44,6 @@ def field_lines(sample: Sample, look: Look, width: int, *, greyed: bool = False)
         if not waiting:
             lines.append((pair, ()))
     return [*lines, (waiting, ())] if waiting else lines
-
-
-def log_entries(lines: Sequence[LogLine], look: Look, *, narrow: bool, greyed: bool = False) -> list[Entry]:
-    """Oldest first: when, how bad, who wrote it, what."""
-    entries: list[Entry] = []
-    for i, line in enumerate(lines):
-        state = LEVELS.get(line.level, LEVELS["info"])
-        when = fmt.clock(line.at) if narrow else f"{fmt.clock(line.at)}.{line.at.microsecond // 1000:03d}"
-        row: list[Cells] = [
-            cells(when, look("muted")),
-            cells(look.glyphs[state.glyph], look("stale" if greyed else state.role)),
-        ]
-        if not narrow:
-            row.append(cells(line.origin or line.source, look("muted")))
-        row.append(cells(line.text, look("stale" if greyed else "text")))
-        entries.append(Row(str(i), tuple(row)))
-    return entries
-
-
-def log_lines(lines: Sequence[LogLine], look: Look, width: int, *, greyed: bool = False) -> list[Entry]:
-    """The same to be read only: each text in as many lines as it takes."""
-    room = max(width - 13, 1)
-    entries: list[Entry] = []
-    for entry, line in zip(log_entries(lines, look, narrow=True, greyed=greyed), lines, strict=True):
-        head = entry.cells[:2] if isinstance(entry, Row) else ()
-        for i, part in enumerate(wrapped(line.text, room)):
-            text = cells(part, look("stale" if greyed else "text"))
-            entries.append(Row(None, (*(head if i == 0 else (EMPTY, EMPTY)), text)))
-    return entries
 
 
 class SampleScreen(ConsoleScreen):
@@ -122,9 +90,6 @@ class SampleScreen(ConsoleScreen):
         self._draw_line()
 
     def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
-        # It shows lines as this screen does.
-        from screens.log_detail import LogDetail
-
         self.app.push_screen(LogDetail(self.sample.log[int(event.key)], number=self.number))
 
     def on_live_table_highlighted(self, event: LiveTable.Highlighted) -> None:
@@ -138,15 +103,5 @@ class SampleScreen(ConsoleScreen):
         if place is None or place >= len(self.sample.log):
             return
         line = self.sample.log[place]
-        facts = [
-            f"{name} {value}"
-            for name, value in (
-                ("level", line.level),
-                ("log", line.source),
-                ("from", line.origin),
-                ("user", line.user),
-                ("request", line.request),
-            )
-            if value
-        ]
+        facts = (f"{name} {value}" for name, value in (("level", line.level), *origins(line)) if value)
         panel.show("\n".join((line.text, "", ", ".join(facts))))

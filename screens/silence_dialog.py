@@ -16,8 +16,9 @@ from screens.alert_rows import SEVERITY_WORDS, moment, title_of
 from screens.base import Host
 from themes.palette import environment_role
 from widgets.cells import Cells, cells, piece
-from widgets.dialog import Dialog, Field, LabelledField
+from widgets.dialog import Dialog, LabelledField
 from widgets.fact_list import FactList
+from widgets.field import Field
 from widgets.look import Look
 from widgets.states import alert_state, severity_state
 from widgets.times import span_words
@@ -149,7 +150,7 @@ class SilenceDialog(Dialog[Silence]):
         except Misuse as error:
             return str(error), "length"
         if not self._value("reason").strip():
-            return "a reason is required: who comes next must know why it is quiet", "reason"
+            return "a reason is required: write the reason, then enter and y", "reason"
         return "", None
 
     async def carry_out(self) -> Silence:
@@ -199,6 +200,16 @@ class EndSilence(Dialog[Silence]):
         loud = [a for a in snapshot.alerts if a.silence == silence.id and a.state is not AlertState.RESOLVED]
         _show_all(self.query_one("#matched", FactList), matched_lines(loud, snapshot.metrics.specs, look))
         super().changed()
+        text, _ = self.problem()
+        if text:
+            self.say(text)
+
+    def problem(self) -> tuple[str, str | None]:
+        if self._busy or any(s.id == self._silence.id for s in self.host.feed.snapshot.silences):
+            return "", None
+        if self.host.feed.now() >= self._silence.ends_at:
+            return "it has ended by itself", None
+        return "it is no longer in force: somebody has lifted it", None
 
     def action_words(self) -> str:
         return "Lift silence"

@@ -11,6 +11,8 @@ from typing import Any
 
 import asyncpg
 
+from tests import command
+
 TRADEX = [sys.executable, "-m", "console.cli"]
 
 
@@ -59,7 +61,7 @@ class Demo:
         return self.process.wait(30)
 
     def run(self, *args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """`tradex args` against this demo."""
+        """`tradex args` against this demo, as a process of its own."""
         return subprocess.run(
             [*TRADEX, *args],
             env=self.env | (env or {}),
@@ -69,9 +71,13 @@ class Demo:
             check=False,
         )
 
+    def ask(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The same in this process: for what is asked again and again."""
+        return command.run(*args, env=self.env)
+
     def json(self, *args: str, code: int | None = 0) -> Any:
         """The parsed output of a command with --json; `code` None takes any exit code."""
-        done = self.run(*args, "--json")
+        done = self.ask(*args, "--json")
         assert code is None or done.returncode == code, (done.returncode, done.stderr)
         return json.loads(done.stdout)
 
@@ -103,6 +109,6 @@ class Demo:
         while not (value := condition()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"not true within {timeout} s{self.logs()}")
-            # A command costs half a second of a core: asked without a pause, they slow down what they wait for.
+            # Asked without a pause, it slows down what it waits for.
             time.sleep(0.5)
         return value

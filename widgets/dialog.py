@@ -19,15 +19,16 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from console.domain.errors import TradexError
-from console.domain.text import printable
 from widgets.cells import Cells, cut, measure, piece, space, spread
 from widgets.fact_list import FactList
+from widgets.field import Field
 from widgets.line_widget import LineWidget
 from widgets.panel import set_title
 
 Done = TypeVar("Done")
 CONFIRM_KEY = "y"
 _COMPACT_BELOW = 30
+_REFRESH_S = 1.0
 
 
 class Buttons(LineWidget, can_focus=True):
@@ -54,13 +55,18 @@ class Buttons(LineWidget, can_focus=True):
 
     def build(self, width: int, height: int) -> list[Cells]:
         look = self.look
-        hints = (
+        cancels = (
             self.text("enter" if self.has_focus else "esc", "accent", bold=True),
             self.text(" cancels   ", "muted"),
-            # In a field the key is a letter like any other.
+        )
+        confirms = (
             self.text(CONFIRM_KEY, "accent" if self._ready and self.has_focus else "faint", bold=True),
             self.text(f" {self._verb}", "muted"),
         )
+        if not self.has_focus:
+            # In a field the key is a letter like any other.
+            confirms = (self.text("enter", "accent", bold=True), self.text(" then ", "muted"), *confirms)
+        hints = (*cancels, *confirms)
         bar = look.glyphs["button"] if self.has_focus else " "
         cancel = Segment(
             f" {bar} Cancel ",
@@ -70,7 +76,7 @@ class Buttons(LineWidget, can_focus=True):
         (action,) = cut((piece(words, self._action_style()),), width - 14, self.ellipsis)[:1]
         right = (cancel, *space(3), action)
         room = width - measure(right) - 1
-        line = spread(hints if measure(hints) <= room else hints[:2], right, width, self.ellipsis)
+        line = spread(hints if measure(hints) <= room else cancels, right, width, self.ellipsis)
         begin = width - measure(right)
         middle = begin + measure((cancel,))
         self._spans = [(begin, middle, self.Cancelled), (middle + 3, width, self.Confirmed)]
@@ -96,18 +102,6 @@ class Buttons(LineWidget, can_focus=True):
         # Not on_blur: that comes before has_focus has changed.
         super().watch_has_focus(_has_focus)
         self.redraw()
-
-
-class Field(Input):
-    """One line to type into. What is pasted is made safe to show."""
-
-    def __init__(self, value: str = "", *, id: str, placeholder: str = "") -> None:
-        super().__init__(
-            printable(value), placeholder=placeholder, id=id, compact=True, select_on_focus=False
-        )
-
-    def validate_value(self, value: str) -> str:
-        return printable(value, 2000)
 
 
 class LabelledField(Horizontal):
@@ -178,6 +172,13 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
         set_title(self.query_one("#dialog"), f" {self._title} ")
         self._arrange()
         self.changed()
+        # Meanwhile the end of a silence moves on, and what it matches changes.
+        self.set_interval(_REFRESH_S, self._refresh)
+
+    def _refresh(self) -> None:
+        # While an app ends, its screens lose their widgets first.
+        if self.is_attached and self.query(Buttons):
+            self.changed()
 
     def on_resize(self) -> None:
         self._arrange()
@@ -192,7 +193,7 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
         line.show([((line.text(glyph + text, role),), ())])
 
     def changed(self) -> None:
-        """What was typed or read has changed: draw the buttons again."""
+        """What was typed or read has changed, or time has: draw the buttons again."""
         ready = not self.problem()[0] and not self._busy
         self.query_one(Buttons).show(self.action_words(), ready=ready, busy=self._busy)
 
@@ -215,7 +216,11 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
         self.query_one(f"#{field}", Field).focus()
 
     def action_cancel(self) -> None:
-        self.dismiss(None)
+        if self._busy:
+            # It is asked for already: whether it was done is known only from the answer.
+            self.say("wait for the store's answer")
+        else:
+            self.dismiss(None)
 
     def action_confirm(self) -> None:
         if self._busy:
@@ -235,8 +240,9 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
         try:
             done = await self.carry_out()
         except TradexError as error:
-            self._busy = ""
             self.say(str(error), role="crit")
-            self.changed()
         else:
             self.dismiss(done)
+        finally:
+            self._busy = ""
+            self._refresh()

@@ -10,7 +10,7 @@ from widgets.cells import Cells, measure, space
 from widgets.line_widget import LineWidget
 
 _ALWAYS = ("app.help", "app.quit")
-_KNOWN = ("table.down", "screen.next-pane", "app.theme", "app.commands")
+_KNOWN = ("table.down", "log.down", "screen.next-pane", "app.theme", "app.commands")
 """What every screen has: it gives way to what only this one has."""
 
 

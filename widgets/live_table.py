@@ -116,6 +116,9 @@ class LiveTable(LineWidget, can_focus=True):
         self._empty = empty
         self._top = 0
         self.selected: str | None = None
+        self.handed_on: str | None = None
+        """The row that was selected until it went away, and nobody has moved the cursor since: a key that acts may
+        be meant for it."""
 
     def show(
         self,
@@ -137,14 +140,19 @@ class LiveTable(LineWidget, can_focus=True):
             self._keys = now
             self._places = {key: i for i, key in enumerate(now)}
         at_newest = self._newest_first and place == 0
+        if self.selected is not None and self.selected not in self._places:
+            self.handed_on = self.selected
         if self.selected not in self._places or (at_newest and self.selected != now[0]):
             self.selected = now[min(place, len(now) - 1)] if now else None
+            if self.selected == self.handed_on:
+                self.handed_on = None
             if self.selected is not None:
                 self.post_message(self.Highlighted(self, self.selected))
         self.redraw()
 
     def select(self, key: str) -> None:
         """Put the cursor on a row."""
+        self.handed_on = None
         if key in self._places and key != self.selected:
             self.selected = key
             self.post_message(self.Highlighted(self, key))

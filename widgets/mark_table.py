@@ -39,7 +39,11 @@ class MarkTable(LiveTable):
         super().show(columns, entries, header=header, empty=empty)
         self._headings = frozenset(e.key for e in entries if isinstance(e, Group) and e.key is not None)
         if self._marked:
+            before = min(self._marked)
             self._marked.intersection_update(self.keys)
+            if not self._marked:
+                # From here on keys act on the row under the cursor, which was not what was marked.
+                self.handed_on = before
 
     def clear_marks(self) -> None:
         if self._marked:

@@ -9,9 +9,10 @@ imported after the first paint: it takes longer than everything else on a screen
 import asyncio
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from types import ModuleType
 
 from rich.cells import cell_len
@@ -214,7 +215,7 @@ def _height_of(chart: Chart, value: float) -> float:
 
 
 def _shown_ticks(chart: Chart, rows: int) -> list[float]:
-    """The ticks that get a label: the limit, both ends, and what stays two rows away from all others."""
+    """The ticks that get a label: the limit, and of the others what stays two rows away from it and from each other."""
     low, high = _height_of(chart, chart.y.low), _height_of(chart, chart.y.high)
 
     def row(value: float) -> int:
@@ -222,11 +223,30 @@ def _shown_ticks(chart: Chart, rows: int) -> list[float]:
 
     limit = chart.limit if chart.limit is not None and low <= _height_of(chart, chart.limit) <= high else None
     kept: list[float] = [] if limit is None else [limit]
-    for nearest, ticks in ((1, (chart.y.ticks[0], chart.y.ticks[-1])), (2, chart.y.ticks[1:-1])):
-        for tick in ticks:
-            if all(abs(row(tick) - row(other)) >= nearest for other in kept):
-                kept.append(tick)
+    ends = (chart.y.ticks[0], chart.y.ticks[-1])
+    for tick in _apart(chart, row):
+        nearest = 1 if tick in ends else 2
+        if limit is None or abs(row(tick) - row(limit)) >= nearest:
+            kept.append(tick)
     return sorted(kept)
+
+
+def _apart(chart: Chart, row: Callable[[float], int]) -> Sequence[float]:
+    """Ticks with two rows between them and equal steps: each, or each second, third ..; both ends where only two
+    have room. A logarithmic axis has no equal steps: its ends, and what has room."""
+    ticks = chart.y.ticks
+    first, last = ticks[0], ticks[-1]
+    if chart.log:
+        kept = [first, last]
+        for tick in ticks[1:-1]:
+            if all(abs(row(tick) - row(other)) >= 2 for other in kept):
+                kept.append(tick)
+        return kept
+    for step in range(1, len(ticks) // 2 + 1):
+        shown = ticks[::step]
+        if len(shown) > 2 and all(row(b) - row(a) >= 2 for a, b in pairwise(shown)):
+            return shown
+    return (first, last)
 
 
 def _finite(value: float | None) -> bool:

@@ -1,4 +1,5 @@
-"""The tail of the platform's logs: the last 100,000 lines or 30 minutes, and which logs are followed."""
+"""The tail of the platform's logs: the last 100,000 lines or 30 minutes (older ones go as new ones
+come), and which logs are followed."""
 
 from __future__ import annotations
 

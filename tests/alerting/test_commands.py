@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from console.alerting.engine import Engine
+from tests import command
 from tests.alerting import recorded
 from tests.alerting.recorded import TICK, Row, row
 from tests.store.stores import Place, password_of
@@ -31,9 +32,7 @@ class Desk:
         }
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*TRADEX, *args], env=self.env, capture_output=True, text=True, timeout=60, check=False
-        )
+        return command.run(*args, env=self.env)
 
     def start(self, out: Path, *args: str) -> "subprocess.Popen[str]":
         with out.open("w") as file:

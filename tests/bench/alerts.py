@@ -5,7 +5,6 @@ As a program, the writer: `python -m tests.bench.alerts URL SECONDS`, its passwo
 
 import asyncio
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,12 +13,11 @@ from pathlib import Path
 
 from console.domain.metric import MetricValue
 from console.metrics import catalogue
-from console.processes.postgres import EmbeddedPostgres
 from console.store import alerts, ticks
 from console.store import lease as leases
 from console.store.pool import Store
+from tests.bench.stage import p95, stage
 from tests.demo import TRADEX
-from tests.store.stores import Place, password_of, prepare
 from tests.terminal import Terminal
 
 Row = tuple[str, float, float, str, bool]
@@ -29,32 +27,16 @@ METRIC = "p95_execution_time"
 
 
 def figures(folder: Path) -> Iterator[Row]:
-    postgres = EmbeddedPostgres(folder)
-    postgres.start()
-    try:
-        place = Place(postgres, postgres.url("postgres"))
-        asyncio.run(prepare(postgres, place.url))
-        env = {
-            "TRADEX_STORE__URL": place.url_of("alice"),
-            "TRADEX_STORE__PASSWORD": password_of("alice"),
-            "XDG_CONFIG_HOME": str(folder / "no config"),
-        }
-        writer = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.alerts", place.url_of("auto"), str(SECONDS)],
-            env={**os.environ, "BENCH_PASSWORD": password_of("auto")},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    with stage(folder) as on:
+        writer = on.writer("tests.bench.alerts", SECONDS)
         try:
             assert writer.stdout is not None
             writer.stdout.readline()
-            with Terminal(TRADEX, env=env) as terminal:
+            with Terminal(TRADEX, env=on.env) as terminal:
                 yield from _measure(terminal)
         finally:
             writer.terminate()
             writer.wait(30)
-    finally:
-        postgres.stop()
 
 
 def _measure(terminal: Terminal) -> Iterator[Row]:
@@ -73,8 +55,7 @@ def _measure(terminal: Terminal) -> Iterator[Row]:
         seen = terminal.wait_for(lambda text, before=before: _selected(text) not in (before, ""), 5)
         taken.append(1000 * (seen - at))
         time.sleep(0.1 + i % 7 / 50)
-    p95 = sorted(taken)[int(0.95 * len(taken))]
-    yield f"{ALERTS:,} alerts under churn, key to repaint, p95", p95, 40.0, "ms", False
+    yield f"{ALERTS:,} alerts under churn, key to repaint, p95", p95(taken), 40.0, "ms", False
 
 
 def _selected(text: str) -> str:

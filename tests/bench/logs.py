@@ -6,7 +6,6 @@ As a program, the writer: `python -m tests.bench.logs URL SECONDS`, its password
 import asyncio
 import os
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,12 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from console.domain.log import LogLine
-from console.processes.postgres import EmbeddedPostgres
 from console.store import lease as leases
 from console.store import logs
 from console.store.pool import Store
+from tests.bench.stage import p95, stage
 from tests.demo import TRADEX
-from tests.store.stores import Place, password_of, prepare
 from tests.terminal import Terminal
 
 Row = tuple[str, float, float, str, bool]
@@ -34,31 +32,15 @@ _TEXTS = (
 
 
 def figures(folder: Path) -> Iterator[Row]:
-    postgres = EmbeddedPostgres(folder)
-    postgres.start()
-    try:
-        place = Place(postgres, postgres.url("postgres"))
-        asyncio.run(prepare(postgres, place.url))
-        env = {
-            "TRADEX_STORE__URL": place.url_of("alice"),
-            "TRADEX_STORE__PASSWORD": password_of("alice"),
-            "XDG_CONFIG_HOME": str(folder / "no config"),
-        }
-        with Terminal(TRADEX, env=env) as terminal:
+    with stage(folder) as on:
+        with Terminal(TRADEX, env=on.env) as terminal:
             terminal.wait_for("Components")
-            writer = subprocess.Popen(
-                [sys.executable, "-m", "tests.bench.logs", place.url_of("auto"), str(SECONDS)],
-                env={**os.environ, "BENCH_PASSWORD": password_of("auto")},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            writer = on.writer("tests.bench.logs", SECONDS)
             try:
                 yield from _measure(terminal)
             finally:
                 written, _ = writer.communicate(timeout=SECONDS + 30)
         yield "log lines written a second meanwhile", float(written), 0.95 * RATE, "/s", True
-    finally:
-        postgres.stop()
 
 
 def _measure(terminal: Terminal) -> Iterator[Row]:
@@ -76,8 +58,7 @@ def _measure(terminal: Terminal) -> Iterator[Row]:
         at = terminal.send("f" if i % 2 else "\x1b[A")
         taken.append(1000 * (terminal.wait_for(lambda text, row=row: _cursor(text) != row, 5) - at))
         time.sleep(0.1 + i % 7 / 50)
-    p95 = sorted(taken)[int(0.95 * len(taken))]
-    yield f"log at {RATE:,} lines/s, key to repaint, p95", p95, 40.0, "ms", False
+    yield f"log at {RATE:,} lines/s, key to repaint, p95", p95(taken), 40.0, "ms", False
 
 
 def _cursor(text: str) -> int:

@@ -43,6 +43,7 @@ async def _renew(store: Store, lease: Lease) -> None:
 
 async def _evaluate(store: Store, lease: Lease, begun: float, speed: float, end: datetime) -> None:
     engine = Engine(rulebook())
+    await asyncio.sleep(max(begun - time.time(), 0))
     while True:
         now = NOON + timedelta(seconds=(time.time() - begun) * speed)
         await engine.catch_up(store, lease, until=min(now, end))

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from console.alerting.engine import Engine
@@ -17,15 +18,31 @@ from console.processes.postgres import EmbeddedPostgres
 from console.store import lease as leases
 from tests.alerting import recorded
 from tests.alerting.recorded import Row
+from tests.conftest import run_now
 from tests.store.stores import Place, password_of, prepare
 
+from .alert_agent import TTL_S
 from .census import Failure
 
 TICKS = 1800
 """An hour of the sandbox."""
 SPEED = 120.0
 _LONGEST_S = 180.0
+_START_S = 2.0
+"""Until then both agents have started, and only then the recording begins."""
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """How hard a time the agents had; `terms` counts how often one of them began to lead."""
+
+    kills: int
+    stops: int
+    terms: int
+
+    def __str__(self) -> str:
+        return f"{self.kills} kills, {self.stops} stops, {self.terms} terms of leading"
 
 
 class Agents:
@@ -52,15 +69,22 @@ class Agents:
         if agent.poll() is not None:
             raise Failure(f"{name} ended by itself with {agent.returncode}")
         if dice.random() < 0.6:
-            agent.kill()
-            agent.wait()
-            self.kills += 1
-            self.start(name)
+            self.kill(name)
         else:
-            agent.send_signal(signal.SIGSTOP)
-            time.sleep(dice.uniform(0.3, 2.0))
-            agent.send_signal(signal.SIGCONT)
-            self.stops += 1
+            self.stop(name, dice.uniform(0.3, 2.0))
+
+    def kill(self, name: str) -> None:
+        self._all[name].kill()
+        self._all[name].wait()
+        self.kills += 1
+        self.start(name)
+
+    def stop(self, name: str, seconds: float) -> None:
+        """Let it stand still for so long."""
+        self._all[name].send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._all[name].send_signal(signal.SIGCONT)
+        self.stops += 1
 
     def end(self) -> None:
         for agent in self._all.values():
@@ -80,28 +104,41 @@ async def undisturbed(place: Place, rows: list[Row]) -> list[tuple[object, ...]]
 
 async def disturbed(
     place: Place, rows: list[Row], dice: random.Random, *, speed: float = SPEED
-) -> tuple[list[tuple[object, ...]], str]:
-    """The same recording, evaluated by two agents that have a hard time; and how hard."""
+) -> tuple[list[tuple[object, ...]], Disturbance]:
+    """The same recording, evaluated by two agents that have a hard time; and how hard. Whatever the dice say, the first
+    that leads is killed and the next one stands still for longer than its lease. A Failure where it came to nothing."""
     await recorded.record(place, rows)
-    end = rows[-1][0]
-    agents = Agents(place.url_of("auto"), time.time(), end.timestamp(), speed)
+    (before,) = await place.owner("SELECT fence FROM console.lease")
+    reached, end = rows[0][0], rows[-1][0]
+    agents = Agents(place.url_of("auto"), time.time() + _START_S, end.timestamp(), speed)
     try:
         for name in ("one", "two"):
             agents.start(name)
         deadline = time.monotonic() + _LONGEST_S
         while True:
-            (cursor,) = await place.owner("SELECT at FROM console.alert_cursor")
-            if cursor["at"] >= end:
+            (now,) = await place.owner("SELECT at, holder, fence FROM console.alert_cursor, console.lease")
+            if now["at"] >= end:
                 break
             if time.monotonic() > deadline:
-                raise Failure(f"only {cursor['at']:%H:%M:%S} of {end:%H:%M:%S} was reached")
+                raise Failure(f"only {now['at']:%H:%M:%S} of {end:%H:%M:%S} was reached")
+            if agents.stops == 0:
+                if now["at"] > reached and now["fence"] > before["fence"] + agents.kills:
+                    reached = now["at"]
+                    if agents.kills == 0:
+                        agents.kill(now["holder"])
+                    else:
+                        agents.stop(now["holder"], 1.5 * TTL_S)
+                await asyncio.sleep(0.02)
+                continue
             await asyncio.sleep(dice.uniform(0.3, 1.5))
             agents.disturb(dice)
     finally:
         agents.end()
-    fences = await place.owner("SELECT fence FROM console.lease")
-    told = f"{agents.kills} kills, {agents.stops} stops, {fences[0]['fence']} terms of leading"
-    return await recorded.transitions(place), told
+    (after,) = await place.owner("SELECT fence FROM console.lease")
+    met = Disturbance(agents.kills, agents.stops, after["fence"] - before["fence"])
+    if met.kills == 0 or met.terms < 2:
+        raise Failure(f"the agents were not disturbed: {met}")
+    return await recorded.transitions(place), met
 
 
 def play(folder: Path, dice: random.Random, *, count: int = TICKS) -> str:
@@ -119,13 +156,13 @@ async def _round(server: EmbeddedPostgres, dice: random.Random, count: int) -> s
     places = []
     for kind in ("calm", "chaos"):
         name = f"{kind}_{dice.randrange(10**9)}"
-        await _create(server, name)
+        run_now(server, f'CREATE DATABASE "{name}"')
         await prepare(server, server.url(name))
         places.append(Place(server, server.url(name)))
     expected = await undisturbed(places[0], rows)
-    found, told = await disturbed(places[1], rows, dice)
+    found, met = await disturbed(places[1], rows, dice)
     compare(expected, found)
-    return f"{len(rows)} ticks, {len(expected)} transitions, {told}"
+    return f"{len(rows)} ticks, {len(expected)} transitions, {met}"
 
 
 def compare(expected: list[tuple[object, ...]], found: list[tuple[object, ...]]) -> None:
@@ -135,13 +172,3 @@ def compare(expected: list[tuple[object, ...]], found: list[tuple[object, ...]])
             raise Failure(f"transition {i}: {came} instead of {wanted}")
     if len(expected) != len(found):
         raise Failure(f"{len(found)} transitions instead of {len(expected)}")
-
-
-async def _create(server: EmbeddedPostgres, name: str) -> None:
-    import asyncpg
-
-    connection = await asyncpg.connect(server.url("postgres"), password=server.password)
-    try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
-    finally:
-        await connection.close()

@@ -22,7 +22,7 @@ from console.processes.postgres import EmbeddedPostgres
 from console.store import lease as leases
 from console.store import logs
 from tests.conftest import NewDatabase
-from tests.store.stores import Place, password_of, prepare
+from tests.store.stores import Place, password_of, upgraded
 
 
 @cache
@@ -48,8 +48,8 @@ def story() -> list[LogLine]:
 
 @pytest.fixture(scope="module")
 def place(postgres: EmbeddedPostgres, session_database: NewDatabase) -> Place:
-    place = Place(postgres, session_database(postgres))
-    asyncio.run(prepare(postgres, place.url))
+    template = upgraded(postgres, session_database)
+    place = Place(postgres, session_database(postgres, template=template))
     add(place, story())
     return place
 

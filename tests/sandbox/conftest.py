@@ -20,8 +20,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("sandbox-postgres"))
+def cluster(quick_folder: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(quick_folder / "sandbox")
     server.start()
     yield server
     server.stop()

@@ -1,6 +1,7 @@
 """One running demo for all acceptance tests of a worker; they run one after another on it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(quick_folder: Path) -> Iterator[Demo]:
     """A demo that is live. The folder's name has a space, as a person's may."""
-    running = Demo(tmp_path_factory.mktemp("state of") / "a demo")
+    running = Demo(quick_folder / "state of" / "a demo")
     try:
         running.start()
         yield running
@@ -28,4 +29,4 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def _no_drill_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "demo" in request.fixturenames:
-        request.getfixturevalue("demo").run("drill", "--stop")
+        request.getfixturevalue("demo").ask("drill", "--stop")

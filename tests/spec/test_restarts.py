@@ -18,7 +18,7 @@ def test_a_part_that_is_killed_comes_back(demo: Demo, part: str) -> None:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     demo.until(lambda: pid_of(demo, part) not in (None, killed))
-    demo.until(lambda: demo.run("status").stdout.startswith("● HEALTHY"), 60)
+    demo.until(lambda: demo.ask("status").stdout.startswith("● HEALTHY"), 60)
     assert demo.process is not None
     assert demo.process.poll() is None
 

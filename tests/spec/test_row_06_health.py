@@ -58,7 +58,7 @@ def test_status_says_how_every_component_is(demo: Demo) -> None:
 )
 def test_components_that_fail_are_seen_and_their_recovery_too(demo: Demo, drills: dict[str, str]) -> None:
     for drill in drills:
-        assert demo.run("drill", drill, "--for", "60").returncode == 0
+        assert demo.ask("drill", drill, "--for", "60").returncode == 0
     for component in drills.values():
         bad = {"degraded", "down"} if component == "external_apis" else {"down"}
         seen = demo.until(
@@ -66,7 +66,7 @@ def test_components_that_fail_are_seen_and_their_recovery_too(demo: Demo, drills
         )
         assert seen["detail"]
     assert demo.components()["platform"]["status"] in {"degraded", "down"}
-    assert demo.run("drill", "--stop").returncode == 0
+    assert demo.ask("drill", "--stop").returncode == 0
     demo.until(lambda: all(c["status"] == "ok" for c in demo.components().values()))
 
 

@@ -9,6 +9,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.demo import Demo
+from tests.demo import TRADEX, Demo
 
 SPECIFIED = {
     "Order Execution Failure",
@@ -93,11 +95,26 @@ DRILLS: dict[str, tuple[set[str], set[str]]] = {
     "rapid-orders": (set(), SPECIFIED | {"probe:*", "collection:*"}),
     "symbol-scan": (set(), SPECIFIED | {"probe:*", "collection:*"}),
 }
+# By drill that must fire nothing: what its actor has left in the platform's database by the time we conclude that.
+EFFECTS = {
+    "brute-force": """
+        SELECT ip_address FROM auth_audit_log WHERE action = 'authentication_failure' AND created_at > $1
+        GROUP BY 1 HAVING count(*) >= 10 AND count(DISTINCT user_id) >= 3
+        """,
+    "rapid-orders": """
+        SELECT user_id FROM orders WHERE created_at > $1
+        GROUP BY 1 HAVING count(*) >= 30 AND count(DISTINCT symbol) < 5
+        """,
+    "symbol-scan": """
+        SELECT user_id FROM orders WHERE created_at > $1
+        GROUP BY 1 HAVING count(DISTINCT symbol) >= 15 AND count(*) < 30
+        """,
+}
 
 
 @pytest.fixture(scope="module")
-def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = Demo(tmp_path_factory.mktemp("alerts"), "--time-scale", "40")
+def fast(quick_folder: Path) -> Iterator[Demo]:
+    running = Demo(quick_folder / "alerts", "--time-scale", "40")
     try:
         running.start()
         yield running
@@ -118,6 +135,19 @@ def ask(demo: Demo, sql: str) -> list[Any]:
             return [row[0] for row in await store.fetch(sql)]
         finally:
             await store.close()
+
+    return asyncio.run(fetch())
+
+
+def happened(demo: Demo, drill: str, since: datetime) -> bool:
+    """Whether the platform's own rows show what this drill does."""
+
+    async def fetch() -> bool:
+        platform = await demo.platform()
+        try:
+            return bool(await platform.fetch(EFFECTS[drill], since))
+        finally:
+            await platform.close()
 
     return asyncio.run(fetch())
 
@@ -144,14 +174,14 @@ class TestOnARunningPlatform:
 
     def test_a_calm_platform_has_no_alert(self, fast: Demo) -> None:
         fast.until(lambda: quiet(fast), 60)
-        assert fast.json("status", "--json")["alerts"] == {"critical": 0, "warning": 0, "info": 0}
+        assert fast.json("status")["alerts"] == {"critical": 0, "warning": 0, "info": 0}
 
     @pytest.mark.parametrize("drill", DRILLS)
     def test_a_drill_fires_what_it_must_and_nothing_else(self, fast: Demo, drill: str) -> None:
         must, must_not = DRILLS[drill]
         fast.until(lambda: quiet(fast), 60)
         begun = datetime.fromisoformat(fast.json("status", "--json", code=None)["at"])
-        assert fast.run("drill", drill, "--for", "120").returncode == 0
+        assert fast.ask("drill", drill, "--for", "120").returncode == 0
         seen: set[str] = set()
 
         def everything() -> bool:
@@ -161,10 +191,11 @@ class TestOnARunningPlatform:
 
         fast.until(everything, 60)
         if not must:
+            fast.until(lambda: everything() and happened(fast, drill, begun))
             ticks = len(ask(fast, "SELECT at FROM console.tick"))
             fast.until(lambda: everything() and len(ask(fast, "SELECT at FROM console.tick")) > ticks + 2)
         assert not {rule for rule in seen if fits(rule, must_not)}
-        assert fast.run("drill", drill, "--stop").returncode == 0
+        assert fast.ask("drill", drill, "--stop").returncode == 0
         fast.until(lambda: quiet(fast), 60)
         fired = {
             a["rule"] for a in alerts(fast) if a["fired_at"] and datetime.fromisoformat(a["fired_at"]) > begun
@@ -173,7 +204,7 @@ class TestOnARunningPlatform:
 
     def test_from_pending_to_resolved_with_its_history(self, fast: Demo) -> None:
         fast.until(lambda: quiet(fast), 60)
-        assert fast.run("drill", "errors", "--for", "120").returncode == 0
+        assert fast.ask("drill", "errors", "--for", "120").returncode == 0
         fast.until(lambda: "Order Execution Failure" in counting(fast), 60)
         assert fast.run("status").returncode == 3
         shown = fast.json("alerts", "show", "Order Execution Failure", "--json")
@@ -192,7 +223,7 @@ class TestOnARunningPlatform:
         assert fast.run("alerts", "unsilence", str(silence["id"])).returncode == 0
         # A silence takes no acknowledgement away.
         assert "Order Execution Failure" in {a["rule"] for a in alerts(fast) if a["state"] == "acknowledged"}
-        assert fast.run("drill", "--stop").returncode == 0
+        assert fast.ask("drill", "--stop").returncode == 0
         fast.until(lambda: quiet(fast), 60)
         history = fast.json("alerts", "show", "Order Execution Failure", "--json")["history"]
         kinds = [h["state"] for h in reversed(history)]
@@ -220,12 +251,12 @@ class TestOnARunningPlatform:
         shown = fast.json("alerts", "show", "configuration:rules", "--json")
         assert "alert_rules.yaml:" in shown["summary"] and "error_rate" in shown["summary"]
         # The rules that were there are still judged.
-        assert fast.run("drill", "cpu", "--for", "60").returncode == 0
+        assert fast.ask("drill", "cpu", "--for", "60").returncode == 0
         fast.until(lambda: "Capacity Warning" in counting(fast), 60)
         file.write_text(whole)
         fast.until(lambda: "configuration:rules" not in counting(fast))
         assert "Capacity Warning" in counting(fast), "a rule that did not change keeps its state"
-        assert fast.run("drill", "--stop").returncode == 0
+        assert fast.ask("drill", "--stop").returncode == 0
 
     def test_sighup_reads_the_rules_again(self, fast: Demo) -> None:
         fast.until(lambda: quiet(fast), 60)
@@ -234,8 +265,24 @@ class TestOnARunningPlatform:
         fast.until(lambda: len(_reloads(fast)) > before)
 
     def test_logs_are_followed(self, fast: Demo) -> None:
-        lines = fast.until(lambda: fast.json("logs", "--source", "functions", "-n", "20", "--json"))
-        assert {"at", "source", "level", "text"} <= set(lines[0])
+        argv = [*TRADEX, "logs", "--follow", "--source", "functions", "-n", "1", "--json"]
+        begun = datetime.fromisoformat(fast.json("status", code=None)["at"])
+        with subprocess.Popen(argv, env=fast.env, stdout=subprocess.PIPE, text=True) as follower:
+            watchdog = threading.Timer(30, follower.kill)
+            watchdog.start()
+            try:
+                assert follower.stdout is not None
+                lines = map(json.loads, follower.stdout)
+                newer = next(line for line in lines if datetime.fromisoformat(line["at"]) > begun)
+                later = next(line for line in lines if line["id"] > newer["id"])
+                follower.send_signal(signal.SIGINT)
+                assert follower.wait(10) == 130
+            finally:
+                watchdog.cancel()
+                follower.kill()
+        for line in (newer, later):
+            assert {"at", "source", "level", "text"} <= set(line)
+            assert line["source"] == "functions"
 
 
 @pytest.mark.xdist_group("alerts")

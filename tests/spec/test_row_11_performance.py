@@ -49,13 +49,13 @@ async def test_order_figures_equal_plain_sql_at_rest(demo: Demo) -> None:
 async def test_drills_pass_their_thresholds_equal_plain_sql_and_go_away(demo: Demo) -> None:
     drills = {"latency": "p95_execution_time", "errors": "error_rate", "cpu": "cpu_usage"}
     for drill in drills:
-        assert demo.run("drill", drill, "--for", "120").returncode == 0
+        assert demo.ask("drill", drill, "--for", "120").returncode == 0
     demo.until(
         lambda: (m := demo.metrics()) and all(m[n]["level"] == "critical" for n in drills.values()), 60
     )
-    assert demo.run("status").returncode == 3
+    assert demo.ask("status").returncode == 3
     await figures(demo)
-    assert demo.run("drill", "--stop").returncode == 0
+    assert demo.ask("drill", "--stop").returncode == 0
     demo.until(lambda: (m := demo.metrics()) and all(m[n]["level"] == "ok" for n in drills.values()), 60)
 
 
@@ -63,7 +63,7 @@ async def test_order_figures_equal_plain_sql_while_the_other_drills_run(demo: De
     """Those that break no order, all at once: attackers and fast traders are counted like everybody else."""
     drills = ("brute-force", "rapid-orders", "symbol-scan", "provider-down", "cache-down", "websocket-down")
     for drill in drills:
-        assert demo.run("drill", drill, "--for", "60").returncode == 0
+        assert demo.ask("drill", drill, "--for", "60").returncode == 0
     demo.until(lambda: demo.components()["cache"]["status"] == "down")
     await figures(demo)
     running = {d["name"] for d in demo.json("drill") if d["running"]}
@@ -80,13 +80,13 @@ def test_four_collectors_have_values_each_tick(demo: Demo) -> None:
 
 
 def test_an_unplugged_source_is_null_with_its_reason_and_the_others_are_untouched(demo: Demo) -> None:
-    assert demo.run("drill", "cache-down", "--for", "60").returncode == 0
+    assert demo.ask("drill", "cache-down", "--for", "60").returncode == 0
     gone = demo.until(lambda: m if (m := demo.metrics())["redis_hit_pct"]["value"] is None else None)
     assert "refused" in gone["redis_hit_pct"]["reason"]
     assert gone["error_rate"]["value"] is not None
     assert gone["cpu_usage"]["value"] is not None
     assert gone["database_connections"]["value"] is not None
-    assert demo.run("drill", "cache-down", "--stop").returncode == 0
+    assert demo.ask("drill", "cache-down", "--stop").returncode == 0
     demo.until(lambda: demo.metrics()["redis_hit_pct"]["value"] is not None)
 
 

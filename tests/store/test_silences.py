@@ -58,7 +58,7 @@ async def test_a_silence_as_it_was_added(place: Place) -> None:
         later = await silences.add(alice, given[:1], length=timedelta(seconds=90), reason="y")
         assert (added.matchers, added.author, added.reason) == (tuple(given), "alice", "new provider")
         assert (added.ends_at - added.starts_at, added.ended_by) == (timedelta(hours=3), None)
-        assert added.active(await vera.now())
+        assert added.starts_at <= await vera.now() < added.ends_at
         assert await silences.active(vera) == [later, added]
 
 

@@ -27,6 +27,12 @@ class QuietApp(TradexApp):
         self.rung += 1
 
 
+class AlertsApp(QuietApp):
+    """Begins on Alerts, so that one screen less is built."""
+
+    DEFAULT_MODE = "alerts"
+
+
 def app_of(snapshot: Snapshot, **more: object) -> QuietApp:
     return QuietApp(story.feed(snapshot), **more)
 

@@ -2,6 +2,8 @@
 
 import pytest
 from rich.cells import cell_len
+from textual import events
+from textual.widgets import Input
 
 from console.domain.errors import Refused
 from screens.alert_detail import AlertDetail
@@ -59,4 +61,20 @@ async def test_what_is_pasted_into_a_dialog_is_made_visible() -> None:
         field = app.screen.query_one("#reason")
         field.insert_text_at_cursor("a\x1b]52;c;x\x07b")  # type: ignore[attr-defined]
         await until(pilot, lambda: field.value == "a␛]52;c;x␇b")  # type: ignore[attr-defined]
+        assert_clean(app, SIZES["80x24"])
+        app.post_message(events.Paste("\x1b]52;c;x\x07\u202e"))
+        await until(pilot, lambda: field.value == "a␛]52;c;x␇b␛]52;c;x␇\ufffd")  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert_clean(app, SIZES["80x24"])
+
+
+async def test_what_is_pasted_into_the_filter_is_made_visible() -> None:
+    app = QuietApp(alerts.feed(alerts.live()))
+    async with app.run_test(size=SIZES["80x24"]) as pilot:
+        await pilot.press("4", "slash")
+        field = app.screen.query_one(Input)
+        await until(pilot, lambda: field.has_focus)
+        app.post_message(events.Paste("a\x1b]52;c;x\x07\u202eb"))
+        await until(pilot, lambda: field.value == "a␛]52;c;x␇\ufffdb", "the paste")
+        await pilot.pause()
         assert_clean(app, SIZES["80x24"])

@@ -1,7 +1,7 @@
 """Keys of Alerts: what they do, and what is said when they can't."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -10,25 +10,20 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from console.domain.alert import Alert
+from console.domain.alert import Alert, Phase
 from console.domain.errors import Refused, StoreAway, TradexError
 from console.domain.snapshot import Snapshot
 from screens.alert_detail import AlertDetail
 from screens.alerts import AlertsScreen
 from screens.silence_dialog import EndSilence, SilenceDialog
-from tests.ui.drive import SIZES, QuietApp, rows, shown, until
+from tests.ui.drive import SIZES, AlertsApp, QuietApp, rows, shown, until
 from tests.ui.fixtures import alerts
 from tests.ui.fixtures.alerts import Clerk
 from tests.ui.fixtures.story import NOW
-from widgets.dialog import Buttons, Field
+from widgets.dialog import Buttons
+from widgets.field import Field
 from widgets.live_table import LiveTable
 from widgets.mark_table import MarkTable
-
-
-class AlertsApp(QuietApp):
-    """Begins on Alerts, so that one screen less is built."""
-
-    DEFAULT_MODE = "alerts"
 
 
 class Seen:
@@ -97,11 +92,133 @@ async def test_marked_alerts_are_acknowledged_at_once_and_the_marks_go() -> None
 
 async def test_a_mark_goes_with_its_row() -> None:
     async with opened() as seen:
-        await seen.press("space", "slash", *"capacity")
+        everything = seen.table.keys
+        await seen.press("space")
+        assert seen.table.marked == ["1"]
+        await seen.press("slash", *"capacity")
+        await seen.until(lambda: seen.table.keys == ["5"])
+        await seen.press("escape")
+        await seen.until(lambda: seen.table.keys == everything)
+        assert seen.table.marked == [], "it does not come back with the row"
+        await seen.press("home", "space", "slash", *"capacity")
         await seen.until(lambda: seen.table.keys == ["5"])
         await seen.press("enter", "a")
         await seen.until(lambda: seen.clerk.asked)
         assert seen.clerk.asked == [("acknowledge", (5,))]
+
+
+def resolved(*ids: int) -> Snapshot:
+    """The moment after these were over."""
+    base = alerts.live()
+    after = (
+        replace(a, phase=Phase.RESOLVED, resolved_at=NOW, resolution="over") if a.id in ids else a
+        for a in base.alerts
+    )
+    return alerts.of(base, *after, silences=base.silences)
+
+
+@pytest.mark.parametrize("key", ["a", "u", "z", "Z"])
+async def test_a_key_that_was_meant_for_a_row_that_has_gone_asks_nothing_of_the_next(key: str) -> None:
+    base, after = alerts.live(), resolved(1)
+    if key == "u":
+        base, after = (alerts.acknowledged(s, 2, 3) for s in (base, after))
+    elif key == "Z":
+        base, after = (
+            alerts.of(s, *(replace(a, silence=8) for a in s.alerts), silences=s.silences)
+            for s in (base, after)
+        )
+    async with opened(base, size="80x24") as seen:
+        seen.app.static.publish(after)
+        await seen.until(lambda: seen.table.selected != "1")
+        selected = next(a for a in after.alerts if str(a.id) == seen.table.selected)
+        await seen.press(key)
+        await seen.until(lambda: "Price Feed Slow has left the list; press again for" in shown(seen.app))
+        assert seen.clerk.asked == [] and isinstance(seen.app.screen, AlertsScreen)
+        await seen.press(key)
+        if key in "au":
+            word = {"a": "acknowledge", "u": "unacknowledge"}[key]
+            await seen.until(lambda: seen.clerk.asked == [(word, (selected.id,))])
+        else:
+            kind = SilenceDialog if key == "z" else EndSilence
+            await seen.until(lambda: isinstance(seen.app.screen, kind))
+
+
+async def test_whoever_moves_the_cursor_means_the_row_that_it_is_on() -> None:
+    async with opened(size="80x24") as seen:
+        seen.app.static.publish(resolved(1))
+        await seen.until(lambda: seen.table.selected == "2")
+        await seen.press("down", "up", "a")
+        await seen.until(lambda: seen.clerk.asked == [("acknowledge", (2,))])
+        seen.table.select("3")
+        await seen.press("slash", *"collection")
+        await seen.until(lambda: seen.table.keys == ["2"])
+        await seen.press("enter", "u")
+        await seen.until(lambda: "nobody has acknowledged this" in shown(seen.app))
+
+
+async def test_when_all_marked_rows_have_gone_a_key_asks_nothing_of_the_one_under_the_cursor() -> None:
+    async with opened(size="80x24") as seen:
+        await seen.press("space", "space")
+        assert seen.table.marked == ["1", "2"] and seen.table.selected == "3"
+        seen.app.static.publish(resolved(1))
+        await seen.until(lambda: seen.table.marked == ["2"])
+        seen.app.static.publish(resolved(1, 2))
+        await seen.until(lambda: seen.table.marked == [])
+        await seen.press("a")
+        await seen.until(lambda: "has left the list; press again for probe" in shown(seen.app))
+        assert seen.clerk.asked == []
+
+
+async def test_marks_stay_when_nothing_was_asked() -> None:
+    async with opened() as seen:
+        seen.table.select("4")
+        await seen.press("space", "a")
+        await seen.until(lambda: "nora.k is on it already" in shown(seen.app))
+        assert seen.table.marked == ["4"]
+        await seen.press("u")
+        await seen.until(lambda: seen.clerk.asked == [("unacknowledge", (4,))])
+        assert seen.table.marked == []
+
+
+async def test_leaving_cuts_no_acknowledgement_off_and_a_refusal_is_said_where_one_is_then() -> None:
+    clerk = Clerk(Refused("viewers may not acknowledge"), wait=asyncio.Event())
+    async with opened(clerk=clerk) as seen:
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
+        await seen.press("a")
+        await seen.until(lambda: clerk.asked)
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+        await seen.pilot.pause()
+        assert clerk.wait is not None
+        clerk.wait.set()
+        await seen.until(lambda: clerk.answered == [("acknowledge", (1,))])
+        await seen.until(lambda: "viewers may not acknowledge" in shown(seen.app))
+
+
+async def test_words_are_said_for_as_long_as_the_last_of_them_need() -> None:
+    class Clock:
+        stopped = False
+
+        def stop(self) -> None:
+            self.stopped = True
+
+    async with opened() as seen:
+        begun: list[tuple[Clock, Callable[[], None]]] = []
+        set_timer = seen.screen.set_timer
+
+        def spy(delay: float, callback: Callable[[], None]) -> Clock:
+            begun.append((Clock(), callback))
+            return begun[-1][0]
+
+        seen.screen.set_timer = spy  # type: ignore[method-assign, assignment]
+        seen.screen.say("the same words")
+        seen.screen.say("the same words")
+        seen.screen.set_timer = set_timer  # type: ignore[method-assign]
+        assert [clock.stopped for clock, _ in begun] == [True, False]
+        await seen.until(lambda: "the same words" in shown(seen.app))
+        begun[1][1]()
+        await seen.until(lambda: "the same words" not in shown(seen.app))
 
 
 async def test_space_again_takes_the_mark_away_and_escape_takes_all() -> None:
@@ -144,6 +261,14 @@ async def test_u_takes_an_acknowledgement_back() -> None:
         seen.table.select("4")
         await seen.press("u")
         await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked == [("unacknowledge", (4,))]
+
+
+async def test_u_again_before_the_answer_asks_once() -> None:
+    async with opened(clerk=Clerk(wait=asyncio.Event())) as seen:
+        seen.table.select("4")
+        await seen.press("u", "u")
+        await seen.until(lambda: "taking it back already" in shown(seen.app))
         assert seen.clerk.asked == [("unacknowledge", (4,))]
 
 
@@ -292,14 +417,29 @@ async def test_enter_again_goes_to_the_diagnosis() -> None:
         await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
 
 
-async def test_the_detail_acknowledges_follows_its_alert_and_asks_again_for_its_past() -> None:
+async def test_the_detail_acknowledges_follows_its_alert_and_asks_again_for_its_past(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The list has read all that it wants before the detail is opened.
+    monkeypatch.setattr("screens.alerts._STAY_S", 0.0)
     async with opened() as seen:
+        await seen.until(lambda: seen.screen._reading)
         await seen.press("enter")
-        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
+        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail) and seen.app.screen._reading)
+        asked: list[int] = []
+        history = seen.app.static.alert_history
+
+        async def spy(alert_id: int, *, limit: int = 50) -> object:
+            asked.append(alert_id)
+            return await history(alert_id, limit=limit)
+
+        seen.app.static.alert_history = spy  # type: ignore[method-assign, assignment]
         await seen.press("a")
         await seen.until(lambda: seen.clerk.asked == [("acknowledge", (1,))])
+        assert asked == []
         seen.app.static.publish(alerts.acknowledged(alerts.live(), 1))
         await seen.until(lambda: "acked 03:12:47 ops_rw" in shown(seen.app))
+        await seen.until(lambda: asked == [1], "the history is read again")
 
 
 async def test_an_alert_about_a_state_has_no_plot_but_its_history() -> None:
@@ -363,7 +503,7 @@ async def test_what_is_missing_is_said_and_its_field_gets_the_focus() -> None:
         await seen.press("z")
         await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
         for field, text, words in (
-            ("reason", " ", "a reason is required"),
+            ("reason", " ", "a reason is required: write the reason, then enter and y"),
             ("reason", "because", ""),
             ("length", "soon", "length soon: expected 30m"),
             ("length", "", "length is empty"),
@@ -382,6 +522,76 @@ async def test_what_is_missing_is_said_and_its_field_gets_the_focus() -> None:
             await seen.until(lambda words=words: any("▲" in x and words in x for x in rows(seen.app)), words)
             assert seen.app.screen.focused is not None and seen.app.screen.focused.id == field
         assert seen.clerk.asked == []
+
+
+async def test_when_y_led_to_the_reason_what_is_typed_next_is_the_reason() -> None:
+    async with opened(size="80x24") as seen:
+        await seen.press("z")
+        await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+        await seen.press("y")
+        await seen.until(lambda: "write the reason, then enter and y" in shown(seen.app))
+        await seen.press(*"yes,my")
+        await seen.until(lambda: "enter then y silences" in shown(seen.app))
+        assert seen.app.screen.query_one("#reason", Field).value == "yes,my"
+        await seen.press("enter", "y")
+        await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked[0][3] == "yes,my"
+
+
+@pytest.mark.parametrize("key", ["escape", "enter"])
+async def test_while_the_store_is_asked_nothing_cancels(key: str) -> None:
+    clerk = Clerk(wait=asyncio.Event())
+    async with opened(clerk=clerk) as seen:
+        await seen.press("z")
+        await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+        await typed(seen, "r", "why")
+        await seen.press("y")
+        await seen.until(lambda: clerk.asked)
+        await seen.press(key)
+        await seen.until(lambda: "wait for the store's answer" in shown(seen.app))
+        assert isinstance(seen.app.screen, SilenceDialog) and clerk.wait is not None
+        clerk.wait.set()
+        await seen.until(lambda: "silenced until" in shown(seen.app))
+        assert len(clerk.answered) == 1 and isinstance(seen.app.screen, AlertsScreen)
+
+
+async def test_an_open_dialog_follows_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("widgets.dialog._REFRESH_S", 0.01)
+    async with opened() as seen:
+        await seen.press("z")
+        await seen.until(lambda: "until 03:42:47 UTC" in shown(seen.app))
+        seen.app.static._now = NOW + timedelta(minutes=5)
+        await seen.until(lambda: "until 03:47:47 UTC" in shown(seen.app))
+
+
+@pytest.mark.parametrize(("later", "words"), [(0, "somebody has lifted it"), (60, "it has ended by itself")])
+async def test_a_silence_that_is_gone_can_not_be_lifted(
+    monkeypatch: pytest.MonkeyPatch, later: int, words: str
+) -> None:
+    monkeypatch.setattr("widgets.dialog._REFRESH_S", 0.01)
+    async with opened() as seen:
+        seen.table.select("6")
+        await seen.press("Z")
+        await seen.until(lambda: isinstance(seen.app.screen, EndSilence))
+        base = alerts.live()
+        seen.app.static.publish(replace(base, silences=base.silences[1:]), now=NOW + timedelta(minutes=later))
+        await seen.until(lambda: words in shown(seen.app))
+        await seen.press("y")
+        await seen.pilot.pause()
+        assert seen.clerk.asked == [] and isinstance(seen.app.screen, EndSilence)
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
+
+
+@pytest.mark.parametrize("value", ["a{99999999999}", "(" * 1900])
+async def test_a_matcher_that_cannot_be_compiled_is_said_and_nothing_ends(value: str) -> None:
+    async with opened() as seen:
+        await seen.press("z")
+        await seen.until(lambda: isinstance(seen.app.screen, SilenceDialog))
+        seen.app.screen.query_one("#matchers", Field).value = f'rule=~"{value}"'
+        await seen.until(lambda: "rule: not a regular expression" in shown(seen.app))
+        await seen.press("y")
+        assert seen.app.is_running and seen.clerk.asked == []
 
 
 async def test_a_refused_silence_stays_open_and_a_second_confirmation_meanwhile_asks_nothing() -> None:
@@ -428,7 +638,7 @@ async def test_marked_alerts_are_silenced_together_and_the_dialog_shows_what_it_
 async def test_shift_z_lifts_the_silence_of_a_silenced_row_after_asking() -> None:
     async with opened() as seen:
         await seen.press("Z")
-        await seen.until(lambda: "no silence keeps this quiet" in shown(seen.app))
+        await seen.until(lambda: "no silence keeps this quiet; s on screen 4 shows" in shown(seen.app))
         seen.table.select("6")
         await seen.press("Z")
         await seen.until(lambda: isinstance(seen.app.screen, EndSilence))
@@ -465,7 +675,9 @@ async def test_without_a_silence_s_says_so_and_the_last_one_takes_its_panel_alon
 # By itself
 
 
-async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again() -> None:
+async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with opened() as seen:
         await seen.until(lambda: seen.screen._reading)
         asked: list[object] = []
@@ -474,10 +686,16 @@ async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again() ->
             asked.append(args)
             return ()
 
-        seen.app.static.alert_history = spy  # type: ignore[method-assign, assignment]
-        seen.app.static._now = NOW + timedelta(seconds=200)
-        seen.screen.update_ages()
+        # Whoever would read does so at once, and is seen.
+        monkeypatch.setattr("screens.alerts._STAY_S", 0.0)
+        for name in ("alert_history", "changes_before", "series", "fired_per_hour"):
+            setattr(seen.app.static, name, spy)
+        timer, read_at = seen.screen._timer, seen.screen._read_at
+        for seconds in (1, 2, 200):
+            seen.app.static._now = NOW + timedelta(seconds=seconds)
+            seen.screen.update_ages()
         await seen.until(lambda: "fires in 33s" in seen.row("Capacity Warning"))
+        assert seen.screen._timer is timer and seen.screen._read_at == read_at
         assert asked == []
 
 

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from console.domain.snapshot import Snapshot
 from screens.alert_detail import AlertDetail
 from screens.alerts import AlertsScreen
-from tests.ui.drive import SIZES, QuietApp, until
+from tests.ui.drive import SIZES, AlertsApp, QuietApp, until
 from tests.ui.fixtures import alerts
 
 STATES: dict[str, Callable[[], Snapshot]] = {
@@ -19,12 +19,6 @@ STATES: dict[str, Callable[[], Snapshot]] = {
     "hostile": alerts.hostile,
 }
 SETTLED = Callable[[Pilot[None]], object]
-
-
-class AlertsApp(QuietApp):
-    """Begins on Alerts, so that one screen less is built."""
-
-    DEFAULT_MODE = "alerts"
 
 
 def app_of(snapshot: Snapshot, **more: object) -> QuietApp:

@@ -27,6 +27,7 @@ from screens.alert_rows import (
     spec_of,
     title_of,
 )
+from screens.open_alerts import open_row
 from screens.window import WINDOWS
 from tests.ui.fixtures import alerts, story
 from tests.ui.fixtures.alerts import APIS, EXPLAINED, LOST, MARKER, OPEN, PLATFORM, POOL, PRICE, RESOLVED
@@ -134,6 +135,16 @@ def test_a_row_has_a_cell_for_each_column(alert: Alert, compact: bool, greyed: b
     roles = {s.style for cell in row.cells for s in cell}
     if greyed and alert.state is not AlertState.RESOLVED:
         assert not roles & {LOOK("crit"), LOOK("crit", bold=True), LOOK("warn"), LOOK("warn", bold=True)}
+
+
+@pytest.mark.parametrize("alert", [*OPEN, *RESOLVED], ids=lambda a: a.rule)
+@pytest.mark.parametrize("greyed", [False, True])
+def test_health_writes_the_severity_as_the_list_does(alert: Alert, greyed: bool) -> None:
+    scene = Scene(LOOK, NOW, SPECS, greyed=greyed)
+    here, there = alert_row(alert, scene).cells[1], open_row(alert, scene).cells[1]
+    assert here == there and text(here)
+    if alert.state in (AlertState.SILENCED, AlertState.INHIBITED) and not greyed:
+        assert {s.style for s in here} == {LOOK("muted")}
 
 
 def test_next_says_what_comes_or_who_has_it() -> None:
@@ -269,6 +280,14 @@ def test_a_regular_expression_that_takes_for_ever_is_cut_off() -> None:
     slow = silence_text.matchers(r'rule=~"(a|a)*b"')
     with pytest.raises(Misuse, match="takes too long"):
         silence_text.matching([replace(PRICE, rule="a" * 60)], slow)
+
+
+@pytest.mark.parametrize("value", ["a{99999999999}", "(" * 1900, "(", "a**"])
+def test_what_is_no_regular_expression_is_said(value: str) -> None:
+    with pytest.raises(Misuse, match="rule: not a regular expression"):
+        silence_text.matchers(f'rule=~"{value}"')
+    with pytest.raises(Misuse, match="not a regular expression"):
+        silence_text.matching([PRICE], [Matcher("rule", "=~", value)])
 
 
 # Bars

@@ -1,12 +1,10 @@
 """From an alert to what is behind it: sections, the samples of a row, one order and its log lines, and back."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from console.domain.alert import Alert, Phase
@@ -21,10 +19,9 @@ from screens.sample_detail import SampleScreen
 from tests.ui.drive import SIZES, QuietApp, rows, shown, strips, until
 from tests.ui.fixtures import diagnoses as story
 from tests.ui.fixtures.diagnoses import ERRORS, FOUND_ERRORS, FOUND_SLOW, NOW, SLOW
+from tests.ui.test_hostile_text import assert_clean
 from widgets.live_table import LiveTable
 from widgets.text_panel import TextPanel
-
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 async def opened(pilot: Pilot[None], alert: Alert = ERRORS, text: str = "asked 4s ago") -> DiagnosisScreen:
@@ -175,6 +172,33 @@ async def test_a_newer_diagnosis_comes_in_by_itself_and_cursor_and_narrowing_sta
         assert "4 of 20, esc shows all" in shown(app)
 
 
+async def test_a_newer_diagnosis_that_comes_while_a_sample_is_in_front_is_there_on_the_way_back() -> None:
+    feed = story.feed()
+    app = QuietApp(feed)
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("end", "tab", "tab", "tab", "tab", "enter")
+        await until(pilot, lambda: isinstance(app.screen, SampleScreen) and app.screen.focused)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LogDetail))
+        first = FOUND_ERRORS.sections[0]
+        newer = replace(
+            FOUND_ERRORS, sections=(replace(first, title="Newer", rows=first.rows[:1]),), samples=()
+        )
+        feed.diagnoses[ERRORS.id] = newer
+        feed.hint("diagnosis")
+        await until(pilot, lambda: screen._found is newer)
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.screen is screen and "Newer" in shown(app))
+        assert table(app, "section-0").keys == ["venue timeout"]
+        assert table(app, "samples").keys == [] and not table(app, "section-1").display
+        # What an earlier drawing was chosen from.
+        screen.on_live_table_chosen(LiveTable.Chosen(table(app, "section-3"), "venue timeout"))
+        table(app, "section-0").focus()
+        await pilot.press("enter")
+        assert app.is_running and app.screen is screen
+
+
 async def test_the_age_grows_and_is_marked_when_nobody_asks_any_more() -> None:
     feed = story.feed()
     app = QuietApp(feed)
@@ -301,24 +325,17 @@ async def test_hostile_text_reaches_no_terminal_and_moves_no_column(size: str) -
         ERRORS.id, NASTY, story.AT, story.START, (section,) * 3, (sample,) * 3, NASTY, NASTY, NASTY, NASTY
     )
     app = QuietApp(story.feed(None, found))
-
-    def clean() -> None:
-        for strip in strips(app):
-            text = "".join(s.text for s in strip if not s.control)
-            assert not CONTROL.search(text) and cell_len(text) == SIZES[size][0], repr(text)
-            assert not any(s.style and s.style.meta.get("@click") for s in strip)
-
     async with app.run_test(size=SIZES[size]) as pilot:
         await opened(pilot, replace(ERRORS, rule=NASTY, summary=NASTY))
-        clean()
+        assert_clean(app, SIZES[size])
         await pilot.press("enter")
         await pilot.pause()
-        clean()
+        assert_clean(app, SIZES[size])
         table(app, "samples").focus()
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, SampleScreen))
         await pilot.pause()
-        clean()
+        assert_clean(app, SIZES[size])
 
 
 async def test_resize_to_20x5_and_back() -> None:

@@ -1,8 +1,11 @@
 """Keys do what the key row and the help say."""
 
+import re
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from textual import events
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -16,8 +19,10 @@ from screens.logs import LogScreen
 from screens.metric_detail import MetricDetail
 from screens.metrics import MetricsScreen
 from screens.window import WINDOWS
-from tests.ui.drive import SIZES, app_of, rows, shown, until
-from tests.ui.fixtures import story
+from tests.ui.drive import SIZES, QuietApp, app_of, rows, shown, until
+from tests.ui.fixtures import alerts, story
+from tests.ui.test_hostile_text import assert_clean
+from widgets.key_row import key_label
 from widgets.live_table import LiveTable
 
 
@@ -285,6 +290,52 @@ async def test_a_click_on_a_tab_and_on_a_row() -> None:
         assert app.screen.query_one("#components", LiveTable).selected == "external_apis"
         await pilot.click("#tabs", offset=(16, 0))
         await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+
+
+async def test_what_is_pasted_into_the_filter_of_all_metrics_is_made_visible() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["80x24"]) as pilot:
+        await pilot.press("2", "slash")
+        await until(pilot, lambda: isinstance(app.screen, Catalogue) and app.screen.focused)
+        app.post_message(events.Paste("a\x1b]52;c;x\x07\u202eb"))
+        field = app.screen.query_one(Input)
+        await until(pilot, lambda: field.value == "a␛]52;c;x␇\ufffdb", "the paste")
+        await pilot.pause()
+        assert_clean(app, SIZES["80x24"])
+
+
+SCREENS: dict[str, tuple[str, Sequence[str]]] = {
+    "health": ("HealthScreen", ()),
+    "metrics": ("MetricsScreen", ("2",)),
+    "alerts": ("AlertsScreen", ("4",)),
+    "detail": ("AlertDetail", ("4", "enter")),
+    "diagnosis": ("DiagnosisScreen", ("4", "enter", "enter")),
+    "logs": ("LogScreen", ("l",)),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", SCREENS)
+async def test_every_key_that_is_shown_works(name: str, size: str) -> None:
+    kind, path = SCREENS[name]
+    app = QuietApp(alerts.feed(alerts.live()))
+    async with app.run_test(size=SIZES[size]) as pilot:
+        for key in path:
+            before = app.screen
+            await pilot.press(key)
+            await until(pilot, lambda before=before: app.screen is not before and app.screen.focused)
+        await until(pilot, lambda: type(app.screen).__name__ == kind and app.screen.focused)
+        for _ in range(3):
+            await pilot.pause()
+            working = {
+                f"{key_label(active.binding, app.look.glyphs.keys)} {active.binding.description}"
+                for active in app.screen.active_bindings.values()
+                if active.enabled and active.binding.show
+            }
+            hints = re.split(r" {2,}", rows(app)[-1].strip())
+            assert set(hints) <= working and {"? help", "q quit"} < set(hints)
+            # In another panel other keys work.
+            await pilot.press("tab")
 
 
 async def test_every_binding_has_an_id_and_none_has_priority() -> None:

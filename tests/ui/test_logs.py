@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -355,17 +356,64 @@ async def test_nothing_is_read_while_another_screen_is_in_front() -> None:
         await scene.until(lambda: len(scene.screen.lines) == 11)
 
 
-async def test_one_new_line_repaints_what_moved_and_an_equal_hint_nothing() -> None:
+async def test_one_new_line_repaints_what_moved_and_an_equal_hint_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Only hints are heard.
+    monkeypatch.setattr(log_screen, "_POLL_SECONDS", 10_000)
     async with logs_of(lines(1, 100)) as scene:
+        read: list[int] = []
+        logs = scene.feed.logs
+
+        async def spy(**more: Any) -> Sequence[LogLine]:
+            found = await logs(**more)
+            read.append(len(found))
+            return found
+
+        scene.feed.logs = spy  # type: ignore[method-assign]
+        await scene.until(lambda: not scene.screen._busy)
         before = scene.view.lines_refreshed
         scene.feed.hint("log")
-        await scene.pilot.pause()
+        await scene.until(lambda: read and not scene.screen._busy, "the hint was read")
         assert scene.view.lines_refreshed == before
+        texts = scene.text_rows()
+        scene.feed.write(line(101))
+        await scene.until(lambda: scene.text_rows()[-1].endswith(line(101).text))
+        moved = sum(old != new for old, new in zip(texts, scene.text_rows(), strict=True))
+        # All went up by one; the cursor stays on the last.
+        assert [text[1:] for text in scene.text_rows()[:-1]] == [text[1:] for text in texts[1:]]
+        assert scene.view.lines_refreshed - before == moved > 0
         await scene.press("space")
         before = scene.view.lines_refreshed
-        scene.feed.write(line(101))
-        await scene.until(lambda: len(scene.screen.lines) == 101)
+        scene.feed.write(line(102))
+        await scene.until(lambda: len(scene.screen.lines) == 102)
         assert scene.view.lines_refreshed == before, "it stands still"
+
+
+async def test_one_new_line_below_the_last_repaints_nothing_else() -> None:
+    async with logs_of(lines(1, 10)) as scene:
+        before = scene.view.lines_refreshed
+        scene.feed.write(line(11))
+        await scene.sees(line(11).text)
+        # The new one, and the cursor that was on the one before.
+        assert scene.view.lines_refreshed - before <= 2
+
+
+async def test_the_keys_that_only_logs_have_are_named_where_there_is_little_room() -> None:
+    async with logs_of(lines(1, 10), size="80x24") as scene:
+        keys = rows(scene.app)[-1]
+        for hint in ("space pause", "/ filter", "g group", "s source", "f follow", "? help", "q quit"):
+            assert hint in keys
+
+
+async def test_what_is_pasted_into_the_filter_is_made_visible() -> None:
+    async with logs_of(lines(1, 10)) as scene:
+        await scene.press("slash")
+        scene.app.post_message(events.Paste("a\x1b]52;c;x\x07\u202eb"))
+        field = scene.screen.query_one(Input)
+        await scene.until(lambda: field.value == "a␛]52;c;x␇\ufffdb", "the paste")
+        await scene.pilot.pause()
+        assert_clean(scene.app, SIZES["120x40"])
 
 
 async def test_help_names_its_keys() -> None:

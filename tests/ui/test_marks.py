@@ -8,7 +8,7 @@ import pytest
 
 from console.domain.alert import Alert, AlertState, Phase, order
 from console.domain.errors import Refused
-from console.domain.event import Severity
+from console.domain.event import Event, Severity
 from console.domain.snapshot import Snapshot
 from screens.alert_detail import AlertDetail
 from screens.component_detail import ComponentDetail
@@ -195,6 +195,45 @@ async def test_enter_on_an_alert_and_on_its_event_opens_it() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, AlertDetail))
         assert app.screen.alert.rule == "threshold:p99_execution_time"  # type: ignore[attr-defined]
+
+
+async def test_an_event_opens_the_alert_that_it_is_about_not_a_later_one_of_the_same_rule() -> None:
+    then, soon = story.NOW - timedelta(hours=2), story.NOW - timedelta(hours=1)
+    first = replace(SLOW, id=1, pending_at=then, phase=Phase.RESOLVED, resolved_at=soon)
+    second = replace(SLOW, id=2, pending_at=soon)
+    events = (
+        Event(8, soon, "alert", WARNING, SLOW.rule, "fires again", "agent-2"),
+        Event(7, then + timedelta(minutes=1), "alert", WARNING, SLOW.rule, "fires", "agent-2"),
+    )
+    snapshot = replace(with_alerts(first, second), events=events)
+    app = app_of(snapshot)
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        table = app.screen.query_one("#events", LiveTable)
+        for key, wanted in (("7", 1), ("8", 2)):
+            table.focus()
+            table.select(key)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, AlertDetail))
+            assert app.screen.alert.id == wanted  # type: ignore[attr-defined]
+            await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(app.screen, AlertDetail))
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_a_key_that_was_meant_for_a_row_that_has_gone_asks_nothing_of_the_next(size: str) -> None:
+    first, second = many([WARNING, WARNING])
+    app = app_of(with_alerts(first, second))
+    clerk = app.static.desk = Clerk()
+    async with app.run_test(size=SIZES[size]) as pilot:
+        table = app.screen.query_one("#alerts", LiveTable)
+        table.focus()
+        app.static.publish(with_alerts(second))
+        await until(pilot, lambda: table.selected == str(second.id))
+        await pilot.press("a")
+        await until(pilot, lambda: "has left the list; press again for rule 1" in shown(app))
+        assert clerk.asked == []
+        await pilot.press("a")
+        await until(pilot, lambda: clerk.asked == [("acknowledge", (second.id,))])
 
 
 ABOUT = (

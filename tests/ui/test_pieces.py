@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -166,6 +167,18 @@ def test_a_log_plot_leaves_out_what_has_no_logarithm() -> None:
     chart = Chart((Curve("s2", values),), NOON, NOON + timedelta(hours=1), log_axis(values), log=True)
     rows = plot.draw(chart, 60, 12, UNICODE)
     assert "1000" in "".join(c for c, _ in rows[0])
+
+
+@pytest.mark.parametrize("height", range(4, 20))
+@pytest.mark.parametrize("top", [3.0, 14.0, 90.0, 480.0, 1990.0])
+def test_the_ticks_of_an_axis_have_equal_steps_however_many_have_room(top: float, height: int) -> None:
+    chart = _chart((0.0, top))
+    rows = plot.draw(chart, 60, height, UNICODE)
+    firsts = ("".join(c for c, _ in row).split()[:1] for row in rows[-2::-1])
+    shown = [float(word) for words in firsts for word in words if word.replace(".", "").isdigit()]
+    steps = {round(b - a, 6) for a, b in pairwise(shown)}
+    assert len(shown) >= 2 and len(steps) == 1, shown
+    assert shown[0] == chart.y.low and shown[-1] > chart.y.high / 2
 
 
 def test_a_plot_in_ascii() -> None:

@@ -1,5 +1,5 @@
 -- The tail of the platform's logs, for everybody's screens: the last 100,000 lines or 30 minutes of what the platform
--- itself keeps.
+-- itself keeps; older ones go as new ones come.
 
 -- Its own and not the table's, so that it survives a crash: ids only grow, and readers go on from the last one they saw.
 CREATE SEQUENCE console.log_line_id;

@@ -1,4 +1,5 @@
 """The evaluator against Prometheus itself: random rules on random series with gaps, judged by `promtool test rules`.
+A run of it is kept beside this module, so that its verdict counts also where promtool is not installed.
 
 Prometheus knows two states where we know three: a firing alert whose series are gone is resolved there, and stale
 here. So its truths are compared one by one, and its alerts with what we make of "no data" being false.
@@ -9,7 +10,7 @@ import json
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from console.rules.replay import DAY
 from tests.unit.rules.world import LOOKBACK, NAMES, SPECS, START, ours, promql, random_condition, rule
 
 RULES, SERIES, EVALUATIONS = 30, 3, 60
+RECORDED = Path(__file__).with_name("promtool_verdict.json")
+"""Made by `python -m tests.unit.rules.record_promtool`: rules, series, and what Prometheus has at each step."""
 DURATIONS_S = (0, 0, 30, 60, 100, 300)
 Values = dict[str, list[float | None]]
 
@@ -114,14 +117,13 @@ def unit_test(
         for expr, samples in (('{__name__=~"truth_.+"}', truths), ("ALERTS", states)):
             exp = [{"labels": labels, "value": value} for labels, value in samples.items()]
             checks.append({"expr": expr, "eval_time": f"{i * step_s}s", "exp_samples": exp})
-    series = [
-        {
-            "series": name,
-            "values": " ".join("_" if v is None else f"{v:g}".replace("inf", "Inf") for v in each),
-        }
-        for name, each in values.items()
-    ]
+    series = [{"series": name, "values": notation(each)} for name, each in values.items()]
     return {"interval": f"{step_s}s", "input_series": series, "promql_expr_test": checks}
+
+
+def notation(values: list[float | None]) -> str:
+    """As promtool reads a series."""
+    return " ".join("_" if v is None else f"{v:g}".replace("inf", "Inf") for v in values)
 
 
 def agree(
@@ -142,6 +144,44 @@ def agree(
     conditions = "\n".join(f"r{i}: {ours(node)}" for i, (node, _, _) in enumerate(rules) if f'"r{i}"' in said)
     assert done.returncode == 0, f"{said}\n{conditions}"
     assert "SUCCESS" in said
+
+
+@pytest.mark.parametrize("case", json.loads(RECORDED.read_text()))
+def test_what_promtool_has_said(case: dict[str, Any]) -> None:
+    rules = [(as_node(node), for_s, keep_s) for node, for_s, keep_s in case["rules"]]
+    values = {
+        name: [None if word == "_" else float(word) for word in words.split()]
+        for name, words in case["series"].items()
+    }
+    steps = list(ours_of(rules, values, case["step_s"]))
+    assert len(steps) == len(case["truths"][0]) == EVALUATIONS
+    for i, (node, for_s, keep_s) in enumerate(rules):
+        told = f"r{i}: {ours(node)} for {for_s}s keep_firing_for {keep_s}s"
+        assert "".join(letter_of_truth(i, truths) for truths, _ in steps) == case["truths"][i], told
+        assert "".join(letter_of_alert(i, alerts) for _, alerts in steps) == case["alerts"][i], told
+
+
+def test_what_promtool_has_said_is_of_every_kind() -> None:
+    cases = json.loads(RECORDED.read_text())
+    assert len(cases) == SERIES
+    assert {letter for case in cases for row in case["truths"] for letter in row} == {"0", "1", "."}
+    assert {letter for case in cases for row in case["alerts"] for letter in row} == {"p", "f", "."}
+
+
+def as_node(read: Any) -> Any:
+    """A condition as JSON gives it back: its tuples are lists there."""
+    return tuple(map(as_node, read)) if isinstance(read, list) else read
+
+
+def letter_of_truth(i: int, truths: dict[str, float]) -> str:
+    """0, 1, or a dot for no data."""
+    truth = truths.get(f"truth_r{i}")
+    return "." if truth is None else f"{truth:.0f}"
+
+
+def letter_of_alert(i: int, alerts: Collection[tuple[str, str]]) -> str:
+    """p for pending, f for firing, or a dot for neither."""
+    return next((state[0] for state in ("pending", "firing") if (f"r{i}", state) in alerts), ".")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -110,14 +110,7 @@ def test_what_decides_the_state_is_the_definition(load: Load) -> None:
 # What is changed in GOOD, by what, and what is said then: line, column, problem, what the carets stand under.
 WRONG = [
     ("latency > 400ms", "latency > 5%", 5, 28, "5% (a percentage) can't be compared", "5%"),
-    (
-        "latency > 400ms for 2m",
-        "'latncy > 400ms'",
-        5,
-        19,
-        "no such metric: latncy; did you mean latency?",
-        "latncy",
-    ),
+    ("latency > 400ms for 2m", "'latncy > 400ms'", 5, 19, "no such metric: latncy; did you mean latency?", "latncy"),
     ("latency > 400ms", '"latency > 400ms', 5, 41, "not YAML", None),
     ("latency > 400ms for 2m", "'state == ''donw'' and a'", 5, 41, "expected a comparison", "a"),
     ("latency > 400ms for 2m", '"state == \\"down\\" and latncy > 3"', 5, 41, "no such metric", "latncy"),
@@ -127,27 +120,13 @@ WRONG = [
     ("for 2m", "for", 5, 37, "expected a duration", ""),
     ("severity: warning", "severity: critical", 6, 17, "expected warning, the group it is in", "critical"),
     ("severity: warning", "severity: warnign", 6, 17, "did you mean warning?", "warnign"),
-    (
-        "notify_team",
-        "notify_taem",
-        7,
-        15,
-        "no such action: notify_taem; did you mean notify_team?",
-        "notify_taem",
-    ),
+    ("notify_team", "notify_taem", 7, 15, "no such action: notify_taem; did you mean notify_team?", "notify_taem"),
     ("notify_team", "[notify_team]", 7, 15, "expected actions such as", "[notify_team]"),
     ("[slack]", "[slack, emial]", 8, 29, "no such channel: emial; did you mean email?", "emial"),
     ("[slack]", "[slack, slack]", 8, 29, "slack is there twice", "slack"),
     ("[slack]", "slack", 8, 21, "expected a list such as [slack, email], not 'slack'", "slack"),
     ("condition:", "conditon:", 5, 7, "no such key of a rule: conditon; did you mean condition?", "conditon"),
-    (
-        "action: notify_team",
-        "type: CAPACTY\n      action: notify_team",
-        7,
-        13,
-        "did you mean CAPACITY?",
-        "CAPACTY",
-    ),
+    ("action: notify_team", "type: CAPACTY\n      action: notify_team", 7, 13, "did you mean CAPACITY?", "CAPACTY"),
     ("action: notify_team", "for: 1m\n      action: notify_team", 7, 7, "only one of them", "for"),
     ("for 2m", "\n      for: 30", 6, 12, "for: expected a duration such as 2m, 90s or 1h30m", "30"),
     ("      action: notify_team\n", "", 4, 7, "action is missing", "n"),
@@ -155,18 +134,11 @@ WRONG = [
     ("name: Slow", "name: 'probe:x'", 4, 13, "belong to rules that no file declares", "'probe:x'"),
     ("name: Slow", 'name: "a\\e[1m"', 4, 13, "expected a printable name", '"a\\e[1m"'),
     ("  warning:\n", "  warnings:\n", 3, 3, "no such group: warnings; did you mean warning?", "warnings"),
-    (
-        "alert_rules",
-        "alert_rule",
-        1,
-        1,
-        "no such section: alert_rule; did you mean alert_rules?",
-        "alert_rule",
-    ),
+    ("alert_rules", "alert_rule", 1, 1, "no such section: alert_rule; did you mean alert_rules?", "alert_rule"),
     ("critical: []", "critical: 3", 2, 13, "expected a list of rules, not 3", "3"),
     ("critical: []", "critical: [x]", 2, 14, "expected a rule with name and condition, not 'x'", "x"),
     ("critical: []", "critical: []\n  critical: []", 3, None, "critical is there twice", None),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("before", "after", "line", "column", "problem", "marked"), WRONG)
