@@ -412,7 +412,8 @@ async def test_a_cancelled_diagnosis_leaves_nothing_running(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await wait_for(ended)
-    assert len(asyncio.all_tasks()) <= 2
+    # The driver's own request to cancel may end a moment after the query.
+    await wait_for(lambda: len(asyncio.all_tasks()) <= 2)
 
 
 def test_samples_know_their_fields() -> None:
