@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from console import __version__
+from console.actions.duties import Actions
 from console.alerting.diagnosing import Diagnosing
 from console.alerting.engine import Engine
 from console.alerting.rulebook import Rulebook
@@ -28,6 +29,7 @@ from console.gateway import logs
 from console.gateway.platform import Platform
 from console.metrics import catalogue
 from console.monitors.collector import Collector
+from console.monitors.detectors import Detectors
 from console.monitors.diagnosis import Diagnostician
 from console.monitors.log_tail import LogTail
 from console.monitors.probes import Probes
@@ -115,7 +117,14 @@ class Agent:
             platform, self.settings.platform.diagnosis, time_scale=self.settings.time_scale
         )
         log_tail = LogTail(platform, logs.load(self.settings.platform.logs))
+        detectors = Detectors(
+            platform,
+            self.settings.platform.security,
+            time_scale=self.settings.time_scale,
+            tick_s=self.settings.agent.tick_s,
+        )
         probes = Probes(platform, self.settings.platform.resolved())
+        actions = Actions(self.settings)
         try:
             self._store = await self._open_store()
             while True:
@@ -131,6 +140,8 @@ class Agent:
                     engine=engine,
                     diagnosing=Diagnosing(engine, diagnostician.diagnose),
                     log_tail=log_tail,
+                    actions=actions,
+                    detectors=detectors,
                 )
                 try:
                     await self._lead(term)
@@ -140,6 +151,8 @@ class Agent:
             self.vitals.leads = False
             with contextlib.suppress(Exception):
                 await diagnostician.close()
+            with contextlib.suppress(Exception):
+                await actions.close()
             with contextlib.suppress(Exception):
                 await platform.close()
             if self._store is not None:
@@ -204,6 +217,8 @@ class Agent:
             "maintenance": lambda: self._maintain_forever(store, lease),
             "diagnosis": lambda: term.diagnosing.run(store, lease),
             "logs": lambda: term.log_tail.run(store, lease),
+            **term.actions.duties(store, lease),
+            "security": lambda: term.detectors.run(store, lease),
         }
         try:
             async with asyncio.TaskGroup() as duties:
@@ -332,6 +347,8 @@ class _Term:
     engine: Engine
     diagnosing: Diagnosing
     log_tail: LogTail
+    actions: Actions
+    detectors: Detectors
 
 
 class _LeaseLost(Exception):

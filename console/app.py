@@ -7,12 +7,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.screen import Screen
 
 from console import terminal_watch
@@ -20,11 +21,12 @@ from console.domain.alert import Alert, AlertState
 from console.domain.event import Severity
 from console.domain.snapshot import Snapshot
 from console.feed import Feed
+from screens.alert_acting import ActingScreen
 from screens.base import ConsoleScreen
-from screens.help import HelpScreen, sections_of
 from screens.registry import SCREENS, Entry
 from screens.trouble import trouble
 from themes.palette import ANSI, DARK, PALETTES, Palette
+from themes.stylesheet import ParsedOnce
 from themes.theme import STYLESHEET, textual_themes
 from widgets.glyphs import ASCII, UNICODE, wants_ascii
 from widgets.look import Look
@@ -73,12 +75,14 @@ class TradexApp(App[None]):
         self._bell = bell
         self._alarmed = False
         self._heard: frozenset[tuple[int, int]] = frozenset()
+        self._heard_of: Sequence[Alert] = ()
         self._glyphs = ASCII if ascii or wants_ascii() else UNICODE
         for each in textual_themes():
             self.register_theme(each)
         palette = PALETTES.get(theme or "", self._fitting_palette())
         self.look = Look(palette, self._glyphs)
         self.theme = palette.name
+        self.stylesheet = ParsedOnce(variables=self.get_css_variables())
         self.set_class(self._glyphs is ASCII, "ascii")
 
     def _fitting_palette(self) -> Palette:
@@ -109,6 +113,12 @@ class TradexApp(App[None]):
 
             terminal_watch.watch(sys.__stdin__.fileno(), gone)
 
+    def on_resize(self, event: Resize) -> None:
+        """A terminal that was smaller until a moment ago has lost what was there, though this is the size that was
+        drawn: it shrank and grew before anybody looked."""
+        if self.screen_stack and event.size == self.screen.outer_size:
+            self.refresh()
+
     def _second(self) -> None:
         """Ages and the clock move on."""
         if not self.is_running:
@@ -125,11 +135,13 @@ class TradexApp(App[None]):
         """Ring for each critical alert that was not loud before, and once while this is not the present."""
         problem = trouble(snapshot, self.feed.now())
         alarmed = problem is not None and problem.rings
-        # One that came back soon is the same alert, but news all the same.
-        loud = frozenset((alert.id, alert.flaps) for alert in snapshot.alerts if _is_loud(alert))
+        loud = self._heard
+        if snapshot.alerts is not self._heard_of:
+            # One that came back soon is the same alert, but news all the same.
+            loud = frozenset((alert.id, alert.flaps) for alert in snapshot.alerts if _is_loud(alert))
         if self._bell and (loud - self._heard or (alarmed and not self._alarmed)):
             self.bell()
-        self._alarmed, self._heard = alarmed, loud
+        self._alarmed, self._heard, self._heard_of = alarmed, loud, snapshot.alerts
 
     def _display(self, screen: Screen[object], renderable: object) -> None:
         """Send partial updates cell by cell (see widgets.sparse_update)."""
@@ -155,6 +167,8 @@ class TradexApp(App[None]):
 
     def action_help(self) -> None:
         """The keys of the screen in front."""
+        from screens.help import HelpScreen, sections_of
+
         if isinstance(self.screen, ConsoleScreen):
             title = next(e.title for e in SCREENS if e.number == self.screen.number)
             self.push_screen(HelpScreen(f"{title}: keys", sections_of(self.screen)))
@@ -164,9 +178,14 @@ class TradexApp(App[None]):
         # Imported when somebody looks: the console opens on Health.
         from screens.logs import LogScreen
 
-        if not any(isinstance(screen, LogScreen) for screen in self.screen_stack):
+        logs = next((screen for screen in self.screen_stack if isinstance(screen, LogScreen)), None)
+        if logs is None:
             number = next(e.number for e in SCREENS if e.mode == self.current_mode)
             self.push_screen(LogScreen(number=number))
+        else:
+            # On one of its details, back up to it.
+            while self.screen is not logs:
+                self.pop_screen()
 
     def action_refresh(self) -> None:
         """Read the store again now."""
@@ -190,7 +209,16 @@ class TradexApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for entry in SCREENS:
-            yield SystemCommand(f"{entry.number} {entry.title}", entry.help, lambda e=entry: self._go_to(e))
+            title = f"Go to {entry.number} {entry.title}"
+            yield SystemCommand(title, entry.help, lambda e=entry: self._go_to(e))
+        if isinstance(screen, ActingScreen):
+            for title, text, action in screen.commands():
+                yield SystemCommand(title, text, action)
+        if isinstance(screen, ConsoleScreen):
+            from screens.action_asking import commands
+
+            for title, text, action in commands(screen):
+                yield SystemCommand(title, text, action)
         for palette in PALETTES.values():
             yield SystemCommand(
                 f"Theme: {palette.title}", "change the colours", lambda p=palette: self._choose_theme(p.name)

@@ -1,17 +1,19 @@
-"""What a person may change in the store itself: acknowledgements and silences. Done when the call returns.
+"""What a person may change in the store itself: acknowledgements, silences, dismissals, and what is
+asked of the agent. Done when the call returns.
 
-What touches the platform goes another way: through a plan and the agent's runner.
+What touches the platform is only asked for here: it goes through a plan and the agent's runner.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from console.domain.alert import Matcher, Silence
 from console.query import Connected
-from console.store import alerts, silences
+from console.store import actions, alerts, findings, silences
+from console.store.actions import Asked, Preview
 
 
 class Desk(Protocol):
@@ -33,6 +35,67 @@ class Desk(Protocol):
         """Lift a silence before its time."""
         ...
 
+    async def request(
+        self,
+        kind: str,
+        target: str,
+        params: Mapping[str, str],
+        *,
+        reason: str,
+        cause: str = "",
+        undo_of: int | None = None,
+    ) -> Asked:
+        """Ask the agent for a plan. Nothing is done before it is confirmed."""
+        ...
+
+    async def preview(self, action_id: int) -> Preview:
+        """What the store's own guards would say if this were confirmed now."""
+        ...
+
+    async def confirm(
+        self,
+        action_id: int,
+        *,
+        plan_hash: str,
+        typed: str = "",
+        choices: Mapping[str, str] | None = None,
+        override: str = "",
+    ) -> None:
+        """Let the agent do what the plan with this hash says."""
+        ...
+
+    async def approve(self, action_id: int, *, plan_hash: str) -> None:
+        """Be the second person."""
+        ...
+
+    async def cancel(self, action_id: int, reason: str = "") -> None:
+        """End an action: at once before it runs, else after the step it is at."""
+        ...
+
+    async def resume(self, action_id: int, choice: str, reason: str = "") -> None:
+        """How an interrupted one goes on: `again`, `skip` or `stop`."""
+        ...
+
+    async def freeze(self, length: timedelta, reason: str) -> int:
+        """Let nothing that minds a freeze be done from now on. Its number."""
+        ...
+
+    async def end_freeze(self, freeze_id: int) -> None:
+        """End a freeze before its time."""
+        ...
+
+    async def break_glass(self, length: timedelta, reason: str) -> None:
+        """From now on, for at most an hour, do without a second person."""
+        ...
+
+    async def mend_glass(self) -> None:
+        """End that before its time."""
+        ...
+
+    async def dismiss_finding(self, finding_id: int, reason: str) -> None:
+        """Say that a security finding is none of our business, and why."""
+        ...
+
 
 class StoreDesk:
     """`Desk` over a store."""
@@ -51,3 +114,61 @@ class StoreDesk:
 
     async def end_silence(self, silence_id: int) -> None:
         await silences.end(await self._source.connected(), silence_id)
+
+    async def dismiss_finding(self, finding_id: int, reason: str) -> None:
+        await findings.dismiss(await self._source.connected(), finding_id, reason)
+
+    async def request(
+        self,
+        kind: str,
+        target: str,
+        params: Mapping[str, str],
+        *,
+        reason: str,
+        cause: str = "",
+        undo_of: int | None = None,
+    ) -> Asked:
+        store = await self._source.connected()
+        return await actions.request(
+            store, kind=kind, target=target, params=params, reason=reason, cause=cause, undo_of=undo_of
+        )
+
+    async def preview(self, action_id: int) -> Preview:
+        return await actions.preview(await self._source.connected(), action_id)
+
+    async def confirm(
+        self,
+        action_id: int,
+        *,
+        plan_hash: str,
+        typed: str = "",
+        choices: Mapping[str, str] | None = None,
+        override: str = "",
+    ) -> None:
+        store = await self._source.connected()
+        await actions.confirm(
+            store, action_id, plan_hash=plan_hash, typed=typed, choices=choices, override=override
+        )
+
+    async def approve(self, action_id: int, *, plan_hash: str) -> None:
+        await actions.approve(await self._source.connected(), action_id, plan_hash=plan_hash)
+
+    async def cancel(self, action_id: int, reason: str = "") -> None:
+        await actions.cancel(await self._source.connected(), action_id, reason)
+
+    async def resume(self, action_id: int, choice: str, reason: str = "") -> None:
+        await actions.resume(await self._source.connected(), action_id, choice, reason)
+
+    async def freeze(self, length: timedelta, reason: str) -> int:
+        return await actions.add_freeze(
+            await self._source.connected(), start=None, length=length, reason=reason
+        )
+
+    async def end_freeze(self, freeze_id: int) -> None:
+        await actions.end_freeze(await self._source.connected(), freeze_id)
+
+    async def break_glass(self, length: timedelta, reason: str) -> None:
+        await actions.break_glass(await self._source.connected(), reason=reason, length=length)
+
+    async def mend_glass(self) -> None:
+        await actions.mend_glass(await self._source.connected())

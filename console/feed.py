@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,7 +26,7 @@ from console.domain.text import printable
 from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
 from console.query import Query, StoreQuery
-from console.rules.generated import named
+from console.rules.names import named
 from console.store import alerts, health, silences, ticks, timeline
 from console.store import lease as leases
 from console.store.health import latency_metric
@@ -35,7 +35,10 @@ from console.store.pool import Store
 if TYPE_CHECKING:
     from console.desk import Desk
 
-SECTIONS = ("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences")
+SECTIONS = (
+    *("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences"),
+    *("control", "kinds", "actions", "effects", "freezes", "glass", "findings"),
+)
 TREND_STEP_S, TREND_POINTS = 30.0, 120
 STATUS_STEP_S, STATUS_POINTS = 150.0, 24
 EVENTS = 30
@@ -43,11 +46,14 @@ _RETRY_S = 1.0
 _POLL_S = 4.0
 _CLOCK_EVERY_S = 60.0
 # Hints of what no snapshot holds; who shows it reads it.
-_ON_DEMAND = frozenset({"log", "diagnosis"})
-_SECTIONS_TOLD = frozenset({"tick", "event", "alert"})
+_ON_DEMAND = frozenset({"log", "diagnosis", "output", "audit"})
+_SECTIONS_TOLD = frozenset({"tick", "event", "alert", "action", "kind", "finding"})
 _RESOLVED_FOR = timedelta(hours=24)
+_LIFTED_FOR = timedelta(hours=1)
 
 Listener = Callable[[Snapshot, frozenset[str]], None]
+_Firing = Mapping[Severity, Sequence[str]]
+"""What fires and counts in words, by severity."""
 
 
 class Feed(Protocol):
@@ -73,8 +79,9 @@ class Feed(Protocol):
         ...
 
     def watch(self, hint: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` whenever the store hints that there is more of something that no snapshot holds (`log`,
-        `diagnosis`), and after each reconnection. Returns a function that ends it. Called in the event loop."""
+        """Call `callback` whenever the store hints that there is more of something (`log`, `diagnosis`, `output`,
+        `audit`: no snapshot holds it; `action`: its steps), and after each reconnection. Returns a function that ends
+        it. Called in the event loop."""
         ...
 
     async def run(self) -> None:
@@ -137,6 +144,8 @@ class LiveFeed:
         self._clock_at = -math.inf
         self._trend = Trend(TREND_STEP_S, TREND_POINTS)
         self._statuses = StatusTrend(STATUS_STEP_S, STATUS_POINTS)
+        self._firing_of: Sequence[Alert] = ()
+        self._firing: _Firing = {}
 
     @property
     def query(self) -> Query:
@@ -258,10 +267,32 @@ class LiveFeed:
             sections["metrics"] = metrics
             sections |= self._with_trends(current)
         self._publish(**sections)
+        if not everything and (told := await self._read_control(store, hints)):
+            self._publish(**told)
         if past:
             # The present is on the screen before the past is read.
             await self._load_past(store, self.snapshot.metrics, [check.component for check, _ in current])
             self._publish(**self._with_trends(current))
+        if everything:
+            self._publish(**await self._read_control(store, _SECTIONS_TOLD))
+
+    async def _read_control(self, store: Store, hints: Collection[str]) -> dict[str, Any]:
+        """What people and the agent do about the platform, as far as there is news of it."""
+        # Nothing of it is on the first screen.
+        from console.store import actions, findings
+
+        sections: dict[str, Any] = {}
+        now = self.now()
+        if "kind" in hints:
+            sections["kinds"] = tuple(await actions.kinds(store))
+        if "action" in hints:
+            sections["actions"] = tuple(await actions.current(store, since=now - _RESOLVED_FOR))
+            sections["effects"] = tuple(await actions.effects(store, lifted_since=now - _LIFTED_FOR))
+            sections["freezes"] = tuple(await actions.freezes(store))
+            sections["glass"] = tuple(await actions.broken_glass(store))
+        if "finding" in hints:
+            sections["findings"] = tuple(await findings.current(store, since=now - _RESOLVED_FOR))
+        return sections | {"control": True} if sections else {}
 
     def _with_trends(self, current: Sequence[tuple[Check, datetime]]) -> dict[str, Any]:
         trends = self._trend.series()
@@ -314,7 +345,9 @@ class LiveFeed:
     def _publish(self, **sections: Any) -> None:
         before = self.snapshot
         after = replace(before, at=self.now(), **sections)
-        self.snapshot = replace(after, overall=_overall(after))
+        if after.alerts is not self._firing_of:
+            self._firing_of, self._firing = after.alerts, _firing(after.alerts)
+        self.snapshot = replace(after, overall=_overall(after, self._firing))
         self._listeners.publish(before, self.snapshot)
 
 
@@ -338,7 +371,7 @@ def _order(component: str) -> tuple[int, str]:
     return (known.index(head) if head in known else len(known)), component
 
 
-def _overall(snapshot: Snapshot) -> Overall:
+def _overall(snapshot: Snapshot, firing: _Firing) -> Overall:
     metrics = snapshot.metrics
     error_rate = metrics.values.get("error_rate")
     rate = error_rate.value if error_rate else None
@@ -348,14 +381,17 @@ def _overall(snapshot: Snapshot) -> Overall:
     return overall(
         (c.check for c in snapshot.health),
         error_rate_pct=rate if isinstance(rate, int | float) else None,
-        critical=_summaries(snapshot.alerts, Severity.CRITICAL),
-        warning=_summaries(snapshot.alerts, Severity.WARNING),
+        critical=firing.get(Severity.CRITICAL, ()),
+        warning=firing.get(Severity.WARNING, ()),
         stale=stale,
     )
 
 
-def _summaries(found: Sequence[Alert], severity: Severity) -> list[str]:
+def _firing(found: Sequence[Alert]) -> _Firing:
     """Rules that somebody named first, then what began first: that is nearest to the cause."""
-    firing = [alert for alert in found if alert.counts and alert.severity is severity]
-    firing.sort(key=lambda alert: (not named(alert.rule), alert.since))
-    return [alert.summary or alert.rule for alert in firing]
+    counting = [alert for alert in found if alert.counts]
+    counting.sort(key=lambda alert: (not named(alert.rule), alert.since))
+    words: dict[Severity, list[str]] = {}
+    for alert in counting:
+        words.setdefault(alert.severity, []).append(alert.summary or alert.rule)
+    return words

@@ -15,11 +15,15 @@ from console.store.pool import Store
 
 # What is only asked for later is loaded later: the first screen is there sooner.
 if TYPE_CHECKING:
+    from console.domain.action import Action, AuditEntry, OutputLine, Step
     from console.domain.diagnosis import Diagnosis
+    from console.domain.finding import Detector, Finding, FindingChange
     from console.domain.log import LogLine, LogSource
 
 FiredPerHour = Sequence[tuple[datetime, Severity, int]]
 """The beginning of an hour, a severity, and how many alerts of it fired in that hour; only hours with any."""
+ActionChanges = Sequence[tuple[datetime, str, str, str]]
+"""What an action went through, oldest first: when, state, actor, text."""
 
 
 class Query(Protocol):
@@ -75,6 +79,40 @@ class Query(Protocol):
 
     async def log_sources(self) -> Sequence[LogSource]:
         """Which logs are followed, and why one is not."""
+        ...
+
+    async def action(self, action_id: int) -> Action | None:
+        """One action; None when there is none with this number."""
+        ...
+
+    async def action_steps(self, action_id: int) -> Sequence[Step]:
+        """Its steps, in order; none before it runs."""
+        ...
+
+    async def action_output(self, action_id: int, *, after: int = 0) -> Sequence[OutputLine]:
+        """Lines of its output after the line `after`, oldest first; at most 2,000 at once."""
+        ...
+
+    async def action_changes(self, action_id: int) -> ActionChanges:
+        """What it went through."""
+        ...
+
+    async def audit(
+        self, *, before: int | None = None, limit: int = 200, action_id: int | None = None
+    ) -> Sequence[AuditEntry]:
+        """Entries of the audit before the entry `before`, newest first."""
+        ...
+
+    async def finding(self, finding_id: int) -> Finding | None:
+        """One security finding, however old; None where there is none of this number."""
+        ...
+
+    async def finding_history(self, finding_id: int, *, limit: int = 50) -> Sequence[FindingChange]:
+        """What one finding went through, newest first."""
+        ...
+
+    async def detectors(self) -> Sequence[Detector]:
+        """Which detectors watch for attacks, and why one does not."""
         ...
 
 
@@ -160,3 +198,46 @@ class StoreQuery:
         from console.store import logs
 
         return await logs.sources(await self._source.connected())
+
+    async def finding(self, finding_id: int) -> Finding | None:
+        from console.store import findings
+
+        return await findings.show(await self._source.connected(), finding_id)
+
+    async def finding_history(self, finding_id: int, *, limit: int = 50) -> Sequence[FindingChange]:
+        from console.store import findings
+
+        return await findings.history(await self._source.connected(), finding_id, limit=limit)
+
+    async def detectors(self) -> Sequence[Detector]:
+        from console.store import findings
+
+        return await findings.detectors(await self._source.connected())
+
+    async def action(self, action_id: int) -> Action | None:
+        from console.store import actions
+
+        return await actions.one(await self._source.connected(), action_id)
+
+    async def action_steps(self, action_id: int) -> Sequence[Step]:
+        from console.store import actions
+
+        return await actions.steps(await self._source.connected(), action_id)
+
+    async def action_output(self, action_id: int, *, after: int = 0) -> Sequence[OutputLine]:
+        from console.store import actions
+
+        return await actions.output(await self._source.connected(), action_id, after=after)
+
+    async def action_changes(self, action_id: int) -> ActionChanges:
+        from console.store import actions
+
+        return await actions.changes(await self._source.connected(), action_id)
+
+    async def audit(
+        self, *, before: int | None = None, limit: int = 200, action_id: int | None = None
+    ) -> Sequence[AuditEntry]:
+        from console.store import audit
+
+        store = await self._source.connected()
+        return await audit.recent(store, before=before, limit=limit, action_id=action_id)

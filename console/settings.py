@@ -6,6 +6,7 @@ A wrong key or value is a Misuse that names the file and line, the variable or t
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -67,6 +68,28 @@ class PlatformSettings(_Section):
     api_key: SecretStr | None = None
     """Bearer token (a JWT) for functions, API and websocket."""
     api_key_file: Path | None = None
+    ops_database_url: str | None = None
+    """postgresql://WRITER@HOST:PORT/DATABASE of the platform, the role of actions, without a password."""
+    ops_database_password: SecretStr | None = None
+    ops_database_password_file: Path | None = None
+    service_key: SecretStr | None = None
+    """The project's service_role key: GoTrue's admin calls and ops_url. Only actions use it."""
+    service_key_file: Path | None = None
+    auth_url: str | None = None
+    """GoTrue; by default base_url + /auth/v1."""
+    ops_url: str | None = None
+    """Where this installation is scaled and failed over; by default base_url + /ops/v1."""
+    vercel_url: str = "https://api.vercel.com"
+    vercel_project: str | None = None
+    """The id of the frontend's project (prj_...)."""
+    vercel_team: str | None = None
+    """The id of its team (team_...); unset for a personal account."""
+    vercel_token: SecretStr | None = None
+    vercel_token_file: Path | None = None
+    staff: tuple[str, ...] = ()
+    """Ids or e-mail addresses of accounts that are never suspended, beside those of tier staff."""
+    allow_list: tuple[str, ...] = ()
+    """Addresses and networks that are never blocked: offices, partners, the platform's own proxies."""
     functions: tuple[str, ...] = ("execute-order", "get-stock-price", "risk-monitoring")
     health_function: str = "health-check"
     external_apis: dict[str, str] = Field(default_factory=dict)
@@ -81,13 +104,25 @@ class PlatformSettings(_Section):
     """A logs.yaml of your own, merged likewise: which logs are followed."""
     diagnosis: Path | None = None
     """A diagnosis.yaml of your own, merged likewise: what the platform is asked about an alert."""
+    security: Path | None = None
+    """A security.yaml of your own, merged likewise: what is watched for attacks."""
 
-    @field_validator("base_url", "functions_url", "metrics_url")
+    @field_validator("base_url", "functions_url", "metrics_url", "auth_url", "ops_url", "vercel_url")
     @classmethod
     def _http(cls, url: str | None) -> str | None:
         if url is not None and not re.match(r"https?://[^/]", url):
             raise ValueError("a URL that starts with http:// or https://")
         return url.rstrip("/") if url else url
+
+    @field_validator("allow_list")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError("addresses and networks like 192.0.2.7 or 2001:db8::/32") from None
+        return networks
 
     @field_validator("probe_timeout_s")
     @classmethod
@@ -105,6 +140,11 @@ class PlatformSettings(_Section):
                 "metrics_url": self.metrics_url or (base and f"{base}/metrics"),
                 "database_password": secret(self.database_password, self.database_password_file),
                 "api_key": secret(self.api_key, self.api_key_file),
+                "auth_url": self.auth_url or (base and f"{base}/auth/v1"),
+                "ops_url": self.ops_url or (base and f"{base}/ops/v1"),
+                "ops_database_password": secret(self.ops_database_password, self.ops_database_password_file),
+                "service_key": secret(self.service_key, self.service_key_file),
+                "vercel_token": secret(self.vercel_token, self.vercel_token_file),
             }
         )
 
@@ -131,6 +171,13 @@ class AlertingSettings(_Section):
     """An alerting.yaml of your own, merged over the shipped one: verbs, types, inhibitions, timings."""
 
 
+class ActionsSettings(_Section):
+    """What can be done to the platform."""
+
+    file: Path | None = None
+    """An actions.yaml of your own, merged over the shipped one: commands, HTTP calls and SQL of this installation."""
+
+
 class ConsoleSettings(_Section):
     """How the console looks and behaves for this person."""
 
@@ -152,6 +199,7 @@ class Settings(BaseModel):
     platform: PlatformSettings = PlatformSettings()
     agent: AgentSettings = AgentSettings()
     alerting: AlertingSettings = AlertingSettings()
+    actions: ActionsSettings = ActionsSettings()
     console: ConsoleSettings = ConsoleSettings()
 
 
@@ -262,6 +310,7 @@ def _variables() -> dict[str, Any]:
         platform: PlatformSettings = PlatformSettings()
         agent: AgentSettings = AgentSettings()
         alerting: AlertingSettings = AlertingSettings()
+        actions: ActionsSettings = ActionsSettings()
         console: ConsoleSettings = ConsoleSettings()
         time_scale: float = 1.0
         environment: str = ""
@@ -356,7 +405,8 @@ def _explain(
             f"; did you mean {near[0]}?" if near else ""
         )
     expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    came = "" if "password" in dotted or "key" in dotted else f", not {printable(repr(first['input']), 80)}"
+    hidden = any(word in dotted for word in ("password", "key", "token"))
+    came = "" if hidden else f", not {printable(repr(first['input']), 80)}"
     return f"{where}: {printable(dotted)}: expected {printable(expected)}{came}"
 
 

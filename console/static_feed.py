@@ -7,16 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from console.desk import Desk
+from console.domain.action import Action, AuditEntry, OutputLine, Step
 from console.domain.alert import AlertChange, Matcher, Silence
 from console.domain.diagnosis import Diagnosis
 from console.domain.errors import Refused
 from console.domain.event import Event
+from console.domain.finding import Detector, Finding, FindingChange
 from console.domain.health import CheckPoint
 from console.domain.log import LogLine, LogSource
 from console.domain.metric import Series
 from console.domain.snapshot import Snapshot
 from console.feed import Hints, Listener, Listeners
-from console.query import FiredPerHour, Query
+from console.query import ActionChanges, FiredPerHour, Query
+from console.store.actions import Asked, Preview
 
 
 class ClosedDesk:
@@ -32,6 +35,39 @@ class ClosedDesk:
         raise Refused("nothing can be changed here")
 
     async def end_silence(self, silence_id: int) -> None:
+        raise Refused("nothing can be changed here")
+
+    async def request(self, kind: str, target: str, params: Mapping[str, str], **more: Any) -> Asked:
+        raise Refused("nothing can be changed here")
+
+    async def preview(self, action_id: int) -> Preview:
+        return Preview((), "")
+
+    async def confirm(self, action_id: int, **more: Any) -> None:
+        raise Refused("nothing can be changed here")
+
+    async def approve(self, action_id: int, *, plan_hash: str) -> None:
+        raise Refused("nothing can be changed here")
+
+    async def cancel(self, action_id: int, reason: str = "") -> None:
+        raise Refused("nothing can be changed here")
+
+    async def resume(self, action_id: int, choice: str, reason: str = "") -> None:
+        raise Refused("nothing can be changed here")
+
+    async def freeze(self, length: timedelta, reason: str) -> int:
+        raise Refused("nothing can be changed here")
+
+    async def end_freeze(self, freeze_id: int) -> None:
+        raise Refused("nothing can be changed here")
+
+    async def break_glass(self, length: timedelta, reason: str) -> None:
+        raise Refused("nothing can be changed here")
+
+    async def mend_glass(self) -> None:
+        raise Refused("nothing can be changed here")
+
+    async def dismiss_finding(self, finding_id: int, reason: str) -> None:
         raise Refused("nothing can be changed here")
 
 
@@ -52,6 +88,12 @@ class StaticFeed:
         changes: Sequence[Event] = (),
         lines: Sequence[LogLine] = (),
         sources: Sequence[LogSource] = (),
+        steps: Mapping[int, Sequence[Step]] | None = None,
+        output: Mapping[int, Sequence[OutputLine]] | None = None,
+        action_changes: Mapping[int, ActionChanges] | None = None,
+        audit: Sequence[AuditEntry] = (),
+        finding_history: Mapping[int, Sequence[FindingChange]] | None = None,
+        detectors: Sequence[Detector] = (),
         desk: Desk | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -65,6 +107,12 @@ class StaticFeed:
         self._history = history or {}
         self._fired = fired
         self._changes = changes
+        self.steps = dict(steps or {})
+        self.output = dict(output or {})
+        self._action_changes = action_changes or {}
+        self._audit = audit
+        self._finding_history = finding_history or {}
+        self._detectors = detectors
         self._listeners = Listeners()
         self._hints = Hints()
 
@@ -136,3 +184,34 @@ class StaticFeed:
 
     async def log_sources(self) -> Sequence[LogSource]:
         return self.sources
+
+    async def action(self, action_id: int) -> Action | None:
+        return self.snapshot.action(action_id)
+
+    async def action_steps(self, action_id: int) -> Sequence[Step]:
+        return self.steps.get(action_id, ())
+
+    async def action_output(self, action_id: int, *, after: int = 0) -> Sequence[OutputLine]:
+        return [line for line in self.output.get(action_id, ()) if line.seq > after]
+
+    async def action_changes(self, action_id: int) -> ActionChanges:
+        return self._action_changes.get(action_id, ())
+
+    async def audit(
+        self, *, before: int | None = None, limit: int = 200, action_id: int | None = None
+    ) -> Sequence[AuditEntry]:
+        found = [
+            entry
+            for entry in self._audit
+            if (before is None or entry.seq < before) and action_id in (None, entry.action_id)
+        ]
+        return found[:limit]
+
+    async def finding(self, finding_id: int) -> Finding | None:
+        return next((finding for finding in self.snapshot.findings if finding.id == finding_id), None)
+
+    async def finding_history(self, finding_id: int, *, limit: int = 50) -> Sequence[FindingChange]:
+        return self._finding_history.get(finding_id, ())[:limit]
+
+    async def detectors(self) -> Sequence[Detector]:
+        return self._detectors

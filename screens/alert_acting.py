@@ -9,25 +9,21 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.timer import Timer
 
 from console.domain import format as fmt
 from console.domain.alert import Alert, AlertState, Phase, Silence
 from console.domain.errors import Refused, TradexError
 from console.domain.text import printable
-from screens import silence_text
 from screens.alert_rows import Scene
 from screens.base import ConsoleScreen, Layout
 from widgets.live_table import LiveTable
-from widgets.notice import Notice
 
 _PATIENCE = timedelta(seconds=3)
 """How long a row says what was asked for after the store has said that it is done."""
-_SAID_FOR_S = 8.0
 
 
 class ActingScreen(ConsoleScreen):
-    """A screen with alerts to act on. Has a Notice with the id `answer`; says which alerts (`targets`)."""
+    """A screen with alerts to act on. Says which alerts (`targets`)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "acknowledge", "ack", id="alert.acknowledge"),
@@ -40,7 +36,6 @@ class ActingScreen(ConsoleScreen):
         super().__init__(number=number)
         self.acting: dict[int, str] = {}
         self._asked: dict[int, tuple[Alert, datetime | None]] = {}
-        self._said_for: Timer | None = None
 
     # What a screen fills in
 
@@ -79,19 +74,15 @@ class ActingScreen(ConsoleScreen):
             acting=self.acting,
         )
 
-    # Words
-
-    def say(self, text: str, *, role: str = "pending", glyph: str = "info") -> None:
-        """One line about what was asked for; it goes away by itself."""
-        self.query_one("#answer", Notice).say(text, role=role, glyph=glyph)
-        if self._said_for is not None:
-            # It belongs to the words before, and these are to be read as long.
-            self._said_for.stop()
-        self._said_for = self.set_timer(_SAID_FOR_S, self._unsay) if text else None
-
-    def _unsay(self) -> None:
-        self._said_for = None
-        self.query_one("#answer", Notice).say("")
+    def commands(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
+        """What the keys do, for the command palette: title, explanation, deed."""
+        found = self.targets()
+        about = printable(found[0].rule, 40) if found else "the selected alert"
+        about += f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield "Acknowledge", f"somebody is on {about}", self.action_acknowledge
+        yield "Unacknowledge", f"nobody is on {about}", self.action_unacknowledge
+        yield "Silence", f"keep {about} quiet for a while", self.action_silence
+        yield "Unsilence", f"lift the silence that keeps {about} quiet", self.action_end_silence
 
     # Keys
 
@@ -218,6 +209,7 @@ class ActingScreen(ConsoleScreen):
             )
             return
         # Only here: input fields cost a tenth of the time to the first screen.
+        from screens import silence_text
         from screens.silence_dialog import SilenceDialog
 
         dialog = SilenceDialog(silence_text.for_rules([a.rule for a in found]))

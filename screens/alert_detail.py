@@ -35,7 +35,6 @@ from screens.window import LIVE, WindowBar, WindowedScreen
 from widgets.cells import cells
 from widgets.fact_list import FactList
 from widgets.live_table import LiveTable
-from widgets.notice import Notice
 from widgets.opened import Opened
 from widgets.panel import set_subtitle, set_title
 from widgets.plot import ChartPanel
@@ -63,7 +62,6 @@ class AlertDetail(ActingScreen, WindowedScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
-            yield Notice(id="answer")
             yield FactList(id="words")
             yield WindowBar()
             yield ChartPanel(id="plot")

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
+from typing import TYPE_CHECKING
 
 from console.domain import format as fmt
 from console.domain.alert import Alert, AlertState, remaining
 from console.domain.event import Severity
 from console.domain.metric import MetricSpec
 from console.domain.text import printable
-from screens.alert_filter import Term, matches
 from screens.figures import plain_number
 from widgets.cells import Cells, cells, piece
-from widgets.live_table import Column, Deferred, Entry, Group, Row
+from widgets.live_table import Column, Entry, Group, Row
 from widgets.look import Look
 from widgets.states import STALE, alert_state, severity_state
+
+if TYPE_CHECKING:
+    from screens.alert_filter import Term
 
 SORTS = ("severity", "age", "name")
 FOLD = "fold:inhibited"
@@ -100,20 +102,22 @@ def grouped(alerts: Iterable[Alert], sort: str) -> dict[AlertState, list[Alert]]
 
 def alert_entries(
     alerts: Sequence[Alert],
-    row: Callable[[Alert], Row],
+    entry: Callable[[Alert], Entry],
     look: Look,
     specs: Mapping[str, MetricSpec],
     *,
     sort: str,
-    wanted: Sequence[Term] = (),
+    wanted: "Sequence[Term]" = (),
     unfolded: bool = False,
     compact: bool = False,
 ) -> list[Entry]:
-    """The list's entries; `row` builds one when it is seen.
+    """The list's entries; `entry` is the one of an alert.
 
     Without room there are no headings, and resolved alerts only where there is nothing else or they are asked for.
     """
     if wanted:
+        from screens.alert_filter import matches
+
         alerts = [a for a in alerts if matches(a, wanted, title_of(a, specs))]
     groups = grouped(alerts, sort)
     if compact and not wanted and len(groups) > 1:
@@ -128,7 +132,7 @@ def alert_entries(
         elif not compact:
             entries.append(Group(f"{_NAMES.get(state, state)} {len(group)}"))
         if not folded:
-            entries.extend(Deferred(str(alert.id), partial(row, alert)) for alert in group)
+            entries.extend(map(entry, group))
     return entries
 
 

@@ -41,9 +41,8 @@ from screens.silence_rows import SILENCE_COLUMNS, silence_entries
 from screens.window import LIVE, WINDOWS
 from widgets.bars import Bars
 from widgets.field import Field
-from widgets.live_table import LiveTable, Row
+from widgets.live_table import Deferred, LiveTable, Row
 from widgets.mark_table import MarkTable
-from widgets.notice import Notice
 from widgets.panel import set_subtitle, set_title
 
 _STAY_S = 0.2
@@ -76,6 +75,8 @@ class AlertsScreen(ActingScreen):
         self._unfiltered: str | None = None
         self._unfolded = False
         self._by_key: dict[str, Alert] = {}
+        self._entries: dict[int, tuple[Alert, Deferred]] = {}
+        self._fired: tuple[int, datetime | None] = (0, None)
         self._scene: Scene | None = None
         self._reading: AlertReading | None = None
         self._read_of: tuple[object, ...] | None = None
@@ -85,18 +86,16 @@ class AlertsScreen(ActingScreen):
         self._fired_at: datetime | None = None
 
     def compose_body(self) -> Iterable[Widget]:
-        with Vertical():
-            yield Notice(id="answer")
-            with Horizontal(id="columns"):
-                with Vertical(id="left"):
-                    hint = "words, state:firing, severity:critical, !word"
-                    yield Field(id="filter", placeholder=hint)
-                    yield MarkTable(id="alerts", empty="", follow=True)
-                    yield Bars(id="fired", empty=f"no alert fired in {HOURS} h")
-                    yield LiveTable(id="silences", empty="no silence is in force")
-                with Container(id="right"):
-                    yield AlertPanel(id="detail")
-                    yield AlertPast(id="around")
+        with Horizontal(id="columns"):
+            with Vertical(id="left"):
+                hint = "words, state:firing, severity:critical, !word"
+                yield Field(id="filter", placeholder=hint)
+                yield MarkTable(id="alerts", empty="", follow=True)
+                yield Bars(id="fired", empty=f"no alert fired in {HOURS} h")
+                yield LiveTable(id="silences", empty="no silence is in force")
+            with Container(id="right"):
+                yield AlertPanel(id="detail")
+                yield AlertPast(id="around")
 
     def on_mount(self) -> None:
         for name, title in (
@@ -106,6 +105,7 @@ class AlertsScreen(ActingScreen):
         ):
             set_title(self.query_one(f"#{name}"), title)
         set_title(self.query_one("#filter"), "Filter")
+        self._list.on_cursor = self._moved
 
     @property
     def _list(self) -> MarkTable:
@@ -125,9 +125,17 @@ class AlertsScreen(ActingScreen):
         self._scene = self.scene
         if "alerts" in changed:
             self._by_key = {str(a.id): a for a in self.snapshot.alerts}
+            self._entries = {a.id: e for a in self.snapshot.alerts if (e := self._entries.get(a.id))}
+            fired = [a.fired_at for a in self.snapshot.alerts if a.fired_at is not None]
+            self._fired = (len(fired), max(fired, default=None))
             self.settle()
-        if changed & {"alerts", "silences", "metrics", "link", "agent"}:
+        if changed & {"alerts", "link"} or (self._wanted and "metrics" in changed):
             self._draw_list()
+        elif changed & {"silences", "metrics", "agent"}:
+            # The same alerts in the same order: only what is seen of them is drawn.
+            self._list.redraw()
+            self._draw_words()
+        if changed & {"alerts", "silences", "metrics", "link", "agent"}:
             self._draw_silences()
         if changed & {"trends", "metrics"} and self._reading is not None:
             self._draw_plot()
@@ -152,11 +160,19 @@ class AlertsScreen(ActingScreen):
     def _row(self, alert: Alert) -> Row:
         return alert_row(alert, self._scene or self.scene)
 
+    def _entry(self, alert: Alert) -> Deferred:
+        """The alert's row, the same one as long as the alert is the same: thousands are listed with each tick."""
+        known = self._entries.get(alert.id)
+        if known is None or known[0] is not alert:
+            known = alert, Deferred(str(alert.id), lambda: self._row(alert))
+            self._entries[alert.id] = known
+        return known[1]
+
     def _draw_list(self) -> None:
         compact = self.arrangement is Layout.COMPACT
         entries = alert_entries(
             self.snapshot.alerts,
-            self._row,
+            self._entry,
             self.look,
             self.snapshot.metrics.specs,
             sort=self._sort,
@@ -264,9 +280,8 @@ class AlertsScreen(ActingScreen):
             self._draw_reading()
 
     def _follow_fired(self) -> None:
-        fired = [a.fired_at for a in self.snapshot.alerts if a.fired_at is not None]
         now = self.now
-        of = (now.replace(minute=0, second=0, microsecond=0), len(fired), max(fired, default=None))
+        of = (now.replace(minute=0, second=0, microsecond=0), *self._fired)
         soon = self._fired_at is not None and now - self._fired_at < _FIRED_EVERY
         if of == self._fired_of or soon or self.snapshot.link.away is not None:
             return
@@ -287,11 +302,11 @@ class AlertsScreen(ActingScreen):
 
     # Selecting
 
-    def on_live_table_highlighted(self, event: LiveTable.Highlighted) -> None:
-        if event.table is self._list:
-            self._draw_place()
-            self._draw_words()
-            self._read_soon()
+    def _moved(self) -> None:
+        """The cursor of the list is on another row."""
+        self._draw_place()
+        self._draw_words()
+        self._read_soon()
 
     def on_mark_table_marked(self, event: MarkTable.Marked) -> None:
         self._draw_place()

@@ -14,10 +14,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 
 from console.domain.snapshot import Snapshot
 from console.feed import SECTIONS, Feed
+from screens.aim import Aim
 from screens.trouble import Trouble, trouble
 from widgets.banner import Banner, Clock
 from widgets.key_row import KeyRow
@@ -29,6 +31,7 @@ from widgets.tab_row import Tab, TabRow
 EVERYTHING = frozenset(SECTIONS)
 TINY = (60, 15)
 """Below this many columns or rows a screen is replaced by one line."""
+_SAID_FOR_S = 8.0
 
 
 class Layout(Enum):
@@ -58,6 +61,9 @@ class ConsoleScreen(Screen[None]):
         Binding("tab", "focus_pane(1)", "pane", id="screen.next-pane"),
         Binding("shift+tab", "focus_pane(-1)", "pane", show=False, id="screen.previous-pane"),
         Binding("ctrl+c", "app.quit", "quit", show=False, id="screen.interrupt"),
+        Binding("B", "act('block_ip')", "block IP", show=False, id="screen.block"),
+        Binding("S", "act('suspend_account')", "suspend account", show=False, id="screen.suspend"),
+        Binding("M", "maintenance", "maintenance", show=False, id="screen.maintenance"),
     ]
 
     def __init__(self, *, number: int | None = None) -> None:
@@ -70,6 +76,7 @@ class ConsoleScreen(Screen[None]):
         # A screen hears of time and changes from its first moment on, but can draw only when it is composed.
         self._framed = False
         self._focus_before: Widget | None = None
+        self._said_for: Timer | None = None
 
     # What a screen fills in
 
@@ -83,6 +90,10 @@ class ConsoleScreen(Screen[None]):
     def update_ages(self) -> None:
         """Draw what changes by time alone; called once a second."""
 
+    def aimed_at(self) -> Aim:
+        """What a key that starts an action is filled in from."""
+        return Aim()
+
     # The frame
 
     def compose(self) -> ComposeResult:
@@ -91,6 +102,7 @@ class ConsoleScreen(Screen[None]):
             yield Clock()
         yield TabRow(self.host.tabs, self.number)
         yield Notice()
+        yield Notice(id="answer")
         with Container(id="body"):
             yield from self.compose_body()
         yield KeyRow()
@@ -216,9 +228,44 @@ class ConsoleScreen(Screen[None]):
             widget.restart()
         self._catch_up(EVERYTHING)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where there is no other panel, no hint says that one is a key away."""
+        if action == "focus_pane" and all(panel is self.focused for panel in self.focus_chain):
+            return False
+        return super().check_action(action, parameters)
+
     def action_focus_pane(self, step: int) -> None:
         """Move the focus to the next panel, or the one before."""
         if step > 0:
             self.focus_next()
         else:
             self.focus_previous()
+
+    # Words
+
+    def say(self, text: str, *, role: str = "pending", glyph: str = "info") -> None:
+        """One line about what was asked for; it goes away by itself."""
+        self.query_one("#answer", Notice).say(text, role=role, glyph=glyph)
+        if self._said_for is not None:
+            # It belongs to the words before, and these are to be read as long.
+            self._said_for.stop()
+        self._said_for = self.set_timer(_SAID_FOR_S, self._unsay) if text else None
+
+    def _unsay(self) -> None:
+        self._said_for = None
+        self.query_one("#answer", Notice).say("")
+
+    # Actions
+
+    def action_act(self, kind: str) -> None:
+        """Ask for an action of this kind, filled in from what is under the cursor."""
+        # Only here: input fields cost a tenth of the time to the first screen.
+        from screens.action_asking import begin
+
+        begin(self, kind, self.aimed_at())
+
+    def action_maintenance(self) -> None:
+        """Refuse the platform's users for a while, or let them in again."""
+        from screens.action_asking import begin_maintenance
+
+        begin_maintenance(self)

@@ -1,5 +1,6 @@
 """The first rows of a diagnosis, for a panel beside other things. Pure."""
 
+from console.domain import format as fmt
 from console.domain.diagnosis import Cell, Diagnosis, Section
 from widgets.cells import Cells, cells
 from widgets.live_table import Column, Entry, Group, Note, Row
@@ -28,6 +29,6 @@ def _preview(section: Section, row: tuple[Cell, ...], look: Look) -> tuple[Cells
     for i, cell in enumerate(row):
         if isinstance(cell, int | float):
             unit = section.units[i] if i < len(section.units) else ""
-            number = f"{cell:,.6g} {unit}".strip()
+            number = fmt.amount(cell, unit)
             break
     return cells(", ".join(words), look("text")), cells(number, look("strong", bold=True))

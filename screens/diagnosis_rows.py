@@ -13,7 +13,6 @@ from widgets.live_table import Column, Entry, Note, Row
 from widgets.look import Look
 from widgets.text_panel import wrapped
 
-_NO_UNIT = ("", "count", "score", "ratio", "state")
 _BAR, _BAR_NARROW = 10, 4
 _LEAST_TEXT, _MOST_TEXT = 14, 12
 _SHORT = 8
@@ -31,22 +30,6 @@ class Arranged:
     bar: int
 
 
-def number_and_unit(value: float, unit: str) -> tuple[str, str]:
-    """`("1,234", "")`, `("45.0", "%")`, `("512", "ms")`, `("0.4", "ms")`."""
-    if unit == "money":
-        return f"${fmt.number(value, 2)}", ""
-    if unit == "%":
-        return fmt.number(value, 1), unit
-    whole = value == int(value) or (unit == "ms" and abs(value) >= 10)
-    return fmt.number(value, 0 if whole else 1 if unit == "ms" else 2), "" if unit in _NO_UNIT else unit
-
-
-def _words(cell: Cell, unit: str) -> str:
-    if cell is None:
-        return fmt.NO_VALUE
-    return cell if isinstance(cell, str) else " ".join(filter(None, number_and_unit(cell, unit)))
-
-
 def arranged(section: Section, width: int) -> Arranged:
     """What gives way first where a table is narrow: the bar's length, further numbers from the right, the number
     that the bar shows too, further texts, the bar."""
@@ -54,7 +37,7 @@ def arranged(section: Section, width: int) -> Arranged:
     numeric = [any(isinstance(row[i], int | float) for row in section.rows) for i in range(len(units))]
     flexible = next((i for i, number in enumerate(numeric) if not number), 0)
     longest = [
-        max([len(title), *(len(_words(row[i], units[i])) for row in section.rows)])
+        max([len(title), *(len(fmt.amount(row[i], units[i])) for row in section.rows)])
         for i, title in enumerate(section.columns)
     ]
     # The beginning of an id tells it from others.
@@ -138,7 +121,7 @@ def _cell(cell: Cell, unit: str, first: bool, look: Look, greyed: bool) -> Cells
         return cells(look.glyphs["none"], look("muted"))
     if isinstance(cell, str):
         return cells(cell, look("stale" if greyed else "text" if first else "muted"))
-    number, suffix = number_and_unit(cell, unit)
+    number, suffix = fmt.number_and_unit(cell, unit)
     value = piece(number, look("stale" if greyed else "strong", bold=True))
     return (value, piece(f" {suffix}", look("faint"))) if suffix else (value,)
 

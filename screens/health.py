@@ -1,7 +1,7 @@
 """1 Health: is the platform well, and what is not."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -11,7 +11,6 @@ from textual.widget import Widget
 from console.domain.alert import Alert
 from screens.alert_acting import ActingScreen
 from screens.base import EVERYTHING, Layout
-from screens.component_panel import ComponentPanel
 from screens.components import (
     columns_of,
     component_entries,
@@ -30,10 +29,12 @@ from screens.timeline import event_columns, event_entries
 from screens.verdict_line import VerdictLine
 from screens.vitals import VITALS, vital_tiles
 from widgets.live_table import LiveTable, Row
-from widgets.notice import Notice
 from widgets.panel import set_subtitle, set_title
 from widgets.states import UNKNOWN
 from widgets.tile import Tile, TileLine
+
+if TYPE_CHECKING:
+    from screens.component_panel import ComponentPanel
 
 _MIN_LOWER, _MIN_LOWER_COMPACT = 8, 6
 _MIN_EVENTS = 5
@@ -58,9 +59,12 @@ class HealthScreen(ActingScreen):
         Binding("r", "app.refresh", "refresh", id="health.refresh"),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._panel: ComponentPanel | None = None
+
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
-            yield Notice(id="answer")
             yield VerdictLine(id="verdict")
             with Horizontal(id="tiles"):
                 for i, _ in enumerate(VITALS):
@@ -79,7 +83,9 @@ class HealthScreen(ActingScreen):
                             )
                         yield LiveTable(id="resources", header=False, empty="")
                 with Vertical(id="side"):
-                    yield ComponentPanel(id="component")
+                    if self.arrangement is Layout.WIDE:
+                        self._panel = self._new_panel()
+                        yield self._panel
                     yield LiveTable(id="side-resources", header=False, empty="")
 
     def on_mount(self) -> None:
@@ -168,13 +174,30 @@ class HealthScreen(ActingScreen):
     def _draw_selected(self) -> None:
         if self.arrangement is not Layout.WIDE:
             return
+        if self._panel is None:
+            self.call_later(self._add_panel)
+            return
         name = self._table("components").selected
         health = health_by_name(self.snapshot).get(name or "")
         state = UNKNOWN
         if health is not None:
             state = state_of(health, self.snapshot, self.now, greyed=self.greyed)
         spec = self.snapshot.metrics.specs.get(metric_of(name or ""))
-        self.query_one(ComponentPanel).show(health, state, spec, self.now, self.look)
+        self._panel.show(health, state, spec, self.now, self.look)
+
+    def _new_panel(self) -> "ComponentPanel":
+        # Imported where there is room for it: it brings the plots along.
+        from screens.component_panel import ComponentPanel
+
+        return ComponentPanel(id="component")
+
+    async def _add_panel(self) -> None:
+        """There is room for it now, as there was not before."""
+        if self._panel is None:
+            panel = self._new_panel()
+            await self.query_one("#side").mount(panel, before=0)
+            self._panel = panel
+        self._draw_selected()
 
     def _arrange_heights(self) -> None:
         """Components get what they need, the rest goes to alerts, then to events."""

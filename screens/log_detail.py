@@ -10,12 +10,13 @@ from textual.widget import Widget
 from console.domain import format as fmt
 from console.domain.errors import TradexError
 from console.domain.log import LogLine
+from screens.aim import Aim, at_line
 from screens.base import ConsoleScreen, Layout
 from screens.log_rows import LOG_COLUMNS, LOG_COLUMNS_NARROW, log_entries, origins
 from widgets.cells import Cells, cells, piece
 from widgets.fact_list import FactList
 from widgets.live_table import LiveTable
-from widgets.log_view import LEVELS
+from widgets.log_view import state_of
 from widgets.panel import set_subtitle, set_title
 from widgets.text_panel import TextPanel, wrapped
 
@@ -52,6 +53,9 @@ class LogDetail(ConsoleScreen):
         if self.line.request:
             self.run_worker(self._read(), exit_on_error=False)
 
+    def aimed_at(self) -> Aim:
+        return at_line(self.line)
+
     @property
     def _text(self) -> str:
         """What ended a line where it was written is a visible sign by now; here it ends the line again."""
@@ -79,7 +83,7 @@ class LogDetail(ConsoleScreen):
 
     def _facts(self) -> list[tuple[Cells, Cells]]:
         line, look = self.line, self.look
-        state = LEVELS[line.level] if line.level in LEVELS else LEVELS["info"]
+        state = state_of(line.level)
         level = (
             piece(f"{look.glyphs[state.glyph]} ", look(state.role)),
             piece(line.level, look("text" if state.calm else state.role)),

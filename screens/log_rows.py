@@ -6,7 +6,7 @@ from console.domain import format as fmt
 from console.domain.log import LogLine
 from widgets.cells import EMPTY, Cells, cells
 from widgets.live_table import Column, Entry, Row
-from widgets.log_view import LEVELS
+from widgets.log_view import state_of
 from widgets.look import Look
 from widgets.text_panel import wrapped
 
@@ -23,7 +23,7 @@ def log_entries(lines: Sequence[LogLine], look: Look, *, narrow: bool, greyed: b
     """Oldest first: when, how bad, who wrote it, what."""
     entries: list[Entry] = []
     for i, line in enumerate(lines):
-        state = LEVELS.get(line.level, LEVELS["info"])
+        state = state_of(line.level)
         when = fmt.clock(line.at) if narrow else f"{fmt.clock(line.at)}.{line.at.microsecond // 1000:03d}"
         row: list[Cells] = [
             cells(when, look("muted")),

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from console.domain.errors import Misuse
 from console.domain.log_lines import LineGroup, LogFilter, LogLines, grouped, pattern, template
+from screens.aim import Aim, at_line
 from screens.base import ConsoleScreen, Layout
 from screens.log_detail import LogDetail
 from screens.log_reading import LogReading
@@ -82,6 +83,8 @@ class LogScreen(ConsoleScreen):
         Binding("g", "group", "group", id="logs.group"),
         Binding("s", "source", "source", id="logs.source"),
         Binding("f", "follow", "follow", id="logs.follow"),
+        # What leads here from everywhere.
+        Binding("l", "follow", "follow", show=False, id="logs.here"),
         Binding("escape", "back", "back", id="logs.back"),
         Binding("e", "errors", "errors", id="logs.errors"),
         Binding("down", "move(1)", "select", show=False, id="logs.down"),
@@ -116,9 +119,9 @@ class LogScreen(ConsoleScreen):
     def on_screen_resume(self) -> None:
         self._heard()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is one panel only."""
-        return action != "focus_pane" and super().check_action(action, parameters)
+    def aimed_at(self) -> Aim:
+        item = self._view.selected
+        return Aim() if item is None else at_line(item.newest if isinstance(item, LineGroup) else item)
 
     @property
     def _view(self) -> LogView:

@@ -213,3 +213,5 @@ class MetricDetail(WindowedScreen):
     def action_zoom(self) -> None:
         """The plot alone, or with the facts."""
         self.toggle_class("-zoom")
+        # There are other panels now, or none.
+        self.call_after_refresh(self.refresh_bindings)

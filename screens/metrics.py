@@ -130,6 +130,8 @@ class MetricsScreen(WindowedScreen):
     def action_zoom(self) -> None:
         """The latency plot alone, or with the rest."""
         self.toggle_class("-zoom")
+        # There are other panels now, or none.
+        self.call_after_refresh(self.refresh_bindings)
 
     def action_log(self) -> None:
         """Logarithmic or linear."""

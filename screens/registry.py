@@ -40,8 +40,22 @@ def _alerts() -> ConsoleScreen:
     return AlertsScreen()
 
 
+def _security() -> ConsoleScreen:
+    from screens.security import SecurityScreen
+
+    return SecurityScreen()
+
+
+def _actions() -> ConsoleScreen:
+    from screens.actions import ActionsScreen
+
+    return ActionsScreen()
+
+
 SCREENS: tuple[Entry, ...] = (
     Entry(1, "Health", "Health", "is the platform well, and what is not", HealthScreen),
     Entry(2, "Metrics", "Metrics", "figures and plots over a window of time", _metrics),
     Entry(4, "Alerts", "Alerts", "what fires, who is on it, what is quiet", _alerts),
+    Entry(8, "Security", "Sec", "who attacks, what is blocked, who is suspended", _security),
+    Entry(9, "Actions", "Act", "what was asked for, what runs, how it ended; the audit", _actions),
 )

@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from console.domain.alert import Alert
 from console.domain.diagnosis import Sample
+from screens.aim import Aim, at_sample
 from screens.base import ConsoleScreen, Layout
 from screens.log_detail import LogDetail
 from screens.log_rows import LOG_COLUMNS, LOG_COLUMNS_NARROW, log_entries, origins
@@ -72,6 +73,9 @@ class SampleScreen(ConsoleScreen):
         set_title(self.query_one("#fields"), f"Order {order}" if order else "Order", subtitle=self.alert.rule)
         set_title(self.query_one("#log"), "Log lines")
         set_title(self.query_one("#line"), "Line")
+
+    def aimed_at(self) -> Aim:
+        return at_sample(self.sample)
 
     def update(self, changed: frozenset[str]) -> None:
         compact = self.arrangement is Layout.COMPACT

@@ -1,11 +1,12 @@
 """Rows of the timeline: when, a glyph, what happened. Pure."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from console.domain import format as fmt
 from console.domain.event import Event, Severity
 from widgets.cells import cells
-from widgets.live_table import Column, Entry, Row
+from widgets.live_table import Column, Deferred, Entry, Row
 from widgets.look import Look
 from widgets.states import severity_state
 
@@ -17,8 +18,11 @@ def event_columns(*, seconds: bool) -> tuple[Column, ...]:
 
 
 def event_entries(events: Sequence[Event], look: Look, *, seconds: bool = True) -> list[Entry]:
-    """Newest first. The glyph says what kind of entry it is where nothing is wrong, else how bad it is."""
-    return [_event_row(event, look, seconds) for event in events]
+    """Newest first. The glyph says what kind of entry it is where nothing is wrong, else how bad it is.
+
+    A row is built when it is seen: there may be hundreds.
+    """
+    return [Deferred(str(event.id), partial(_event_row, event, look, seconds)) for event in events]
 
 
 def _event_row(event: Event, look: Look, seconds: bool) -> Row:

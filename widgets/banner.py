@@ -1,17 +1,23 @@
 """The first row: where you are, as whom, who watches, how old the data is, what is wrong, what time it is."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 
 from console.domain import format as fmt
-from console.domain.alert import counts
-from console.domain.snapshot import Snapshot
+from console.domain.alert import Alert, Counts, counts
+from console.domain.snapshot import Link, Snapshot
 from themes.palette import environment_role
-from widgets.cells import EMPTY, Cells, join, measure, space
+from widgets.cells import EMPTY, Cells, join, measure, piece, space
 from widgets.line_widget import LineWidget
+
+if TYPE_CHECKING:
+    from console.domain.action import Action
 
 COMPACT_BELOW = 100
 _SHORT_NAMES = {"production": "PROD", "staging": "STAGE"}
@@ -40,6 +46,8 @@ class Banner(LineWidget):
         super().__init__(id="banner")
         self._snapshot: Snapshot | None = None
         self._now: datetime | None = None
+        self._counted: Sequence[Alert] = ()
+        self._tally = Counts()
 
     def show(self, snapshot: Snapshot, now: datetime) -> None:
         self._snapshot, self._now = snapshot, now
@@ -86,6 +94,7 @@ class Banner(LineWidget):
         parts.append(self._leader(snapshot, compact))
         if (age := snapshot.data_age(now)) is not None:
             parts.append(self._age(snapshot, now, fmt.age(age), compact))
+        parts.extend(self._control(snapshot, now, compact))
         parts.extend(self._counts(snapshot, now, compact))
         if link.time_scale != 1:
             scale = text(f"x{link.time_scale:g}", "pending")
@@ -115,9 +124,58 @@ class Banner(LineWidget):
             return Part((*word, self.text(f"{self.look.glyphs['stale']} {age}", "stale", bold=True)), 80)
         return Part((*word, self.text(age, "text")), 45)
 
+    def _control(self, snapshot: Snapshot, now: datetime, compact: bool) -> Sequence[Part]:
+        """Whose glass is broken, what waits for this person, what runs, and until when changes are frozen."""
+        look, text, parts = self.look, self.text, []
+        for glass in (g for g in snapshot.glass if g.ends_at > now):
+            words = f" BREAK GLASS {glass.author} {fmt.clock(glass.ends_at, seconds=False)} "
+            chip = look.chip("crit")
+            parts.append(Part((piece(words, chip),), 95, short=(piece(" GLASS ", chip),), keep_short=96))
+        waiting = sum(_waits_for(snapshot.link, a) for a in snapshot.actions)
+        stuck = sum(a.state == "interrupted" for a in snapshot.actions)
+        for count, glyph, role, word in (
+            (waiting, "pending", "pending", "approval"),
+            (stuck, "firing", "crit", "interrupted"),
+        ):
+            if count:
+                label = f"{look.glyphs[glyph]} {count}"
+                plural = "s" if count > 1 and word == "approval" else ""
+                whole = text(f"{label} {word}{plural}", role, bold=True)
+                short = text(label, role, bold=True)
+                parts.append(Part((whole,), 33, right=True, short=(short,), keep_short=85))
+        running = [a for a in snapshot.actions if a.state.runs]
+        if running:
+            parts.append(self._run_part(snapshot, running))
+        if (
+            freeze := next((f for f in snapshot.freezes if f.starts_at <= now < f.ends_at), None)
+        ) is not None:
+            until = fmt.clock(freeze.ends_at, seconds=False)
+            whole = (text("frozen ", "pending"), text(f"until {until}", "muted"))
+            parts.append(Part(whole, 35, right=True, short=(text("frozen", "pending"),), keep_short=55))
+        return parts
+
+    def _run_part(self, snapshot: Snapshot, running: Sequence[Action]) -> Part:
+        glyph = self.text(f"{self.look.glyphs['running']} ", "accent", bold=True)
+        if len(running) > 1:
+            return Part((glyph, self.text(f"{len(running)} actions", "text")), 65, right=True)
+        action = running[0]
+        spec = snapshot.kind(action.kind)
+        name = spec.command if spec is not None and spec.command else action.kind.replace("_", " ")
+        steps = self.text(f" {action.step}/{action.steps}" if action.steps else "", "text", bold=True)
+        target = self.text(f" {action.target[:24]}" if action.target else "", "muted")
+        return Part(
+            (glyph, self.text(name, "text"), target, steps),
+            28,
+            right=True,
+            short=(glyph, self.text(name, "text"), steps),
+            keep_short=66,
+        )
+
     def _counts(self, snapshot: Snapshot, now: datetime, compact: bool) -> Sequence[Part]:
         """How many criticals and warnings fire; what only informs is not worth a place here."""
-        tally = counts(snapshot.alerts)
+        if snapshot.alerts is not self._counted:
+            self._counted, self._tally = snapshot.alerts, counts(snapshot.alerts)
+        tally = self._tally
         old = snapshot.link.away is not None or snapshot.is_stale(snapshot.metrics.at, now)
         content: list[Segment] = []
         for count, role, word in ((tally.critical, "crit", "crit"), (tally.warning, "warn", "warn")):
@@ -127,6 +185,12 @@ class Banner(LineWidget):
                 label = f"{self.look.glyphs[role]} {count}" + ("" if compact else f" {word}")
                 content.append(self.text(label, "stale" if old else role, bold=True))
         return [Part(content, 90, right=True)] if content else []
+
+
+def _waits_for(link: Link, action: Action) -> bool:
+    """Whether this person can be the second one."""
+    mine = link.user in (action.requested_by, action.confirmed_by)
+    return action.waits_for_approval and link.role == "commander" and not mine
 
 
 class Clock(LineWidget):

@@ -133,9 +133,11 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
     ]
     AUTO_FOCUS: ClassVar[str | None] = "#buttons"
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, *, role: str | None = None, verb: str | None = None) -> None:
+        """`role` and `verb` where they are known only now."""
         super().__init__()
         self._title = title
+        self._role, self._verb = role or self.ROLE, verb or self.VERB
         self._busy = ""
 
     # What a dialog fills in
@@ -163,10 +165,10 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
     # The frame
 
     def compose(self) -> ComposeResult:
-        with Vertical(id="dialog", classes=f"dialog -{self.ROLE}"):
+        with Vertical(id="dialog", classes=f"dialog -{self._role}"):
             yield from self.compose_fields()
             yield FactList(id="problem", rows=1)
-            yield Buttons(verb=self.VERB, role=self.ROLE)
+            yield Buttons(verb=self._verb, role=self._role)
 
     def on_mount(self) -> None:
         set_title(self.query_one("#dialog"), f" {self._title} ")

@@ -24,6 +24,8 @@ _TABLE: dict[str, tuple[str, str]] = {
     "running": ("►", ">"),
     "done": ("✓", "x"),
     "failed": ("✗", "X"),
+    "to-do": ("○", "-"),
+    "blocked": ("◈", "*"),
     "cursor": ("▌", ">"),
     "button": ("▸", ">"),
     "bar": ("━", "="),

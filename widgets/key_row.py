@@ -70,6 +70,10 @@ _NAMES = {
 }
 
 
+_CHARACTERS = {"slash": "/", "plus": "+"}
+"""What Textual takes for keys without a character, and so for free while they are typed into a field."""
+
+
 def key_label(binding: Binding, keys: Mapping[str, str]) -> str:
     """How a binding's key is written for a person."""
     label = binding.key_display or " ".join(_NAMES.get(k, k) for k in binding.key.split(","))
@@ -89,6 +93,10 @@ def shown_bindings(screen: Screen[object]) -> Iterable[Binding]:
     seen: set[str] = set()
     for active in screen.active_bindings.values():
         binding = active.binding
+        if screen.focused is not None and screen.focused.check_consume_key(
+            binding.key, _CHARACTERS.get(binding.key)
+        ):
+            continue
         if binding.show and binding.description and active.enabled and (binding.id or "") not in seen:
             seen.add(binding.id or "")
             yield binding

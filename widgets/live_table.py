@@ -115,6 +115,9 @@ class LiveTable(LineWidget, can_focus=True):
         self._header = header
         self._empty = empty
         self._top = 0
+        self.on_cursor: Callable[[], None] | None = None
+        """Called when the cursor is on another row, before that is drawn, so that what follows it comes in the same
+        frame; Highlighted arrives a frame later."""
         self.selected: str | None = None
         self.handed_on: str | None = None
         """The row that was selected until it went away, and nobody has moved the cursor since: a key that acts may
@@ -147,7 +150,7 @@ class LiveTable(LineWidget, can_focus=True):
             if self.selected == self.handed_on:
                 self.handed_on = None
             if self.selected is not None:
-                self.post_message(self.Highlighted(self, self.selected))
+                self._moved(self.selected)
         self.redraw()
 
     def select(self, key: str) -> None:
@@ -155,8 +158,13 @@ class LiveTable(LineWidget, can_focus=True):
         self.handed_on = None
         if key in self._places and key != self.selected:
             self.selected = key
-            self.post_message(self.Highlighted(self, key))
+            self._moved(key)
             self.redraw()
+
+    def _moved(self, key: str) -> None:
+        if self.on_cursor is not None:
+            self.on_cursor()
+        self.post_message(self.Highlighted(self, key))
 
     @property
     def entries(self) -> Sequence[Entry]:

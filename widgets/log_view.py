@@ -32,6 +32,11 @@ _COUNT, _TIME, _WORD, _SOURCE, _ORIGIN, _ORIGIN_COMPACT = 9, 8, 7, 9, 16, 13
 _WHEEL = 3
 
 
+def state_of(level: str) -> State:
+    """How a level is drawn; one that nobody knows is drawn as information."""
+    return LEVELS.get(level, LEVELS["info"])
+
+
 class LogView(LineWidget, can_focus=True):
     """`show` replaces what is there. Posts Chosen (enter, a click on the selected row) and Moved."""
 
@@ -190,7 +195,7 @@ class LogView(LineWidget, can_focus=True):
     def _cells(self, item: Item, width: int) -> list[Segment]:
         line, count, origin = (item, 0, item.origin) if isinstance(item, LogLine) else _of_group(item)
         look, wide = self.look, width >= _WIDE
-        state = LEVELS[line.level] if line.level in LEVELS else LEVELS["info"]
+        state = state_of(line.level)
         loud = "text" if state.calm else state.role
         columns: list[tuple[Cells, int, bool]] = []
         if count:

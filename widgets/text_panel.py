@@ -32,13 +32,19 @@ class TextPanel(LineWidget, can_focus=True):
             self._text, self._role, self._top = text, role, 0
             self.redraw()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What fits is not scrolled, and no hint says that it is."""
+        return (action != "scroll" or self._overhang > 0) and super().check_action(action, parameters)
+
     def action_scroll(self, step: int) -> None:
         self._top = min(max(self._top + step, 0), self._overhang)
         self.redraw()
 
     def build(self, width: int, height: int) -> Sequence[Cells]:
         lines = wrapped(self._text, width)
-        self._overhang = max(len(lines) - height, 0)
+        before, self._overhang = self._overhang, max(len(lines) - height, 0)
+        if (before > 0) is not (self._overhang > 0):
+            self.call_later(self.refresh_bindings)
         self._top = min(self._top, self._overhang)
         style = self.look(self._role)
         return [[Segment(line, style)] for line in lines[self._top : self._top + height]]

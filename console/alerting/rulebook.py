@@ -14,7 +14,7 @@ from console.domain.text import printable
 from console.rules import alerting_file, file, generated
 from console.rules.alerting_file import Alerting
 from console.rules.condition import Failed
-from console.rules.generated import CONFIGURATION
+from console.rules.names import CONFIGURATION
 from console.rules.rule import Rule
 
 _FILES = "rule_files"

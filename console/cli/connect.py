@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -105,6 +106,26 @@ async def opened(options: dict[str, Any], *, read_only: bool | None = None) -> A
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def hints(store: Store, of: str) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+    """A function that waits until the store told of something in `of` (`log`, `action`), at most so many seconds."""
+    told = asyncio.Event()
+    worth = {of, "listening", "reconnected"}
+    listening = asyncio.create_task(store.listen(lambda what: told.set() if what in worth else None))
+
+    async def wait(seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await told.wait()
+        told.clear()
+
+    try:
+        yield wait
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
 
 
 def with_feed(options: dict[str, Any], work: Callable[[LiveFeed], Awaitable[T]]) -> T:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import opened
+from console.cli.connect import hints, opened
 from console.cli.tables import GLYPH, on_terminal
 from console.domain import duration
 from console.domain.errors import Misuse, StoreAway
@@ -124,10 +124,8 @@ async def _follow(store: Store, ask: _Ask, last: int) -> None:
     """What comes after the line of this id. A store that is away is told and waited for."""
     from console.store import logs as stored
 
-    heard = asyncio.Event()
-    listening = asyncio.create_task(store.listen(lambda _what: heard.set()))
     away = False
-    try:
+    async with hints(store, "log") as wait:
         while True:
             try:
                 page = await stored.recent(store, after=last, limit=_PAGE)
@@ -140,17 +138,8 @@ async def _follow(store: Store, ask: _Ask, last: int) -> None:
             away = False
             _print([line for line in page if ask.wanted.passes(line)], ask)
             last = page[-1].id if page else last
-            if len(page) == _PAGE:
-                continue
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await heard.wait()
-            except TimeoutError:
-                pass
-            heard.clear()
-    finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+            if len(page) < _PAGE:
+                await wait(_POLL_S)
 
 
 def line_json(line: LogLine) -> dict[str, Any]:

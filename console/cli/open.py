@@ -24,10 +24,15 @@ def open_console(options: dict[str, Any]) -> None:
 
 def run_app(where: Target, *, theme: str | None = None, ascii: bool = False, bell: bool = True) -> None:
     """Draw until the person quits. The store is reached by the app's own loop, so it may be away."""
+    # How soon one frame may follow another: a key that comes just after one waits for up to two of these.
+    os.environ.setdefault("TEXTUAL_FPS", "120")
+
     from console.app import TradexApp
     from console.feed import LiveFeed
 
     gc.freeze()
+    # With thousands of alerts the usual steps looked through everything, 30 ms long, every few seconds.
+    gc.set_threshold(20_000, 5, 100)
     gc.enable()
     feed = LiveFeed(where.url, user=where.user, password=where.password, read_only=where.read_only)
     app = TradexApp(feed, theme=theme, ascii=ascii or bool(os.environ.get("TRADEX_ASCII")), bell=bell)

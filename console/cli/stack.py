@@ -51,6 +51,8 @@ _STAYED_S = 5.0
 SEEDER = "sandbox history"
 _SEED_TTL_S = 15.0
 _LEASE_WAIT_S = 20.0
+# Where the simulated platform's staff sit (RFC 5737).
+_OFFICE = "192.0.2.0/28"
 
 
 @dataclass
@@ -260,16 +262,22 @@ async def _populate(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
             password,
             app_password=folder.secret("platform_app"),
             reader_password=folder.secret("platform_reader"),
+            ops_password=folder.secret("platform_ops"),
             now=now,
         )
         # The lease first: the agent that starts meanwhile waits until the past is written.
         lease = await _lease(store)
         _start_parts(stack, store_url, sandbox)
-        specs = catalogue.load(None, time_scale=sandbox.time_scale).specs
-        known = (await ticks.latest(store)).at
-        missing = await history.ticks(url, password, specs, now, since=known)
-        if missing:
-            await ticks.write_seeded(store, lease, specs, missing)
+        keeper = asyncio.create_task(_keep(store, lease))
+        try:
+            specs = catalogue.load(None, time_scale=sandbox.time_scale).specs
+            known = (await ticks.latest(store)).at
+            missing = await history.ticks(url, password, specs, now, since=known)
+            if missing:
+                await ticks.write_seeded(store, lease, specs, missing)
+        finally:
+            keeper.cancel()
+            await asyncio.wait({keeper})
         await leases.release(store, lease)
     finally:
         await store.close()
@@ -295,6 +303,16 @@ def _start_parts(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
     stack.start_agent(_agent_config(stack, store_url, sandbox), None)
 
 
+async def _keep(store: Store, lease: Lease) -> None:
+    """Hold the lease for as long as the past takes, on a slow machine longer than it lasts."""
+    from console.store import lease as leases
+
+    while True:
+        await asyncio.sleep(_SEED_TTL_S / 5)
+        if not await leases.renew(store, lease, _SEED_TTL_S):
+            return
+
+
 async def _lease(store: Store) -> Lease:
     """The lease for writing the past. An agent that was killed a moment ago may still hold it for seconds."""
     from console.store import lease as leases
@@ -309,7 +327,10 @@ async def _lease(store: Store) -> Lease:
 
 def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
     """config.toml of the demo's agent; secrets by file only. A person may read it to see how it is done."""
-    from console.sandbox.tokens import anon_token
+    from console.sandbox.config import vercel_token
+    from console.sandbox.firewall import PROJECT, TEAM
+    from console.sandbox.people import STAFF
+    from console.sandbox.tokens import anon_token, service_token
 
     folder = stack.folder
     port = sandbox.port
@@ -319,6 +340,8 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
         # A copy of one's own: edited, it is read at once.
         rules.write_text((resources.files("console") / "defaults" / RULES).read_text())
     folder.write(folder.secret_file("api_key"), anon_token(folder.secret("jwt_secret")))
+    folder.write(folder.secret_file("service_key"), service_token(folder.secret("jwt_secret")))
+    folder.write(folder.secret_file("vercel_token"), vercel_token(folder.secret("platform_app")))
     database = stack.postgres.url("platform", "platform_reader")
     providers = ("market-data-a", "market-data-b")
     lines = [
@@ -339,6 +362,15 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
         f"database_url = {json.dumps(database)}",
         f"database_password_file = {json.dumps(str(folder.secret_file('platform_reader')))}",
         f"api_key_file = {json.dumps(str(folder.secret_file('api_key')))}",
+        f"ops_database_url = {json.dumps(stack.postgres.url('platform', 'platform_ops'))}",
+        f"ops_database_password_file = {json.dumps(str(folder.secret_file('platform_ops')))}",
+        f"service_key_file = {json.dumps(str(folder.secret_file('service_key')))}",
+        f'vercel_url = "{base}"',
+        f'vercel_project = "{PROJECT}"',
+        f'vercel_team = "{TEAM}"',
+        f"vercel_token_file = {json.dumps(str(folder.secret_file('vercel_token')))}",
+        f"staff = {json.dumps([email for email, _ in STAFF])}",
+        f"allow_list = {json.dumps([_OFFICE])}",
         "[platform.external_apis]",
         *(f'{name} = "{base}/providers/{name}"' for name in providers),
     ]

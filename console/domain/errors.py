@@ -33,3 +33,7 @@ class Fenced(StoreRefused):
 
 class SourceFailed(TradexError):
     """The platform could not be asked, or its answer could not be used. The text is the reason to show."""
+
+
+class Unknown(TradexError):
+    """A change was sent to the platform and no sure answer came: it may have happened. Ask before doing it again."""

@@ -1,13 +1,21 @@
 """All that live screens show, at one moment: frozen, built by the feed, compared section by section."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from console.domain.alert import Alert, Silence
 from console.domain.event import Event
 from console.domain.health import Check, Overall, Status, Verdict
 from console.domain.metric import MetricSpec, MetricValue, Series
+
+# The first screen is there without them.
+if TYPE_CHECKING:
+    from console.domain.action import Action, Effect, Freeze, Glass, KindSpec
+    from console.domain.finding import Finding
 
 STALE_AFTER_TICKS = 3
 
@@ -75,7 +83,12 @@ NO_DATA = Overall(Verdict.UNKNOWN, "no data yet")
 class Snapshot:
     """`at` is the store's clock when this was built. `trends` holds the last hour of every numeric metric, `alerts`
     those that are open and those resolved in the last day (in the order of `domain.alert.order`), `silences` those
-    in force."""
+    in force.
+
+    `actions` are those that are not over and those of the last day (the latest first), `kinds` what can be asked for,
+    `effects` what is in force or was until an hour ago, `freezes` and `glass` those that are not over, `findings` the
+    open and blocked ones and those of the last day. They are read after the rest: `control` says whether they were.
+    """
 
     at: datetime
     link: Link = Link()
@@ -87,6 +100,26 @@ class Snapshot:
     events: tuple[Event, ...] = ()
     alerts: tuple[Alert, ...] = ()
     silences: tuple[Silence, ...] = ()
+    control: bool = False
+    kinds: tuple[KindSpec, ...] = ()
+    actions: tuple[Action, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    glass: tuple[Glass, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def open_findings(self) -> int:
+        """How many are open threats that nothing contains."""
+        return sum(finding.counts for finding in self.findings)
+
+    def kind(self, name: str) -> KindSpec | None:
+        """The kind of action of this name; None where the catalogue has none."""
+        return next((kind for kind in self.kinds if kind.name == name), None)
+
+    def action(self, action_id: int) -> Action | None:
+        """One of `actions`; None where it is not among them."""
+        return next((action for action in self.actions if action.id == action_id), None)
 
     def data_age(self, now: datetime) -> timedelta | None:
         """How old the latest tick is, None before the first one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,11 @@ class Response:
             data = None
         if isinstance(data, dict):
             error = data.get("error")
-            message = error.get("message") if isinstance(error, dict) else error or data.get("message")
+            message = (
+                error.get("message")
+                if isinstance(error, dict)
+                else error or data.get("message") or data.get("msg")
+            )
         said = f": {printable(message, 80)}" if isinstance(message, str) and message else ""
         return f"HTTP {self.status}{said}"
 
@@ -112,16 +116,18 @@ class Http:
         json: Any = None,
         timeout_s: float = 5.0,
         max_bytes: int = MAX_BYTES,
+        sent: Callable[[], None] | None = None,
     ) -> Response:
         """Ask, and read at most `max_bytes` of the answer, all within `timeout_s`. Any status is an answer.
 
-        A GET follows redirects that stay on the same scheme, host and port. Raises SourceFailed with the reason.
+        A GET follows redirects that stay on the same scheme, host and port. `sent` is called when the request
+        begins to leave: until then it surely has not reached anybody. Raises SourceFailed with the reason.
         """
         begun = time.perf_counter()
         try:
             with as_source_failed(timeout_s):
                 async with asyncio.timeout(timeout_s):
-                    return await self._follow(method, httpx.URL(url), headers, json, max_bytes, begun)
+                    return await self._follow(method, httpx.URL(url), headers, json, max_bytes, begun, sent)
         except httpx.TimeoutException:
             raise timed_out(timeout_s) from None
         except httpx.ConnectError as error:
@@ -144,9 +150,10 @@ class Http:
         body: Any,
         max_bytes: int,
         begun: float,
+        sent: Callable[[], None] | None,
     ) -> Response:
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = await self._ask(method, url, headers, body, max_bytes, begun)
+            answer = await self._ask(method, url, headers, body, max_bytes, begun, sent)
             place = answer.headers.get("location")
             if method != "GET" or answer.status not in _REDIRECTS or not place:
                 return answer
@@ -164,12 +171,14 @@ class Http:
         body: Any,
         max_bytes: int,
         begun: float,
+        sent: Callable[[], None] | None,
     ) -> Response:
-        sent = dict(headers or {})
+        told = dict(headers or {})
         if self._token and _origin(url) in self._trusted:
-            sent.setdefault("Authorization", f"Bearer {self._token}")
+            told.setdefault("Authorization", f"Bearer {self._token}")
+        extensions = {"trace": _on_sending(sent)} if sent else {}
         client = await self._open()
-        async with client.stream(method, url, headers=sent, json=body) as stream:
+        async with client.stream(method, url, headers=told, json=body, extensions=extensions) as stream:
             read, cut = bytearray(), False
             async for part in stream.aiter_raw():
                 read += part
@@ -198,6 +207,16 @@ def _client() -> httpx.AsyncClient:
         limits=httpx.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=90),
         headers={"User-Agent": _AGENT, "Accept-Encoding": "identity"},
     )
+
+
+def _on_sending(sent: Callable[[], None]) -> Callable[[str, Any], Awaitable[None]]:
+    """A trace function of httpcore that calls `sent` at the first byte of a request."""
+
+    async def trace(event: str, _: Any) -> None:
+        if event.endswith(".send_request_headers.started"):
+            sent()
+
+    return trace
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -5,11 +5,12 @@ thread. Two processes share the work, so that `kill -9` of either leaves nothing
 
     asking process -> keeper -> inner -> command -> ...
 
-The keeper ends the tree when the heartbeat pipe closes or the asking process is gone. As root, inner is the
-first process of a PID namespace: the kernel ends everything in it together with inner, and inner together
-with the keeper. Where namespaces are not allowed both are subreapers (prctl(2)): orphans, also those that
-called setsid or forked twice, come back to the nearest living one of the two, which walks /proc until none is
-left.
+The keeper ends the tree when the heartbeat pipe closes or the asking process is gone; where it is told how
+long that process may be silent, also when nothing was written to the pipe for so long (it was stopped, or
+hangs). As root, inner is the first process of a PID namespace: the kernel ends everything in it together
+with inner, and inner together with the keeper. Where namespaces are not allowed both are subreapers
+(prctl(2)): orphans, also those that called setsid or forked twice, come back to the nearest living one of
+the two, which walks /proc until none is left.
 
 Exit code: that of the command, 128 + N when signal N ended it, 126 or 127 when it could not be started.
 """
@@ -101,14 +102,37 @@ def reap(child: int) -> int | None:
             code = ended if ended >= 0 else 128 - ended
 
 
-def watch(child: int, signals: Signals, lifelines: list[int]) -> int | None:
-    """Pass signals on to `child` until it ends (its exit code) or a lifeline is cut (None)."""
+class Pulse:
+    """The bytes that must come through `fd`, one at least within each `silence_s` seconds."""
+
+    def __init__(self, fd: int, silence_s: float) -> None:
+        self.fd = fd
+        self._silence_s = silence_s
+        self._until = time.monotonic() + silence_s
+
+    def left_ms(self) -> float:
+        """Until it has been silent for too long."""
+        return max((self._until - time.monotonic()) * 1000, 0.0)
+
+    def heard(self) -> bool:
+        """Read what has come; False when the other side is gone."""
+        self._until = time.monotonic() + self._silence_s
+        return bool(os.read(self.fd, 4096))
+
+
+def watch(child: int, signals: Signals, lifelines: list[int], pulse: "Pulse | None" = None) -> int | None:
+    """Pass signals on to `child` until it ends (its exit code) or a lifeline is cut, or falls silent (None)."""
     poll = select.poll()
     for fd in (signals.fd, *lifelines):
         poll.register(fd, select.POLLIN)
     while True:
-        for fd, _ in poll.poll():
+        ready = poll.poll(None if pulse is None else pulse.left_ms())
+        if not ready and pulse is not None and not pulse.left_ms():
+            return None
+        for fd, _ in ready:
             if fd != signals.fd:
+                if pulse is not None and fd == pulse.fd and pulse.heard():
+                    continue
                 return None
             received = signals.read()
             code = reap(child)
@@ -267,7 +291,8 @@ def keeper(heartbeat: int, spec: dict) -> int:
 
     child = fork(run_inner)
     os.close(lifeline)
-    code = watch(child, signals, lifelines)
+    silence_s = spec.get("silence_s")
+    code = watch(child, signals, lifelines, None if silence_s is None else Pulse(heartbeat, silence_s))
     if namespace:
         if code is None:
             # The kernel reports the end of a namespace's first process only after all others in it are gone.

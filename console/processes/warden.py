@@ -58,6 +58,14 @@ class Child:
         self._let_go()
         return code if code >= 0 else 128 - code
 
+    def beat(self) -> None:
+        """Say that we are there, to a warden that wants to hear it (`silence_s`). Never waits."""
+        with self._closing:
+            if self._heartbeat >= 0:
+                # Full: it has not read for long, and need not hear this one too. Broken: it has ended.
+                with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                    os.write(self._heartbeat, b".")
+
     def signal(self, number: int) -> None:
         """Pass a signal on to the command: TERM, INT, HUP, QUIT, USR1, USR2. Not an error after its end."""
         if self.running():
@@ -116,16 +124,19 @@ def spawn(
     log: Path | None = None,
     stdin_data: bytes | None = None,
     pass_fds: Sequence[int] = (),
+    output: int | None = None,
+    silence_s: float | None = None,
 ) -> Child:
     """Start `argv` under a warden and return at once.
 
     The command runs in a session of its own, in `cwd` (ours by default), with exactly `env` (ours by
-    default), which is handed over through memory, not through a command line. Its output is appended to `log`
-    (created 0600; without one it is dropped), its input is `stdin_data` or empty. `pass_fds` stay open in
-    every process of the tree.
+    default), which is handed over through memory, not through a command line. Its output is written to the
+    descriptor `output`, or appended to `log` (created 0600); without either it is dropped. Its input is
+    `stdin_data` or empty. `pass_fds` stay open in every process of the tree.
 
     When this process ends, also by `kill -9`, or when the warden itself is killed, the whole tree is killed.
-    Being stopped (SIGSTOP) is no end. Raises TradexError when the program, `cwd` or `log` can't be used.
+    Being stopped (SIGSTOP) is no end, unless `silence_s` is given: then the tree is killed as well when `beat` was
+    not called for so long. Raises TradexError when the program, `cwd` or `log` can't be used.
     """
     environment = dict(os.environ if env is None else env)
     if shutil.which(argv[0], path=environment.get("PATH", os.defpath)) is None:
@@ -137,24 +148,26 @@ def spawn(
         "env": environment,
         "cwd": str((cwd or Path.cwd()).absolute()),
         "parent": os.getpid(),
+        "silence_s": silence_s,
     }
     name = Path(argv[0]).name
     with contextlib.ExitStack() as stack:
-        output = _open_log(log, name)
-        stack.callback(os.close, output)
+        written = _open_log(log, name) if output is None else os.dup(output)
+        stack.callback(os.close, written)
         given = _in_memory(stdin_data or b"")
         stack.callback(os.close, given)
         # Lone surrogates, which stand for bytes that are no UTF-8, survive as JSON escapes.
         described = _in_memory(json.dumps(spec).encode())
         stack.callback(os.close, described)
         beat, heartbeat = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(heartbeat, False)
         stack.callback(os.close, beat)
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_PROGRAM), str(beat), str(described), name],
                 stdin=given,
-                stdout=output,
-                stderr=output,
+                stdout=written,
+                stderr=written,
                 env={},
                 cwd="/",
                 pass_fds=(beat, described, *pass_fds),

@@ -18,7 +18,7 @@ from console.domain.event import Severity
 from console.domain.metric import MetricSpec
 from console.domain.text import printable
 from console.located import Table, read
-from console.rules.generated import PREFIXES
+from console.rules.names import PREFIXES
 from console.rules.parser import Parsed, Slip, parse, suggested
 from console.rules.rule import Rule
 from console.rules.source import Source, Way

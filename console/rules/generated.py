@@ -9,18 +9,10 @@ from datetime import timedelta
 from console.domain.event import Severity
 from console.domain.metric import Direction, MetricSpec
 from console.rules.condition import Comparator, Comparison, Condition, Failed, Number, Reading, Text, written
+from console.rules.names import COLLECTION, PROBE, THRESHOLD
 from console.rules.rule import Rule
 
-THRESHOLD, PROBE, COLLECTION, CONFIGURATION = PREFIXES = (
-    "threshold:", "probe:", "collection:", "configuration:",
-)  # fmt: skip
-"""What the names of rules begin with that no file declares."""
 _ACTION = "notify_team"
-
-
-def named(rule: str) -> bool:
-    """Whether a rule file declares the rule of this name."""
-    return not rule.startswith(PREFIXES)
 
 
 def thresholds(specs: Iterable[MetricSpec]) -> tuple[Rule, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from console.domain.event import Severity
-from console.rules.generated import COLLECTION, PROBE, THRESHOLD, named
+from console.rules.names import COLLECTION, PROBE, THRESHOLD, named
 
 LABELS = ("rule", "type", "severity", "metric", "origin")
 _RANK = {severity: i for i, severity in enumerate(Severity)}

@@ -1,19 +1,16 @@
-"""The user API and the log-in (GoTrue's shape). What people read goes through row level security."""
+"""The user API. What people read goes through row level security."""
 
 from __future__ import annotations
 
-import hmac
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from console.sandbox import people
-from console.sandbox.identity import address_of, person_of, refuse_in_maintenance, request_id_of, service_of
-from console.sandbox.replies import ApiError, json_object
-from console.sandbox.tokens import LIFETIME, user_token
+from console.sandbox.identity import address_of, person_of, service_of
+from console.sandbox.replies import ApiError
 
 _HISTORY_LIMIT = 200
 
@@ -30,7 +27,7 @@ async def api_health(request: Request) -> Response:
 async def profile(request: Request) -> Response:
     user_id = person_of(request)
     async with service_of(request).database.as_person(user_id) as connection:
-        row = await _own_profile(connection)
+        row = await own_profile(connection)
     return JSONResponse(_plain(row))
 
 
@@ -42,7 +39,7 @@ async def orders_history(request: Request) -> Response:
     if not 1 <= limit <= _HISTORY_LIMIT:
         raise ApiError(422, "invalid_limit", f"limit: a whole number from 1 to {_HISTORY_LIMIT} is expected")
     async with service_of(request).database.as_person(user_id) as connection:
-        await _own_profile(connection)
+        await own_profile(connection)
         rows = await connection.fetch(
             "SELECT id, symbol, order_type, side, quantity::float8, status, execution_price::float8, execution_time, "
             "failure_reason, created_at, executed_at FROM orders WHERE user_id = $1::uuid "
@@ -63,7 +60,7 @@ async def orders_history(request: Request) -> Response:
 async def positions(request: Request) -> Response:
     user_id = person_of(request)
     async with service_of(request).database.as_person(user_id) as connection:
-        await _own_profile(connection)
+        await own_profile(connection)
         rows = await connection.fetch(
             "SELECT id, symbol, side, quantity::float8, entry_price::float8, margin_used::float8, created_at "
             "FROM positions WHERE user_id = $1::uuid AND status = 'open' ORDER BY created_at DESC LIMIT 100",
@@ -102,83 +99,7 @@ async def survey(request: Request) -> Response:
     )
 
 
-async def log_in(request: Request) -> Response:
-    """grant_type=password: a token and a session, or 400; every attempt is in auth_audit_log."""
-    service, address = service_of(request), address_of(request)
-    if request.query_params.get("grant_type") != "password":
-        raise ApiError(400, "unsupported_grant_type", "grant_type=password is expected")
-    refuse_in_maintenance(service)
-    data = await json_object(request)
-    email, plain = data.get("email"), data.get("password")
-    if (
-        not isinstance(email, str)
-        or not isinstance(plain, str)
-        or len(email) > 200
-        or len(plain) > 200
-        or "\0" in email
-    ):
-        raise ApiError(400, "invalid_credentials", "email and password are expected")
-    async with service.database.connection() as connection:
-        user = await connection.fetchrow(
-            "SELECT u.id, salt, digest, banned_until > now() AS banned, account_status <> 'active' AS inactive "
-            "FROM auth.users AS u JOIN profiles USING (id) WHERE u.email = $1",
-            email,
-        )
-        sound = user is not None and hmac.compare_digest(people.digest(user["salt"], plain), user["digest"])
-        user_id = str(user["id"]) if user is not None else None
-        action = "authentication_success" if sound else "authentication_failure"
-        if user is not None and sound and not (user["banned"] or user["inactive"]):
-            await connection.execute(
-                "WITH old AS (UPDATE user_sessions SET status = 'ended', ended_at = now() "
-                "WHERE user_id = $1::uuid AND status = 'active'), "
-                "audit AS (INSERT INTO auth_audit_log (user_id, action, ip_address) VALUES ($1::uuid, $3, $2::inet)) "
-                "INSERT INTO user_sessions (user_id, status, ip_address) VALUES ($1::uuid, 'active', $2::inet)",
-                user_id, address, action,
-            )  # fmt: skip
-        else:
-            await connection.execute(
-                "INSERT INTO auth_audit_log (user_id, action, ip_address) "
-                "VALUES ($1::uuid, 'authentication_failure', $2::inet)",
-                user_id, address,
-            )  # fmt: skip
-    log = service.journal.auth
-    if not sound:
-        log("warning", "log-in refused: wrong e-mail or password", user_id=user_id, address=address)
-        raise ApiError(400, "invalid_credentials", "wrong e-mail or password")
-    if user is not None and (user["banned"] or user["inactive"]):
-        log("warning", "log-in refused: the account is suspended", user_id=user_id, address=address)
-        raise ApiError(403, "account_suspended", "this account is suspended")
-    log("info", "log-in", user_id=user_id, address=address, request_id=request_id_of(request))
-    token = user_token(service.config.jwt_secret, str(user_id), email, now=datetime.now(UTC))
-    return JSONResponse(
-        {
-            "access_token": token,
-            "token_type": "bearer",
-            "expires_in": int(LIFETIME.total_seconds()),
-            "user": {"id": user_id, "email": email},
-        }
-    )
-
-
-async def log_out(request: Request) -> Response:
-    user_id = person_of(request)
-    async with service_of(request).database.connection() as connection:
-        await connection.execute(
-            "UPDATE user_sessions SET status = 'ended', ended_at = now() "
-            "WHERE user_id = $1::uuid AND status = 'active'",
-            user_id,
-        )
-    return Response(status_code=204)
-
-
-async def who_am_i(request: Request) -> Response:
-    user_id = person_of(request)
-    async with service_of(request).database.as_person(user_id) as connection:
-        row = await _own_profile(connection)
-    return JSONResponse({"id": str(row["id"]), "email": row["email"]})
-
-
-async def _own_profile(connection: asyncpg.Connection) -> asyncpg.Record:
+async def own_profile(connection: asyncpg.Connection) -> asyncpg.Record:
     """The signed-in person's profile; raises ApiError 401 without one, 403 when it is suspended."""
     row = await connection.fetchrow(
         "SELECT id, email, full_name, kyc_status, account_status, account_tier, balance::float8, equity::float8, "

@@ -24,6 +24,10 @@ class SandboxConfig:
     rate: float = 20.0
     """Orders per second of the traffic, above 0 and up to 127."""
     seed: int = 1
+    refresh_s: float = 120.0
+    """After so many seconds the traffic's people renew their access tokens."""
+    state_file: str = ""
+    """Where what operators have set is kept; empty: in memory only. By default beside the file of this."""
 
     @property
     def base_url(self) -> str:
@@ -39,6 +43,8 @@ def load(path: Path) -> SandboxConfig:
         unknown = set(data) - {f.name for f in fields(SandboxConfig)}
         if unknown:
             raise TypeError(f"unknown keys: {', '.join(sorted(unknown))}")
+        data.setdefault("state_file", "")
+        data["state_file"] = data["state_file"] or str(path.with_name(f"{path.stem}-state.json"))
         config = SandboxConfig(**data)
     except (OSError, ValueError, TypeError) as error:
         raise Misuse(f"{path}: {error}") from None
@@ -50,3 +56,8 @@ def load(path: Path) -> SandboxConfig:
 def derived_secret(app_password: str, purpose: str) -> str:
     """A secret that installer and service both know without telling each other: keyed by the app's password."""
     return hmac.new(app_password.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def vercel_token(app_password: str) -> str:
+    """The bearer token of the simulated Vercel, derived like the others."""
+    return derived_secret(app_password, "vercel token")

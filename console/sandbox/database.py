@@ -33,6 +33,7 @@ class Database:
         self._password = password
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self.server = "primary"
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -54,6 +55,13 @@ class Database:
             )
             yield connection
 
+    def move(self, server: str) -> None:
+        """Drop all connections; the next ones go to that server."""
+        self.server = server
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
     async def close(self) -> None:
         if self._pool is not None:
             self._pool.terminate()
@@ -71,7 +79,7 @@ class Database:
                     max_inactive_connection_lifetime=600,
                     # Nothing outlives a transaction here, so the round trip of a reset would be for nothing.
                     reset=_keep,
-                    server_settings={"application_name": "platform"},
+                    server_settings={"application_name": f"platform ({self.server})"},
                 )
         return self._pool
 

@@ -19,7 +19,6 @@ from typing import Any
 import yaml
 
 from console.sandbox import attacks
-from console.sandbox.roles import DatabaseControl
 from console.sandbox.service import Service
 
 LONGEST_S = 86_400.0
@@ -66,9 +65,8 @@ async def _cpu(service: Service, run: int) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _database_down(service: Service, run: int) -> AsyncIterator[None]:
-    control = DatabaseControl(service.config.database_url, service.config.database_password)
     try:
-        await control.refuse()
+        await service.servers.lose_primary()
         yield
     finally:
         await asyncio.shield(open_database(service))
@@ -133,10 +131,9 @@ EFFECTS: dict[str, Effect] = {
 
 async def open_database(service: Service) -> None:
     """Let everybody log in again, however long it takes; also what a killed service left shut."""
-    control = DatabaseControl(service.config.database_url, service.config.database_password)
     while True:
         try:
-            await control.allow()
+            await service.servers.regain_primary()
             return
         except Exception as error:  # the drill must not outlive its end, whatever is in the way
             service.journal.function("sandbox", "error", f"the database can't be opened again: {error}")

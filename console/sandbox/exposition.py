@@ -69,20 +69,14 @@ def _host(text: _Text, service: Service, now: float) -> None:
         "node_cpu_seconds_total", "counter", "Seconds the CPUs spent in each mode.",
         [({"cpu": "0", "mode": mode}, seconds) for mode, seconds in service.cpu_s.items()],
     )  # fmt: skip
-    fixed = service.faults.cpu_busy_pct
-    text.one(
-        "node_load1",
-        "gauge",
-        "1m load average.",
-        2 * (baseline.cpu_pct(now) if fixed is None else fixed) / 100,
-    )
+    text.one("node_load1", "gauge", "1m load average.", 2 * service.cpu_busy_pct(now) / 100)
     text.one(
         "node_memory_MemTotal_bytes",
         "gauge",
         "Memory information field MemTotal_bytes.",
-        baseline.MEMORY_BYTES,
+        service.memory_bytes,
     )
-    available = baseline.MEMORY_BYTES * (1 - baseline.memory_pct(now) / 100)
+    available = service.memory_bytes * (1 - service.memory_pct(now) / 100)
     text.one(
         "node_memory_MemAvailable_bytes",
         "gauge",

@@ -24,6 +24,8 @@ _ORDER_TYPES = ("market", "limit", "stop", "stop_limit")
 _STATUS = {"account_suspended": 403, "account_closed": 403, "unknown_account": 401, "venue_error": 502}
 _LARGEST_QUANTITY = 1_000_000.0
 _LARGEST_PRICE = 10_000_000.0
+# An order that took longer than this is a slow one to enhanced monitoring.
+_SLOW_MS = 400.0
 
 
 async def execute_order(request: Request) -> Response:
@@ -36,6 +38,7 @@ async def execute_order(request: Request) -> Response:
     user_id = identity.user_id
     if user_id is None:
         raise ApiError(401, "not_authenticated", "an order needs somebody who is signed in")
+    watch = _Stopwatch(request)
     order = _order(data)
     symbol = market.BY_NAME.get(order["symbol"])
     async with service.database.connection() as connection:
@@ -43,18 +46,57 @@ async def execute_order(request: Request) -> Response:
             "SELECT order_refusal($1::uuid, $2, $3, $4, $5::float8::numeric, $6::float8::numeric)",
             user_id, order["symbol"], order["order_type"], order["side"], order["quantity"], order["price"],
         )  # fmt: skip
+    watch.lap("checks")
     if refusal is None and symbol is not None:
         price, _ = await service.price(symbol)
+        watch.lap("price")
         venue_error = await _venue(service)
+        watch.lap("venue")
     else:
         price, venue_error = 0.0, None
     result = await _execute(request, service, user_id, order, price, venue_error)
+    watch.lap("database")
+    if service.operations.enhanced_monitoring:
+        _log_breakdown(request, service, user_id, order, watch)
     return _order_reply(request, service, user_id, order, result)
+
+
+class _Stopwatch:
+    """Where the time of one request went, in ms."""
+
+    def __init__(self, request: Request) -> None:
+        self._begun: float = request.scope["state"]["started"]
+        self._last = self._begun
+        self._laps: list[str] = []
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._laps.append(f"{name} {(now - self._last) * 1000:.1f} ms")
+        self._last = now
+
+    @property
+    def total_ms(self) -> float:
+        return (self._last - self._begun) * 1000
+
+    def __str__(self) -> str:
+        return ", ".join(self._laps)
+
+
+def _log_breakdown(
+    request: Request, service: Service, user_id: str, order: dict[str, Any], watch: _Stopwatch
+) -> None:
+    """What enhanced monitoring adds to the log: each order's breakdown, a slow one's as a warning."""
+    slow = watch.total_ms > _SLOW_MS
+    service.journal.function(
+        "execute-order", "warning" if slow else "debug",
+        f"{'slow order' if slow else 'order'}: {order['symbol']} took {watch.total_ms:.1f} ms: {watch}",
+        user_id=user_id, request_id=request_id_of(request),
+    )  # fmt: skip
 
 
 async def _venue(service: Service) -> str | None:
     """Take the venue's time; the venue's refusal, if it refuses."""
-    delay_ms = market.venue_ms(max(service.random.random(), 1e-9)) * service.faults.venue_factor
+    delay_ms = market.venue_ms(max(service.random.random(), 1e-9)) * service.venue_factor
     failing = service.random.random() < service.faults.order_failures
     await asyncio.sleep(delay_ms / 1000)
     return service.random.choice(VENUE_ERRORS) if failing else None
@@ -137,7 +179,14 @@ async def get_stock_price(request: Request) -> Response:
     symbol = market.BY_NAME.get(data["symbol"]) if isinstance(data.get("symbol"), str) else None
     if symbol is None:
         raise ApiError(422, "unknown_symbol", "symbol: no such symbol is traded here")
+    begun = time.perf_counter()
     price, source = await service.price(symbol)
+    if service.operations.enhanced_monitoring:
+        elapsed_ms = (time.perf_counter() - begun) * 1000
+        service.journal.function(
+            "get-stock-price", "debug", f"{symbol.symbol} from {source} in {elapsed_ms:.1f} ms",
+            request_id=request_id_of(request),
+        )  # fmt: skip
     return JSONResponse({"symbol": symbol.symbol, "price": price, "source": source, "at": _iso(time.time())})
 
 

@@ -1,7 +1,7 @@
 """What every request passes before an endpoint sees it, and what every answer carries. A pure ASGI layer.
 
-In this order: block list, rate limit, foreign origin; then the endpoint. Each answer has the security
-headers; each refusal the one error shape, never a stack trace. Counts and times everything for /metrics.
+In this order: the layer that keeps addresses out, rate limit, foreign origin; then the endpoint. Each answer has
+the security headers; each refusal the one error shape, never a stack trace. Counts and times all for /metrics.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from console.sandbox.limits import plain_address
+from console.sandbox.operations import TIGHTENED
 from console.sandbox.replies import ApiError
 from console.sandbox.service import Service
 
@@ -28,11 +29,15 @@ SECURITY_HEADERS = (
 FRONTEND_ORIGIN = "https://app.trade-x.example"
 # How the service's own health check is told from others on loopback, lest it uses up their rate.
 OWN_PROBE = b"x-own-probe"
+_LOOPBACK = ("127.0.0.1", "::1")
+# What Vercel serves, in front of the platform: its firewall decides there, the platform's block list everywhere else.
+_EDGE = ("/", "/status")
 _UNSAFE_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
 # Paths as labels of /metrics: a closed list, or a scanner would fill it.
 _PATHS = {
     "/", "/health", "/metrics", "/status", "/api/health", "/api/user/profile", "/api/orders/history",
-    "/api/positions", "/api/survey", "/auth/v1/token", "/auth/v1/logout", "/auth/v1/user",
+    "/api/positions", "/api/survey", "/auth/v1/token", "/auth/v1/logout", "/auth/v1/user", "/auth/v1/recover",
+    "/auth/v1/verify",
     "/functions/v1/execute-order", "/functions/v1/get-stock-price", "/functions/v1/risk-monitoring",
     "/functions/v1/health-check",
 }  # fmt: skip
@@ -101,10 +106,11 @@ class Guard:
         service, path = self._service, scope["path"]
         if path.startswith("/sandbox/"):
             return
-        self._refuse_blocked(address)
+        self._keep_out(path, address)
         family = _family(path)
         if family is not None and headers.get(OWN_PROBE) != service.probe_token:
-            wait_s = service.limiter.take(family, address, time.monotonic())
+            tight = service.operations.security_protocols and family != "api" and address not in _LOOPBACK
+            wait_s = service.limiter.take(family, address, time.monotonic(), TIGHTENED if tight else 1.0)
             if wait_s > 0:
                 service.rate_limited += 1
                 service.journal.audit("rate_limit_exceeded", user_id=None, address=address)
@@ -119,11 +125,25 @@ class Guard:
             if origin and origin != FRONTEND_ORIGIN and origin not in self._own_origins:
                 raise ApiError(403, "foreign_origin", "this origin may not change anything")
 
-    def _refuse_blocked(self, address: str) -> None:
-        if self._service.blocked.refuses(address):
-            self._service.blocked_requests += 1
-            self._service.journal.blocked(address)
+    def _keep_out(self, path: str, address: str) -> None:
+        """Raises ApiError 403 where the layer that is in charge of this path refuses the address, 503 where the
+        frontend is paused. Operators' own calls to Vercel pass no layer of the platform."""
+        if path.startswith(("/v1/", "/v9/")):
+            return
+        firewall = self._service.firewall
+        if path in _EDGE or path.startswith("/api/"):
+            if firewall.refuses(address):
+                self._refused(address, "vercel")
+                raise ApiError(403, "denied_by_firewall", "this address is denied by the firewall")
+            if firewall.paused:
+                raise ApiError(503, "deployment_paused", "this deployment is paused")
+        elif self._service.blocked.refuses(address):
+            self._refused(address, "platform")
             raise ApiError(403, "address_blocked", "requests from this address are refused")
+
+    def _refused(self, address: str, layer: str) -> None:
+        self._service.blocked_requests += 1
+        self._service.journal.blocked(address, layer)
 
     async def _websocket(
         self, scope: Scope, receive: Receive, send: Send, address: str, request_id: str
@@ -132,7 +152,7 @@ class Guard:
             await send(_with_headers(message, request_id))
 
         try:
-            self._refuse_blocked(address)
+            self._keep_out(scope["path"], address)
             await self._app(scope, receive, answer)
         except ApiError as error:
             await WebSocket(scope, receive, answer).send_denial_response(error.response(request_id))
@@ -142,7 +162,8 @@ class Guard:
             return path
         if path.startswith("/api/orders/"):
             return "/api/orders/cancel"
-        return next((p for p in ("/sandbox", "/providers") if path.startswith(p)), "other")
+        prefixes = ("/sandbox", "/providers", "/ops", "/v1", "/v9", "/auth/v1/admin")
+        return next((p for p in prefixes if path.startswith(p)), "other")
 
 
 def _with_headers(message: Message, request_id: str) -> Message:
@@ -153,8 +174,10 @@ def _with_headers(message: Message, request_id: str) -> Message:
 
 
 def _family(path: str) -> str | None:
-    """Which limit counts; None for what watchers ask, which is never limited."""
-    if path in ("/api/health", "/api/survey", "/functions/v1/health-check"):
+    """Which limit counts; None for what watchers ask and operators do, which is never limited."""
+    if path in ("/api/health", "/api/survey", "/functions/v1/health-check") or path.startswith(
+        "/auth/v1/admin/"
+    ):
         return None
     for prefix, family in (("/functions/", "functions"), ("/api/", "api"), ("/auth/", "auth")):
         if path.startswith(prefix):
@@ -167,7 +190,7 @@ def _client(scope: Scope, headers: dict[bytes, bytes]) -> str:
     peer: Any = scope.get("client")
     host = plain_address(peer[0]) if peer else None
     host = host or "0.0.0.0"  # noqa: S104 - no address to bind, but the one that nobody has
-    if host in ("127.0.0.1", "::1"):
+    if host in _LOOPBACK:
         forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")[0]
         return plain_address(forwarded) or host
     return host

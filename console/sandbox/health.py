@@ -84,7 +84,7 @@ async def _timed(service: Service, check: Check) -> dict[str, Any]:
 async def _database(service: Service) -> str:
     async with service.database.connection() as connection:
         await connection.fetchval("SELECT id FROM profiles LIMIT 1")
-    return "Database connection healthy"
+    return f"Database connection healthy, served by the {service.servers.state()['active']}"
 
 
 async def _redis(service: Service) -> str:
@@ -97,18 +97,18 @@ async def _external_apis(service: Service) -> str:
         async with asyncio.timeout(1):
             await service.providers[name].answer()
 
-    results = await asyncio.gather(*(ask(name) for name in service.providers), return_exceptions=True)
-    failed = [
-        name for name, r in zip(service.providers, results, strict=True) if isinstance(r, BaseException)
-    ]
+    used = sorted(set(service.operations.routes.values()))
+    results = await asyncio.gather(*(ask(name) for name in used), return_exceptions=True)
+    failed = [name for name, r in zip(used, results, strict=True) if isinstance(r, BaseException)]
     if failed:
         raise ProviderDown(f"no answer from {', '.join(failed)}")
-    return f"{len(results)} providers answer"
+    return f"{len(results)} of {len(service.providers)} providers in use, all answer"
 
 
 async def _some_provider(service: Service) -> str:
-    """Functions fail over from one provider to the next, so one that answers is enough for them."""
-    for provider in service.providers.values():
+    """Functions fail over from one provider in use to the next, so one that answers is enough for them."""
+    for name in sorted(set(service.operations.routes.values())):
+        provider = service.providers[name]
         if not provider.down:
             await provider.answer()
             return f"{provider.name} answers"

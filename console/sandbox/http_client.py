@@ -22,6 +22,13 @@ class Answer:
     def json(self) -> Any:
         return json_module.loads(self.body)
 
+    def code(self) -> str | None:
+        """What a refusal of the platform says for programs."""
+        try:
+            return self.json()["error"]["code"]
+        except (ValueError, TypeError, KeyError):
+            return None
+
 
 class Client:
     """Raises ConnectionError for everything that kept an answer from coming, time-outs included."""

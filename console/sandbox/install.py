@@ -19,25 +19,30 @@ async def install(
     *,
     app_password: str,
     reader_password: str,
+    ops_password: str | None = None,
     now: datetime,
     hours: int = 26,
 ) -> None:
     """Bring the platform's database to the state that `serve` needs; a superuser's URL and password.
 
     The database is created when it is missing. On the first run `hours` of history are made up, later only what
-    is missing since the last order (at most `hours`). Roles get the passwords given. Raises asyncpg's errors.
+    is missing since the last order (at most `hours`). Roles get the passwords given; without `ops_password` that
+    role can't log in. Raises asyncpg's errors.
     """
     await _ensure_database(database_url, password)
     connection = await asyncpg.connect(database_url, password=password, timeout=10)
     try:
         await connection.execute("SET synchronous_commit = off; SET client_min_messages = warning")
-        await ensure_roles(connection, app_password=app_password, reader_password=reader_password)
+        await ensure_roles(
+            connection, app_password=app_password, reader_password=reader_password, ops_password=ops_password
+        )
         async with connection.transaction():
             # Two starters on one database: the second waits and finds everything done.
             await connection.execute("SELECT pg_advisory_xact_lock(7305221)")
             fresh = await connection.fetchval("SELECT to_regclass('public.orders') IS NULL")
             if fresh:
                 await connection.execute(_sql("schema.sql"))
+            await connection.execute(_sql("operations.sql"))
             await _ensure_people(connection, app_password, now)
             await _ensure_symbols(connection)
             last = None if fresh else await connection.fetchval("SELECT max(created_at) FROM orders")
@@ -65,7 +70,8 @@ async def _ensure_database(database_url: str, password: str | None) -> None:
 
 
 async def _ensure_people(connection: asyncpg.Connection, app_password: str, now: datetime) -> None:
-    """Everybody exists with their present password; a few have opened their account within the last day."""
+    """Everybody exists with their present password, unless they have changed it; a few have opened their account
+    within the last day."""
     everybody = people.everybody()
     salt = secrets.token_hex(8)
     emails = [p.email for p in everybody]
@@ -77,6 +83,7 @@ async def _ensure_people(connection: asyncpg.Connection, app_password: str, now:
         SELECT id, email, $3, digest, joined
         FROM unnest($1::uuid[], $2::text[], $4::text[], $5::timestamptz[]) AS p (id, email, digest, joined)
         ON CONFLICT (id) DO UPDATE SET salt = excluded.salt, digest = excluded.digest
+        WHERE users.password_changed_at IS NULL
         """,
         [p.id for p in everybody], emails, salt, digests, joined,
     )  # fmt: skip
@@ -91,19 +98,26 @@ async def _ensure_people(connection: asyncpg.Connection, app_password: str, now:
         [p.id for p in everybody], emails, [p.name for p in everybody], joined,
         [20_000 + (p.index * 7919) % 180_000 for p in everybody],
     )  # fmt: skip
-    # An account that owns nothing: for checking in production that an order without funds is refused.
-    synthetic = people.person(people.POPULATION)
-    plain = people.password(app_password, people.SYNTHETIC_EMAIL)
-    await connection.execute(
-        "INSERT INTO auth.users (id, email, salt, digest, created_at) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (id) DO UPDATE SET salt = excluded.salt, digest = excluded.digest",
-        synthetic.id, people.SYNTHETIC_EMAIL, salt, people.digest(salt, plain), now - timedelta(days=90),
-    )  # fmt: skip
-    await connection.execute(
-        "INSERT INTO profiles (id, email, full_name, account_tier, created_at) "
-        "VALUES ($1, $2, 'Synthetic Check', 'synthetic', $3) ON CONFLICT (id) DO NOTHING",
-        synthetic.id, people.SYNTHETIC_EMAIL, now - timedelta(days=90),
-    )  # fmt: skip
+    # An account that owns nothing, for checking in production that an order without funds is refused; and the
+    # platform's own staff, who don't trade.
+    others = (
+        (people.SYNTHETIC_EMAIL, "Synthetic Check", "synthetic"),
+        *((m, n, "staff") for m, n in people.STAFF),
+    )
+    for index, (email, name, tier) in enumerate(others, people.POPULATION):
+        who = people.person(index).id
+        plain = people.password(app_password, email)
+        await connection.execute(
+            "INSERT INTO auth.users (id, email, salt, digest, created_at) VALUES ($1, $2, $3, $4, $5) "
+            "ON CONFLICT (id) DO UPDATE SET salt = excluded.salt, digest = excluded.digest "
+            "WHERE users.password_changed_at IS NULL",
+            who, email, salt, people.digest(salt, plain), now - timedelta(days=90),
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO profiles (id, email, full_name, account_tier, created_at) VALUES ($1, $2, $3, $4, $5) "
+            "ON CONFLICT (id) DO NOTHING",
+            who, email, name, tier, now - timedelta(days=90),
+        )  # fmt: skip
 
 
 async def _ensure_symbols(connection: asyncpg.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ _COLUMNS = {
     "function_logs": ("at", "function", "level", "message", "user_id", "request_id"),
     "auth_logs": ("at", "level", "message", "user_id", "ip_address", "request_id"),
     "auth_audit_log": ("user_id", "action", "ip_address", "created_at"),
+    "sandbox.effect_log": ("at", "effect", "target", "detail"),
 }
 _EVERY_S = 0.5
 # While the database is away so many entries are kept.
@@ -29,7 +31,7 @@ class Journal:
         self._rows: dict[str, deque[tuple[Any, ...]]] = {
             table: deque(maxlen=_MOST_ROWS) for table in _COLUMNS
         }
-        self._blocked: dict[str, int] = {}
+        self._blocked: dict[tuple[str, str], int] = {}
 
     def function(
         self,
@@ -51,8 +53,11 @@ class Journal:
     def audit(self, action: str, *, user_id: str | None, address: str) -> None:
         self._rows["auth_audit_log"].append((user_id, action, address, datetime.now(UTC)))
 
-    def blocked(self, address: str) -> None:
-        self._blocked[address] = self._blocked.get(address, 0) + 1
+    def effect(self, effect: str, target: str, detail: dict[str, Any]) -> None:
+        self._rows["sandbox.effect_log"].append((datetime.now(UTC), effect, target, json.dumps(detail)))
+
+    def blocked(self, address: str, layer: str) -> None:
+        self._blocked[address, layer] = self._blocked.get((address, layer), 0) + 1
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -72,13 +77,17 @@ class Journal:
                 if not batch:
                     continue
                 try:
-                    await connection.copy_records_to_table(table, records=batch, columns=_COLUMNS[table])
+                    schema, _, name = table.rpartition(".")
+                    await connection.copy_records_to_table(
+                        name, records=batch, columns=_COLUMNS[table], schema_name=schema or "public"
+                    )
                 except BaseException:
                     rows.extendleft(reversed(batch))
                     raise
             if self._blocked:
                 counts, self._blocked = self._blocked, {}
                 await connection.execute(
-                    "INSERT INTO blocked_requests (ip_address, requests) SELECT * FROM unnest($1::inet[], $2::int[])",
-                    list(counts), list(counts.values()),
+                    "INSERT INTO blocked_requests (ip_address, layer, requests) "
+                    "SELECT * FROM unnest($1::inet[], $2::text[], $3::int[])",
+                    [a for a, _ in counts], [layer for _, layer in counts], list(counts.values()),
                 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,9 +28,12 @@ class RateLimiter:
     def __init__(self) -> None:
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
-    def take(self, family: str, address: str, now: float) -> float:
-        """Take one token at `now` (s, monotonic): 0 when there was one, else the seconds until the next."""
-        limit = LIMITS[family]
+    def take(self, family: str, address: str, now: float, share: float = 1.0) -> float:
+        """Take one token at `now` (s, monotonic): 0 when there was one, else the seconds until the next.
+
+        `share` (0..1) of the family's limit is what this address gets.
+        """
+        limit = Limit(LIMITS[family].burst * share, LIMITS[family].per_second * share)
         tokens, then = self._buckets.get((family, address), (limit.burst, now))
         tokens = min(limit.burst, tokens + (now - then) * limit.per_second)
         allowed = tokens >= 1
@@ -44,8 +48,28 @@ class RateLimiter:
                 del self._buckets[key]
 
 
+class FailedLogins:
+    """How often each address has failed to log in within the last 300 s."""
+
+    WINDOW_S = 300.0
+    MOST = 5
+
+    def __init__(self) -> None:
+        self._failures: dict[str, deque[float]] = {}
+
+    def note(self, address: str, now: float) -> None:
+        if len(self._failures) >= _MOST_BUCKETS:
+            self._failures = {a: f for a, f in self._failures.items() if now - f[-1] < self.WINDOW_S}
+        self._failures.setdefault(address, deque(maxlen=self.MOST)).append(now)
+
+    def too_many(self, address: str, now: float) -> bool:
+        """Whether there were at least MOST of them."""
+        failures = self._failures.get(address)
+        return failures is not None and len(failures) == self.MOST and now - failures[0] < self.WINDOW_S
+
+
 class BlockList:
-    """The networks of the table blocked_ips that are in force."""
+    """Networks that are refused."""
 
     def __init__(self) -> None:
         self._networks: frozenset[Network] = frozenset()

@@ -12,6 +12,8 @@ POPULATION = 1280
 # The last ones place no ordinary orders: drills and tests use them, so that what they do stands out.
 RESERVED = 16
 SYNTHETIC_EMAIL = "synthetic.check@trade-x.example"
+# The platform's own people, by e-mail and name: accounts of tier staff.
+STAFF = (("noor.admin@trade-x.example", "Noor Admin"), ("lars.compliance@trade-x.example", "Lars Compliance"))
 
 _NAMESPACE = uuid.UUID("5f0f6f3e-6a9b-4d0c-9a51-7d6b6a7c2e11")
 _FIRST = (

@@ -56,6 +56,10 @@ class CacheServer:
             await server.wait_closed()
 
     @property
+    def keys(self) -> int:
+        return len(self._data)
+
+    @property
     def is_open(self) -> bool:
         return self._server is not None
 

@@ -13,6 +13,7 @@ from console.sandbox.config import derived_secret
 
 APP = "platform_app"
 READER = "platform_reader"
+OPS = "platform_ops"
 CONTROL = "platform_control"
 # The roles that Supabase's API switches into for a request.
 _REQUEST_ROLES = ("anon", "authenticated", "service_role")
@@ -34,8 +35,13 @@ def scram_verifier(password: str, iterations: int = 4096) -> str:
     return f"SCRAM-SHA-256${iterations}:{parts[0]}${parts[1]}:{parts[2]}"
 
 
-async def ensure_roles(connection: asyncpg.Connection, *, app_password: str, reader_password: str) -> None:
-    """Create what is missing and set passwords and log-in rights; needs a superuser's connection."""
+async def ensure_roles(
+    connection: asyncpg.Connection, *, app_password: str, reader_password: str, ops_password: str | None
+) -> None:
+    """Create what is missing and set passwords and log-in rights; needs a superuser's connection.
+
+    Without `ops_password` the operators' role keeps the one it has, at first none.
+    """
     known = {r["rolname"] for r in await connection.fetch("SELECT rolname FROM pg_roles")}
     for role in _REQUEST_ROLES:
         if role not in known:
@@ -43,17 +49,18 @@ async def ensure_roles(connection: asyncpg.Connection, *, app_password: str, rea
     for role, password, attributes in (
         (APP, app_password, "BYPASSRLS"),
         (READER, reader_password, "BYPASSRLS"),
+        (OPS, ops_password, "BYPASSRLS"),
         (CONTROL, control_password(app_password), ""),
     ):
         verb = "ALTER" if role in known else "CREATE"
-        await connection.execute(
-            f"{verb} ROLE {role} LOGIN {attributes} PASSWORD '{scram_verifier(password)}'"
-        )
+        secret = f"PASSWORD '{scram_verifier(password)}'" if password is not None else ""
+        await connection.execute(f"{verb} ROLE {role} LOGIN {attributes} {secret}")
     await connection.execute(f"""
         GRANT anon, authenticated TO {APP};
         GRANT pg_monitor TO {READER};
         ALTER ROLE {READER} SET default_transaction_read_only = on;
         ALTER ROLE {READER} SET statement_timeout = '5s';
+        ALTER ROLE {OPS} SET statement_timeout = '10s';
         -- The platform is a simulation: losing its last commits in a crash of the machine is no loss.
         ALTER ROLE {APP} SET synchronous_commit = off;
         ALTER ROLE {APP} SET statement_timeout = '10s'

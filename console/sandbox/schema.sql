@@ -1,6 +1,6 @@
 -- The simulated platform's database: the tables a real installation of the trading platform has, with row
--- level security, the order procedure, and the few objects of the simulator itself (schemas sandbox, control).
--- Run once by a superuser, in one transaction. Indexes are in indexes.sql, made after the history is loaded.
+-- level security and the order procedure. Run once by a superuser, in one transaction. Indexes are in indexes.sql,
+-- made after the history is loaded; what operators change, and the simulator's own objects, in operations.sql.
 
 CREATE SCHEMA auth;
 CREATE SCHEMA supabase_migrations;
@@ -416,31 +416,7 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- The db-down drill: the database really refuses the gateway and the service. The change of the roles has to be
--- committed before the sessions are ended, or a session could come back in between.
-CREATE FUNCTION control.refuse_logins() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    ALTER ROLE platform_app NOLOGIN;
-    ALTER ROLE platform_reader NOLOGIN;
-END $$;
-CREATE FUNCTION control.allow_logins() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname IN ('platform_app', 'platform_reader') AND NOT rolcanlogin) THEN
-        ALTER ROLE platform_app LOGIN;
-        ALTER ROLE platform_reader LOGIN;
-    END IF;
-END $$;
-CREATE FUNCTION control.end_sessions() RETURNS int LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-    SELECT count(pg_terminate_backend(pid))::int FROM pg_stat_activity
-    WHERE usename IN ('platform_app', 'platform_reader')
-$$;
-
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public, control FROM PUBLIC;
-GRANT USAGE ON SCHEMA control TO platform_control;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA control TO platform_control;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA public, auth TO anon, authenticated, service_role;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO anon, authenticated;

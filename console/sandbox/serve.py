@@ -16,7 +16,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from console.sandbox import api, exposition, functions, health, realtime
+from console.sandbox import api, exposition, functions, gotrue, health, ops, realtime, vercel
 from console.sandbox.config import SandboxConfig
 from console.sandbox.control import Control
 from console.sandbox.drills import Drills, open_database
@@ -41,14 +41,33 @@ def make_app(service: Service, drills: Drills) -> ASGIApp:
         Route("/api/orders/{order_id}/cancel", api.cancel_order, methods=["POST"]),
         Route("/api/positions", api.positions),
         Route("/api/survey", api.survey),
-        Route("/auth/v1/token", api.log_in, methods=["POST"]),
-        Route("/auth/v1/logout", api.log_out, methods=["POST"]),
-        Route("/auth/v1/user", api.who_am_i),
+        Route("/auth/v1/token", gotrue.token, methods=["POST"]),
+        Route("/auth/v1/logout", gotrue.log_out, methods=["POST"]),
+        Route("/auth/v1/user", gotrue.who_am_i),
+        Route("/auth/v1/user", gotrue.change_own, methods=["PUT"]),
+        Route("/auth/v1/recover", gotrue.recover, methods=["POST"]),
+        Route("/auth/v1/verify", gotrue.verify, methods=["POST"]),
+        Route("/auth/v1/admin/users/{user_id}", gotrue.admin_user, methods=["GET", "PUT"]),
+        Route("/v1/security/firewall/config", vercel.patch_config, methods=["PATCH"]),
+        Route("/v1/security/firewall/config/active", vercel.active_config),
+        Route("/v1/projects/{project}/pause", vercel.pause, methods=["POST"]),
+        Route("/v1/projects/{project}/unpause", vercel.pause, methods=["POST"]),
+        Route("/v9/projects/{project}", vercel.project),
+        Route("/ops/v1/compute", ops.compute, methods=["GET", "PUT"]),
+        Route("/ops/v1/database", ops.database),
+        Route("/ops/v1/database/failover", ops.fail_over, methods=["POST"]),
+        Route("/ops/v1/providers", ops.providers),
+        Route("/ops/v1/providers/switch", ops.switch_provider, methods=["POST"]),
+        Route("/ops/v1/cache", ops.cache),
+        Route("/ops/v1/cache/clear", ops.clear_cache, methods=["POST"]),
+        Route("/ops/v1/monitoring", ops.monitoring, methods=["GET", "PUT"]),
+        Route("/ops/v1/security-protocols", ops.security_protocols, methods=["GET", "PUT"]),
         Route("/functions/v1/execute-order", functions.execute_order, methods=["POST"]),
         Route("/functions/v1/get-stock-price", functions.get_stock_price, methods=["POST"]),
         Route("/functions/v1/risk-monitoring", functions.risk_monitoring, methods=["POST"]),
         Route("/functions/v1/health-check", functions.health_check, methods=["POST"]),
         Route("/providers/{name}", _provider),
+        Route("/sandbox/outbox", gotrue.outbox),
         Route("/sandbox/drills", control.list),
         Route("/sandbox/drills/{name}", control.start, methods=["POST"]),
         Route("/sandbox/drills/{name}", control.stop, methods=["DELETE"]),

@@ -15,13 +15,18 @@ from dataclasses import dataclass
 from console.sandbox import baseline, market
 from console.sandbox.config import SandboxConfig
 from console.sandbox.database import Database
+from console.sandbox.firewall import Firewall
 from console.sandbox.journal import Journal
-from console.sandbox.limits import BlockList, RateLimiter
+from console.sandbox.kept import Kept
+from console.sandbox.limits import BlockList, FailedLogins, RateLimiter
+from console.sandbox.operations import Operations
 from console.sandbox.pace import Pace
 from console.sandbox.providers import ProviderDown, make_providers
 from console.sandbox.realtime import Hub
 from console.sandbox.replies import ApiError
 from console.sandbox.resp import CacheClient, CacheServer
+from console.sandbox.roles import DatabaseControl
+from console.sandbox.servers import Servers
 
 VERSION = "2.8.1"
 ENVIRONMENT = "sandbox"
@@ -30,6 +35,8 @@ _PRICE_TTL_S = 5
 _RESTING_FOR_S = 120
 _LOGS_KEPT_H = 30
 _TICK_S = 0.5
+# After the cache was cleared so many prices more are streamed into it each second.
+_WARMING_PER_S = 2
 
 
 @dataclass(slots=True)
@@ -48,16 +55,23 @@ class Service:
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.faults = Faults()
+        kept = Kept(config.state_file)
+        self.operations = Operations(kept)
+        self.firewall = Firewall(kept)
         self.random = random.Random(config.seed)
         self.database = Database(config.database_url, config.database_password)
+        control = DatabaseControl(config.database_url, config.database_password)
+        self.servers = Servers(self.database, control, self.operations)
         self.journal = Journal(self.database)
         self.cache_server = CacheServer(config.cache_port)
         self.cache = CacheClient(config.cache_port)
         self.providers = make_providers(config.seed)
         self.hub = Hub()
         self.limiter = RateLimiter()
+        self.failed_logins = FailedLogins()
         self.blocked = BlockList()
         self.maintenance = False
+        self._warm = market.LIQUID
         self.probe_token = secrets.token_hex(16).encode()
         self.started_at = time.time()
         self.requests: Counter[tuple[str, str, int]] = Counter()
@@ -70,6 +84,33 @@ class Service:
     @property
     def uptime_s(self) -> float:
         return time.time() - self.started_at
+
+    def cpu_busy_pct(self, at: float) -> float:
+        """How busy the host is, on the present size of it."""
+        fixed = self.faults.cpu_busy_pct
+        return min((baseline.cpu_pct(at) if fixed is None else fixed) * self.operations.compute.cpu, 100.0)
+
+    @property
+    def memory_bytes(self) -> int:
+        return int(baseline.MEMORY_BYTES * self.operations.compute.total)
+
+    def memory_pct(self, at: float) -> float:
+        return min(baseline.memory_pct(at) * self.operations.compute.memory, 99.0)
+
+    @property
+    def venue_factor(self) -> float:
+        return self.faults.venue_factor * self.operations.compute.venue
+
+    async def record(self, effect: str, target: str, **detail: object) -> None:
+        """Count a write of an operator; where the database is away, as soon as it is back."""
+        self.journal.effect(effect, target, detail)
+        with contextlib.suppress(ApiError):
+            await self.journal.flush()
+
+    async def clear_cache(self) -> None:
+        """Raises ConnectionError while the cache is away."""
+        self._warm = 0
+        await self.cache.run([("FLUSHALL",)])
 
     async def run(self) -> None:
         """All background work; ends when cancelled."""
@@ -88,7 +129,7 @@ class Service:
         await self.database.close()
 
     async def price(self, symbol: market.Symbol) -> tuple[float, str]:
-        """The market price and where it came from: cache, the symbol's provider, or the other one.
+        """The market price and where it came from: cache, the provider that serves the symbol, or another one.
 
         Raises ApiError 503 when no provider answers.
         """
@@ -97,8 +138,7 @@ class Service:
             cached = await self.cache.get(key)
             if cached is not None:
                 return float(cached), "cache"
-        others = [name for name in self.providers if name != symbol.provider]
-        for name in (symbol.provider, *others):
+        for name in self.operations.providers_of(symbol):
             try:
                 price = await self.providers[name].quote(symbol)
             except ProviderDown as error:
@@ -118,12 +158,15 @@ class Service:
 
     async def _stream(self) -> None:
         now = time.time()
-        live = [s for s in market.SYMBOLS[: market.LIQUID] if not self.providers[s.provider].down]
+        routes = self.operations.routes
+        live = [s for s in market.SYMBOLS[: market.LIQUID] if not self.providers[routes[s.provider]].down]
         prices = {s.symbol: market.price(s, now) for s in live}
-        if prices and self.cache_server.is_open:
+        self._warm = min(self._warm + _WARMING_PER_S, market.LIQUID)
+        warm = [(s.symbol, prices[s.symbol]) for s in live if s.rank < self._warm]
+        if warm and self.cache_server.is_open:
             with contextlib.suppress(ConnectionError):
                 await self.cache.run(
-                    [("SET", f"price:{s}", repr(p), "EX", str(_PRICE_TTL_S)) for s, p in prices.items()]
+                    [("SET", f"price:{s}", repr(p), "EX", str(_PRICE_TTL_S)) for s, p in warm]
                 )
         self.hub.broadcast(json.dumps({"type": "prices", "at": round(now, 3), "prices": prices}))
 
@@ -152,8 +195,7 @@ class Service:
             await ticks.wait()
             now = time.monotonic()
             passed, then = now - then, now
-            fixed = self.faults.cpu_busy_pct
-            busy = passed * (baseline.cpu_pct(time.time()) if fixed is None else fixed) / 100
+            busy = passed * self.cpu_busy_pct(time.time()) / 100
             for mode, share in (
                 ("user", baseline.USER_SHARE), ("system", baseline.SYSTEM_SHARE), ("iowait", baseline.IOWAIT_SHARE)
             ):  # fmt: skip
@@ -163,7 +205,7 @@ class Service:
             self.network_bytes["transmit"] += int(passed * 610_000 * baseline.day_curve(time.time()))
 
     async def _housekeeping(self) -> None:
-        """Each half minute: resting orders expire, old logs go."""
+        """Each half minute: resting orders expire, old logs and log-ins go."""
         while True:
             await asyncio.sleep(30)
             with contextlib.suppress(ApiError):
@@ -172,6 +214,9 @@ class Service:
                         "UPDATE orders SET status = 'cancelled' WHERE status IN ('pending', 'executing') "
                         "AND created_at < now() - $1 * interval '1 second'",
                         _RESTING_FOR_S,
+                    )
+                    await connection.execute(
+                        "DELETE FROM auth.sessions WHERE created_at < now() - interval '24 hours'"
                     )
                     for table in ("function_logs", "auth_logs"):
                         await connection.execute(

@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import json
 import random
+import secrets
 import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import websockets
@@ -34,6 +36,10 @@ _THIN_SHARE = 0.015
 _FAILING_EVERY = 750
 _MOST_READS_PER_S = 30.0
 _LATE_S = 1.0
+# How long people wait before they try again: any log-in, one that a suspended account was refused, a wrong password.
+_TRY_PAUSE_S = 2.0
+_SUSPENDED_PAUSE_S = 45.0
+_MAIL_PAUSE_S = 15.0
 
 
 def traders(rate: float) -> int:
@@ -43,8 +49,17 @@ def traders(rate: float) -> int:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """`renew_at` is on the monotonic clock."""
+
+    access_token: str
+    refresh_token: str
+    renew_at: float
+
+
 class Crowd:
-    """Everybody who trades, with the token each of them holds."""
+    """Everybody who trades, with the session each of them holds."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self._config = config
@@ -54,7 +69,9 @@ class Crowd:
         self._random.shuffle(self._people)
         self._turn = 0
         self._placed = 0
-        self._tokens: dict[int, str] = {}
+        self._sessions: dict[int, _Session] = {}
+        self._passwords: dict[int, str] = {}
+        self._patient_until: dict[int, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._away = False
 
@@ -120,27 +137,97 @@ class Crowd:
 
     async def _call(self, person: Person, method: str, path: str, body: Any = None) -> Answer | None:
         """As this person, who logs in first where needed; None when that is refused."""
-        token = self._tokens.get(person.index)
-        if token is None:
-            token = await self._log_in(person)
+        token = await self._token(person)
         if token is None:
             return None
         headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": person.address}
         answer = await self._client.request(method, path, json=body, headers=headers)
         if answer.status == 401:
-            self._tokens.pop(person.index, None)
+            self._sessions.pop(person.index, None)
+        elif answer.status == 403 and answer.code() in ("account_suspended", "account_closed"):
+            self._sessions.pop(person.index, None)
+            self._wait(person, _SUSPENDED_PAUSE_S)
         return answer
 
+    async def _token(self, person: Person) -> str | None:
+        """An access token: the one at hand, a renewed one, or that of a new log-in; None when that is refused."""
+        now = time.monotonic()
+        session = self._sessions.get(person.index)
+        if session is not None and now < session.renew_at:
+            return session.access_token
+        if now < self._patient_until.get(person.index, 0.0):
+            return session.access_token if session is not None else None
+        # Whatever the person does meanwhile waits for this one try.
+        self._wait(person, _TRY_PAUSE_S)
+        if session is not None:
+            renewed = await self._ask(
+                person, "/token?grant_type=refresh_token", refresh_token=session.refresh_token
+            )
+            if renewed.status == 200:
+                return self._keep(person, renewed)
+            if renewed.status != 400:
+                # Blocked, too many, in maintenance: the token at hand is still good.
+                return session.access_token
+            self._sessions.pop(person.index, None)
+        return await self._log_in(person)
+
     async def _log_in(self, person: Person) -> str | None:
-        answer = await self._client.request(
-            "POST", "/auth/v1/token?grant_type=password",
-            json={"email": person.email, "password": people.password(self._config.database_password, person.email)},
-            headers={"X-Forwarded-For": person.address},
+        password = self._passwords.get(person.index) or people.password(
+            self._config.database_password, person.email
+        )
+        answer = await self._ask(person, "/token?grant_type=password", email=person.email, password=password)
+        if answer.status == 200:
+            return self._keep(person, answer)
+        if answer.status == 403 and answer.code() == "account_suspended":
+            self._wait(person, _SUSPENDED_PAUSE_S)
+        elif answer.status == 400:
+            self._wait(person, _MAIL_PAUSE_S)
+            return await self._follow_the_mail(person)
+        return None
+
+    async def _follow_the_mail(self, person: Person) -> str | None:
+        """Set a new password with the token that was mailed; without a mail ask for one, and look again later."""
+        inbox = await self._client.request(
+            "GET", f"/sandbox/outbox?email={person.email}",
+            headers={"Authorization": f"Bearer {self._config.control_token}"},
         )  # fmt: skip
+        mail = inbox.json()["mail"] if inbox.status == 200 else []
+        if not mail:
+            await self._ask(person, "/recover", email=person.email)
+            return None
+        answer = await self._ask(
+            person, "/verify", type="recovery", email=person.email, token=mail[0]["token"]
+        )
         if answer.status != 200:
             return None
-        self._tokens[person.index] = answer.json()["access_token"]
-        return self._tokens[person.index]
+        password = secrets.token_hex(12)
+        changed = await self._client.request(
+            "PUT", "/auth/v1/user", json={"password": password},
+            headers={"Authorization": f"Bearer {answer.json()['access_token']}", "X-Forwarded-For": person.address},
+        )  # fmt: skip
+        if changed.status != 200:
+            return None
+        self._passwords[person.index] = password
+        return self._keep(person, answer)
+
+    async def _ask(self, person: Person, path: str, **body: str) -> Answer:
+        return await self._client.request(
+            "POST", f"/auth/v1{path}", json=body, headers={"X-Forwarded-For": person.address}
+        )
+
+    def _keep(self, person: Person, answer: Answer) -> str:
+        data = answer.json()
+        # Not everybody at once, also when all have begun together.
+        lasts_s = self._config.refresh_s * self._random.uniform(0.7, 1.3)
+        self._sessions[person.index] = _Session(
+            data["access_token"], data["refresh_token"], time.monotonic() + lasts_s
+        )
+        self._patient_until.pop(person.index, None)
+        return data["access_token"]
+
+    def _wait(self, person: Person, seconds: float) -> None:
+        """Somebody who was refused doesn't try again at once."""
+        self._patient_until[person.index] = time.monotonic() + seconds
 
     async def _order(self) -> None:
         person, dice = self._next(), self._random
@@ -191,10 +278,10 @@ class Crowd:
             await self._call(person, "GET", path if dice < 0.9 else "/api/user/profile")
 
     async def _leave(self) -> None:
-        signed_in = [p for p in self._random.sample(self._people, 20) if p.index in self._tokens]
+        signed_in = [p for p in self._random.sample(self._people, 20) if p.index in self._sessions]
         if signed_in:
             await self._call(signed_in[0], "POST", "/auth/v1/logout", {})
-            self._tokens.pop(signed_in[0].index, None)
+            self._sessions.pop(signed_in[0].index, None)
 
     async def _mistype(self) -> None:
         person = self._random.choice(self._people)

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 import asyncpg
@@ -80,12 +81,15 @@ async def current(store: Store, *, resolved_since: datetime, limit: int = 500) -
     before, found = store.alerts, {}
     for i, row in enumerate(rows, 1):
         known = before.get(row["id"])
-        found[row["id"]] = known if known is not None and known[0] == row else (row, _alert(row))
+        if known is None or known[0] != row:
+            alert = _alert(row)
+            known = (row, alert, order(alert))
+        found[row["id"]] = known
         if i % _AT_ONCE == 0:
             # Thousands of alerts in a storm must not keep a key waiting.
             await asyncio.sleep(0)
     store.alerts = found
-    return sorted((alert for _, alert in found.values()), key=order)
+    return [alert for _, alert, _ in sorted(found.values(), key=itemgetter(2))]
 
 
 async def standing(store: Store) -> Standings:

@@ -65,8 +65,8 @@ class Store:
         """HOST:PORT/DATABASE, for messages."""
         self.catalogues: dict[str, tuple[MetricSpec, ...]] = {}
         """Metric catalogues read so far, by their sha256; they never change."""
-        self.alerts: dict[int, tuple[asyncpg.Record, Alert]] = {}
-        """Alerts as they were read last, by id, each with its row."""
+        self.alerts: dict[int, tuple[asyncpg.Record, Alert, tuple[int, int, float]]] = {}
+        """Alerts as they were read last, by id: the row, what it says, and its place in a list's order."""
         self._pool = pool
         self._connect = connect
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import alerts, collector, logs, person, rules, store
+from tests.bench import actions, alerts, collector, logs, person, rules, store
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def main() -> None:
         "rules": rules.figures,
         "logs": logs.figures,
         "alerts": alerts.figures,
+        "actions": actions.figures,
     }
     table = Table("figure", "measured", "goal", "", title="tradex-console")
     failed = 0

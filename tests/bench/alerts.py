@@ -1,4 +1,5 @@
-"""Screen 4 while 2,000 alerts fire and a tenth of them changes with each tick: keys, and bytes to the terminal.
+"""Screen 4 while 2,000 alerts fire and a tenth of them changes with each tick: keys, bytes to the terminal, and how
+soon another console shows what somebody did.
 
 As a program, the writer: `python -m tests.bench.alerts URL SECONDS`, its password in BENCH_PASSWORD.
 """
@@ -7,22 +8,28 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from console.domain.alert import Matcher
 from console.domain.metric import MetricValue
+from console.domain.snapshot import Snapshot
+from console.feed import LiveFeed
 from console.metrics import catalogue
 from console.store import alerts, ticks
 from console.store import lease as leases
 from console.store.pool import Store
 from tests.bench.stage import p95, stage
 from tests.demo import TRADEX
+from tests.store.stores import Place, password_of
 from tests.terminal import Terminal
 
 Row = tuple[str, float, float, str, bool]
 ALERTS, CHANGED, COME_AND_GO = 2000, 200, 10
-TICK_S, SECONDS = 2.0, 60
+TICK_S, SECONDS = 2.0, 100
+ACTS = 40
 METRIC = "p95_execution_time"
 
 
@@ -34,9 +41,68 @@ def figures(folder: Path) -> Iterator[Row]:
             writer.stdout.readline()
             with Terminal(TRADEX, env=on.env) as terminal:
                 yield from _measure(terminal)
+            taken = asyncio.run(_acts(on.place))
+            yield "acknowledged or silenced, to another console, p95", p95(taken), 500.0, "ms", False
         finally:
             writer.terminate()
             writer.wait(30)
+
+
+async def _acts(place: Place) -> list[float]:
+    """Milliseconds from asking in one console until another one knows: acknowledge, take back, silence, lift."""
+    taken: list[float] = []
+    async with _following(place, "alice") as one, _following(place, "bob") as other:
+
+        async def act(work: Awaitable[object], seen: Callable[[Snapshot], bool]) -> None:
+            begun = time.monotonic()
+            await work
+            await _until(other, seen)
+            taken.append(1000 * (time.monotonic() - begun))
+
+        for i in range(ACTS // 4):
+            # Of the latest: the churn does not resolve them meanwhile.
+            alert = max(other.snapshot.alerts, key=lambda a: a.id)
+
+            def find(snapshot: Snapshot, key: int = alert.id) -> tuple[str | None, int | None]:
+                return next((a.acknowledged_by, a.silence) for a in snapshot.alerts if a.id == key)
+
+            await act(one.desk.acknowledge([alert.id]), lambda s, f=find: f(s)[0] == "alice")
+            await act(one.desk.unacknowledge([alert.id]), lambda s, f=find: f(s)[0] is None)
+            quiet = one.desk.silence([Matcher("rule", "=", alert.rule)], timedelta(hours=1), f"bench {i}")
+            await act(quiet, lambda s, f=find: f(s)[1] is not None)
+            number = find(other.snapshot)[1]
+            assert number is not None
+            await act(one.desk.end_silence(number), lambda s, f=find: f(s)[1] is None)
+    return taken
+
+
+async def _until(feed: LiveFeed, seen: Callable[[Snapshot], bool]) -> None:
+    """Until a snapshot of the feed fulfils this."""
+    shown = asyncio.Event()
+
+    def look(snapshot: Snapshot, _changed: object = None) -> None:
+        if seen(snapshot):
+            shown.set()
+
+    unsubscribe = feed.subscribe(look)
+    look(feed.snapshot)
+    try:
+        async with asyncio.timeout(20):
+            await shown.wait()
+    finally:
+        unsubscribe()
+
+
+@asynccontextmanager
+async def _following(place: Place, person: str) -> AsyncIterator[LiveFeed]:
+    feed = LiveFeed(place.url, user=person, password=password_of(person))
+    task = asyncio.create_task(feed.run())
+    try:
+        await _until(feed, lambda snapshot: bool(snapshot.alerts))
+        yield feed
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _measure(terminal: Terminal) -> Iterator[Row]:

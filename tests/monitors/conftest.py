@@ -19,6 +19,7 @@ READER_PASSWORD = "reader-of-the-tests"
 _HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is dear to set up is set up on one worker only."""
     for item in items:

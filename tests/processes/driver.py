@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,16 @@ def do(name: str, arguments: dict[str, Any]) -> Any:
     if name == "kill":
         warden._LAST_S = arguments["last_s"]
         return child.kill()
+    if name == "beat":
+        # As long as this process runs, and no longer.
+        beaten = child
+
+        def beat() -> None:
+            while True:
+                beaten.beat()
+                time.sleep(0.05)
+
+        return threading.Thread(target=beat, daemon=True).start()
     if name == "running":
         return child.running()
     if name == "signal":

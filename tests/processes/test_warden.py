@@ -4,6 +4,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,34 @@ def test_a_stopped_parent_is_no_dead_parent(driver: Driver, tmp_path: Path, wait
     wait_until(lambda: beats.stat().st_size > there + 50 * len("beat\n"))
     os.kill(driver.pid, signal.SIGCONT)
     assert driver.ask("stop", grace_s=20) == 143
+
+
+def test_nothing_outlives_the_silence_of_a_stopped_parent_that_has_to_give_signs_of_life(
+    driver: Driver, family: Family, wait_until: Until
+) -> None:
+    driver.ask("spawn", argv=family.argv("stay"), silence_s=1.0)
+    driver.ask("beat")
+    wait_until(lambda: family.size() == MEMBERS)
+    driver.family()
+    # It lives on for longer than the silence that it would not survive.
+    begun = time.monotonic()
+    wait_until(lambda: time.monotonic() > begun + 1.5)
+    assert not family.gone() and driver.ask("running") is True
+    os.kill(driver.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: family.gone() and not driver.family() - {psutil.Process(driver.pid)})
+    finally:
+        os.kill(driver.pid, signal.SIGCONT)
+    assert driver.ask("wait", timeout=20) == 137
+
+
+def test_output_goes_to_the_given_descriptor(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    child = spawn(["sh", "-c", "echo out; echo err >&2"], output=writing)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        assert said.read() == "out\nerr\n"
+    assert child.wait(20) == 0
 
 
 def test_a_stopped_warden_is_ended_all_the_same(

@@ -22,7 +22,7 @@ import httpx
 
 from console.processes.postgres import EmbeddedPostgres
 from console.sandbox import people
-from console.sandbox.config import SandboxConfig
+from console.sandbox.config import SandboxConfig, vercel_token
 from console.sandbox.install import install
 from console.sandbox.people import Person
 from console.sandbox.tokens import anon_token, service_token, user_token
@@ -53,6 +53,7 @@ class Platform:
     # Roles belong to the whole server, so all platforms of one worker have the same passwords.
     app_password = "app-" + secrets.token_hex(8)
     reader_password = "reader-" + secrets.token_hex(8)
+    ops_password = "ops-" + secrets.token_hex(8)
 
     def __init__(self, cluster: EmbeddedPostgres, folder: Path, database: str = "platform") -> None:
         self.cluster = cluster
@@ -81,6 +82,7 @@ class Platform:
             self.cluster.password,
             app_password=self.config.database_password,
             reader_password=self.reader_password,
+            ops_password=self.ops_password,
             now=now or datetime.now(UTC),
             hours=hours,
         )
@@ -126,6 +128,7 @@ class Platform:
             "postgres": self.cluster.password,
             "platform_reader": self.reader_password,
             "platform_app": self.config.database_password,
+            "platform_ops": self.ops_password,
         }
         connection = await asyncpg.connect(
             self.cluster.url(self.database, user), password=passwords[user], timeout=10
@@ -162,6 +165,17 @@ class Platform:
     @property
     def service_key(self) -> str:
         return service_token(self.config.jwt_secret)
+
+    @property
+    def vercel_token(self) -> str:
+        return vercel_token(self.config.database_password)
+
+    async def effects(self, effect: str, target: str | None = None) -> int:
+        """How many writes of this kind have reached the platform."""
+        return await self.value(
+            "SELECT count(*) FROM sandbox.effect_log WHERE effect = $1 AND target = coalesce($2, target)",
+            effect, target,
+        )  # fmt: skip
 
     def token(self, person: Person, lifetime: timedelta = timedelta(hours=1)) -> str:
         return user_token(

@@ -222,11 +222,11 @@ async def test_a_blocked_address_gets_403_within_seconds_and_is_counted(
 ) -> None:
     inside = network.split("/")[0].replace("::", "::7")
     async with platform.client(token=platform.anon, address=inside) as client:
-        assert (await client.get("/api/health")).status_code == 200
+        assert (await client.get("/health")).status_code == 200
         await platform.execute("INSERT INTO blocked_ips (network, reason) VALUES ($1::cidr, 'test')", network)
 
         async def refused() -> bool:
-            return (await client.get("/api/health")).status_code == 403
+            return (await client.get("/health")).status_code == 403
 
         await wait_for(refused, timeout=5)
         answer = await client.get("/health")
@@ -238,11 +238,11 @@ async def test_a_blocked_address_gets_403_within_seconds_and_is_counted(
 
         await wait_for(counted)
         async with platform.client() as other:
-            assert (await other.get("/api/health")).status_code == 200
+            assert (await other.get("/health")).status_code == 200
         await platform.execute("DELETE FROM blocked_ips WHERE network = $1::cidr", network)
 
         async def taken() -> bool:
-            return (await client.get("/api/health")).status_code == 200
+            return (await client.get("/health")).status_code == 200
 
         await wait_for(taken, timeout=5)
 
@@ -256,11 +256,11 @@ async def test_an_expired_block_blocks_nobody(platform: Platform, wait_for: Any)
     async with platform.client(address="2001:db8:cccc::1") as client:
 
         async def refused() -> bool:
-            return (await client.get("/status")).status_code == 403
+            return (await client.get("/health")).status_code == 403
 
         await wait_for(refused, timeout=5)
     async with platform.client(address="2001:db8:bbbb::1") as client:
-        assert (await client.get("/status")).status_code == 200
+        assert (await client.get("/health")).status_code == 200
 
 
 async def test_a_suspended_account_is_refused_everywhere(platform: Platform) -> None:

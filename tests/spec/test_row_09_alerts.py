@@ -161,6 +161,12 @@ def counting(demo: Demo) -> set[str]:
 
 
 def quiet(demo: Demo) -> bool:
+    """Nothing bad is left. Good news may be: that it got better after a drill is told half a minute longer."""
+    return not ask(demo, "SELECT id FROM console.alert WHERE phase <> 'resolved' AND severity <> 'info'")
+
+
+def calm(demo: Demo) -> bool:
+    """Nothing is left, of whatever kind."""
     return not ask(demo, "SELECT id FROM console.alert WHERE phase <> 'resolved'")
 
 
@@ -173,13 +179,13 @@ class TestOnARunningPlatform:
     """One after another on one demo."""
 
     def test_a_calm_platform_has_no_alert(self, fast: Demo) -> None:
-        fast.until(lambda: quiet(fast), 60)
+        fast.until(lambda: calm(fast), 60)
         assert fast.json("status")["alerts"] == {"critical": 0, "warning": 0, "info": 0}
 
     @pytest.mark.parametrize("drill", DRILLS)
     def test_a_drill_fires_what_it_must_and_nothing_else(self, fast: Demo, drill: str) -> None:
         must, must_not = DRILLS[drill]
-        fast.until(lambda: quiet(fast), 60)
+        fast.until(lambda: quiet(fast) if must else calm(fast), 60)
         begun = datetime.fromisoformat(fast.json("status", "--json", code=None)["at"])
         assert fast.ask("drill", drill, "--for", "120").returncode == 0
         seen: set[str] = set()
@@ -206,7 +212,7 @@ class TestOnARunningPlatform:
         fast.until(lambda: quiet(fast), 60)
         assert fast.ask("drill", "errors", "--for", "120").returncode == 0
         fast.until(lambda: "Order Execution Failure" in counting(fast), 60)
-        assert fast.run("status").returncode == 3
+        assert fast.ask("status").returncode == 3
         shown = fast.json("alerts", "show", "Order Execution Failure", "--json")
         assert shown["summary"].startswith("Error rate is ") and "over 5" in shown["summary"]
         assert shown["value"] > 5 and shown["limit"] == 5
@@ -214,13 +220,13 @@ class TestOnARunningPlatform:
         fast.until(
             lambda: fast.json("alerts", "show", "Order Execution Failure", "--json")["diagnosis"] is not None
         )
-        assert fast.run("alerts", "ack", "Order Execution Failure", "--note", "looking").returncode == 0
+        assert fast.ask("alerts", "ack", "Order Execution Failure", "--note", "looking").returncode == 0
         assert "Order Execution Failure" in {a["rule"] for a in alerts(fast) if a["state"] == "acknowledged"}
         silence = fast.json(
             "alerts", "silence", "Order Execution Failure", "--for", "5m", "--reason", "a drill", "--json"
         )
         assert "Order Execution Failure" in {a["rule"] for a in alerts(fast) if a["state"] == "silenced"}
-        assert fast.run("alerts", "unsilence", str(silence["id"])).returncode == 0
+        assert fast.ask("alerts", "unsilence", str(silence["id"])).returncode == 0
         # A silence takes no acknowledgement away.
         assert "Order Execution Failure" in {a["rule"] for a in alerts(fast) if a["state"] == "acknowledged"}
         assert fast.ask("drill", "--stop").returncode == 0
@@ -237,7 +243,7 @@ class TestOnARunningPlatform:
 
     def test_who_may_not_is_refused_in_words(self, fast: Demo) -> None:
         for person in (["--as", "vera"], ["--read-only"]):
-            answer = fast.run(
+            answer = fast.ask(
                 *person, "alerts", "silence", "--match", "severity=info", "--for", "5m", "--reason", "x"
             )
             assert answer.returncode == 4, answer
@@ -287,7 +293,7 @@ class TestOnARunningPlatform:
 
 @pytest.mark.xdist_group("alerts")
 def test_the_specified_rules_load_and_replay(tmp_path: Path, fast: Demo) -> None:
-    checked = fast.run("rules", "check", str(fast.state / "alert_rules.yaml"))
+    checked = fast.ask("rules", "check", str(fast.state / "alert_rules.yaml"))
     assert checked.returncode == 0
     assert all(name in checked.stdout for name in SPECIFIED)
     samples = tmp_path / "samples.jsonl"

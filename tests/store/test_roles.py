@@ -1,13 +1,16 @@
 """Who may do what is decided in the database, so that a patched client gains nothing."""
 
+from datetime import timedelta
+
 import asyncpg
 import pytest
 
 from console.domain.errors import Refused, StoreRefused
 from console.processes.postgres import EmbeddedPostgres
-from console.store import alerts, health, migrate, people, silences, ticks, timeline
+from console.store import actions, alerts, audit, health, migrate, people, silences, ticks, timeline
 from console.store import lease as leases
 from tests.conftest import NewDatabase
+from tests.store.acting import KINDS, planned
 from tests.store.stores import NOON, PEOPLE, Place, password_of
 
 AGENT_ONLY = {
@@ -26,6 +29,20 @@ AGENT_ONLY = {
     "append_logs": "SELECT console.append_logs(1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
     "set_log_sources": "SELECT console.set_log_sources(1, '{}', '{}', '{}')",
     "write_diagnosis": "SELECT console.write_diagnosis(1, 1, 'errors', now(), '{}')",
+    "write_findings": """SELECT console.write_findings(1, '{"detector": "x", "revision": 0, "findings": []}')""",
+    "publish_kinds": "SELECT console.publish_kinds(1, '[]')",
+    "write_plan": "SELECT console.write_plan(1, 1, '{}', NULL)",
+    "request_automatic": "SELECT console.request_automatic(1, 'x', '', '{}', 'x', '', '{}', true, NULL)",
+    "start_action": "SELECT console.start_action(1, 1)",
+    "write_steps": "SELECT console.write_steps(1, 1, '[]')",
+    "append_output": "SELECT console.append_output(1, 1, 'x', 'out', '{x}')",
+    "watch_action": "SELECT console.watch_action(1, 1)",
+    "finish_action": "SELECT console.finish_action(1, 1, 'done', 'x', NULL)",
+    "interrupt_action": "SELECT console.interrupt_action(1, 1, 'x')",
+    "write_proof": "SELECT console.write_proof(1, 1, '{}')",
+    "put_effect": "SELECT console.put_effect(1, 1, 'x', 'x', NULL, '[]')",
+    "lift_effect": "SELECT console.lift_effect(1, 1, 'x', 'x', '[]')",
+    "expire_actions": "SELECT console.expire_actions(1)",
     "release_lease": "SELECT console.release_lease(1)",
 }
 PERSON = {
@@ -34,6 +51,37 @@ PERSON = {
     "unack_alerts": "SELECT console.unack_alerts('{1}')",
     "add_silence": "SELECT console.add_silence('[]', 60, 'x')",
     "end_silence": "SELECT console.end_silence(1)",
+    "dismiss_finding": "SELECT console.dismiss_finding(1, 'x')",
+}
+# Whoever may look may call these: what they refuse they answer, so that it stays in the audit. Each with those who get
+# what it is for, where action 1 is planned, 2 waits for a second person, 3 is interrupted, and a freeze is planned.
+ASKED = {
+    "request_action": (
+        "SELECT refusal FROM console.request_action('block_ip', '2001:db8::1', '{}', 'x', '', NULL)",
+        {"alice", "bob"},
+    ),
+    "confirm_action": (
+        "SELECT console.confirm_action(1, plan_hash, '', '{}', '') FROM console.action WHERE id = 1",
+        {"alice", "bob"},
+    ),
+    "approve_action": (
+        "SELECT console.approve_action(2, plan_hash) FROM console.action WHERE id = 2",
+        {"bob"},
+    ),
+    "withdraw_action": ("SELECT console.withdraw_action(1, 'x')", {"alice"}),
+    "cancel_action": ("SELECT console.cancel_action(1, 'x')", {"alice", "bob"}),
+    "resume_action": ("SELECT console.resume_action(3, 'stop', 'x')", {"alice", "bob"}),
+    "add_freeze": ("SELECT refusal FROM console.add_freeze(NULL, 60, 'x')", {"bob"}),
+    "end_freeze": ("SELECT console.end_freeze(1)", {"bob"}),
+    "break_glass": ("SELECT refusal FROM console.break_glass('x', 60)", {"alice", "bob"}),
+    "mend_glass": (
+        "SELECT console.mend_glass() FROM (SELECT refusal FROM console.break_glass('x', 60)) AS first",
+        {"alice", "bob"},
+    ),
+    "preview_guards": (
+        "SELECT CASE WHEN count(*) < 3 THEN 'nothing' END FROM console.preview_guards(1)",
+        {"vera", "alice", "bob", "auto"},
+    ),
 }
 INSIDE = {
     "require": "SELECT console.require('console_viewer')",
@@ -51,6 +99,20 @@ INSIDE = {
     "matcher_words": "SELECT console.matcher_words('[]')",
     "check_matchers": "SELECT console.check_matchers('[]')",
     "silence_subject": "SELECT console.silence_subject(NULL)",
+    "tell_finding": "SELECT console.tell_finding(NULL, NULL, '')",
+    "audit_findings": None,
+    "audit_hash": "SELECT console.audit_hash('', 1, now(), 'bob', 'x', 'x', NULL, '{}')",
+    "hold_audit": "SELECT console.hold_audit()",
+    "note_audit": "SELECT console.note_audit('x', 'x', NULL, '{}')",
+    "role_of": "SELECT console.role_of('bob')",
+    "move_action": "SELECT console.move_action(NULL, 'x', 'x', NULL)",
+    "refuse": "SELECT console.refuse('x', 'x', NULL, 'x')",
+    "scaled": "SELECT console.scaled('1 hour')",
+    "glass_of": "SELECT console.glass_of('bob')",
+    "guards_of": "SELECT * FROM console.guards_of(NULL, 'bob')",
+    "approval_of": "SELECT console.approval_of(NULL, 'bob')",
+    "audit_alerts": None,
+    "audit_silences": None,
     "tell": None,
     "tell_added": None,
     "refuse_change": None,
@@ -59,7 +121,7 @@ INSIDE = {
 
 async def test_every_function_is_accounted_for_here(place: Place) -> None:
     rows = await place.owner("SELECT proname FROM pg_proc WHERE pronamespace = 'console'::regnamespace")
-    assert {r["proname"] for r in rows} == AGENT_ONLY.keys() | PERSON.keys() | INSIDE.keys()
+    assert {r["proname"] for r in rows} == (AGENT_ONLY.keys() | PERSON.keys() | ASKED.keys() | INSIDE.keys())
 
 
 async def test_public_can_execute_nothing_and_every_search_path_is_fixed(place: Place) -> None:
@@ -92,6 +154,77 @@ async def test_each_function_with_each_role(place: Place, who: str) -> None:
             except asyncpg.ArraySubscriptError:
                 refused = False  # it went as far as looking at what was to be written
             assert refused == (name not in allowed), f"{name} as {who}"
+
+
+async def test_what_everybody_may_ask_for_is_given_to_exactly_these(place: Place) -> None:
+    async with place.leader() as (agent, lease), place.open("alice") as alice, place.open("bob") as bob:
+        await actions.publish_kinds(agent, lease, KINDS)
+        await planned(alice, agent, lease)
+        heavy = await planned(alice, agent, lease, "failover", "replica")
+        await actions.confirm(alice, heavy.id, plan_hash=heavy.plan_hash)
+        cut = await planned(alice, agent, lease, "unblock_ip")
+        await place.owner("UPDATE console.action SET state = 'interrupted' WHERE id = $1", cut.id)
+        later = await bob.now() + timedelta(hours=1)
+        await actions.add_freeze(bob, start=later, length=timedelta(hours=1), reason="a test")
+    for name, (sql, rightful) in ASKED.items():
+        for who in ("vera", "alice", "bob", "auto"):
+            async with place.raw(who) as connection:
+                attempt = connection.transaction()
+                await attempt.start()
+                refusal = await connection.fetchval(sql)
+                assert (refusal is None) == (who in rightful), f"{name} as {who}: {refusal}"
+                noted = await connection.fetchval(
+                    "SELECT count(*) FROM console.audit WHERE actor = $1 AND at > now()", who
+                )
+                assert noted or name == "preview_guards", f"{name} as {who} is not in the audit"
+                await attempt.rollback()
+
+
+async def test_without_a_role_nothing_at_all_can_be_read_or_called(place: Place) -> None:
+    tables = await place.owner(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'console'::regnamespace AND relkind IN ('r', 'p', 'v')"
+    )
+    asked = [sql for sql, _ in ASKED.values()]
+    calls = [sql for sql in (AGENT_ONLY | PERSON | INSIDE).values() if sql is not None]
+    async with place.raw("eve") as connection:
+        for sql in (*asked, *calls, *(f"SELECT FROM console.{t['relname']}" for t in tables)):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(sql)
+
+
+async def test_nobody_can_be_somebody_else_in_the_audit(place: Place) -> None:
+    async with place.leader() as (agent, lease):
+        await actions.publish_kinds(agent, lease, KINDS)
+    request = "SELECT console.request_action('block_ip', $1, '{}', 'x', '', NULL)"
+    async with place.raw("alice") as connection:
+        for setting in (
+            "SET ROLE console_responder",
+            "SET application_name = 'bob'",
+            "SET search_path = pg_temp, public",
+            "SELECT set_config('session_authorization', 'alice', false)",
+        ):
+            await connection.execute(setting)
+            await connection.fetch(request, setting)
+        for impossible in ("SET ROLE bob", "SET ROLE console_commander", "SET SESSION AUTHORIZATION bob"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(impossible)
+    rows = await place.owner(
+        "SELECT DISTINCT actor FROM console.audit UNION SELECT requested_by FROM console.action"
+    )
+    assert [r["actor"] for r in rows] == ["alice"]
+
+
+async def test_a_forged_notice_changes_nothing(place: Place) -> None:
+    async with place.leader() as (agent, lease), place.open("alice") as alice:
+        await actions.publish_kinds(agent, lease, KINDS)
+        action = await planned(alice, agent, lease)
+        before = await actions.current(agent, since=NOON), await audit.head(agent)
+        async with place.raw("vera") as connection:
+            for payload in ("action", "action 1 confirmed", '{"id": 1, "state": "confirmed"}', "x" * 7999):
+                await connection.execute("SELECT pg_notify('tradex', $1)", payload)
+        assert await actions.start(agent, lease, action.id) is None
+        now = await actions.current(agent, since=NOON), await audit.head(agent)
+        assert (now[0], now[1][:2]) == (before[0], before[1][:2])
 
 
 @pytest.mark.parametrize("who", ["vera", "alice", "bob", "auto"])
@@ -152,6 +285,10 @@ async def test_everybody_in_a_role_reads_what_screens_need(place: Place, who: st
         assert await alerts.standing(store) == (None, [])
         assert await alerts.history(store) == []
         assert await silences.active(store) == []
+        assert await actions.kinds(store) == []
+        assert await actions.current(store, since=NOON) == []
+        assert await actions.effects(store) == []
+        assert await audit.recent(store) == []
         assert (await leases.agent_state(store)).leader is None
 
 
@@ -256,7 +393,11 @@ async def test_the_server_never_sees_a_password(place: Place) -> None:
     await place.owner(f"DROP ROLE {name}")
 
 
-async def test_the_timeline_is_append_only_even_for_its_owner(place: Place) -> None:
-    for sql in ("UPDATE console.event SET text = ''", "DELETE FROM console.event", "TRUNCATE console.event"):
+async def test_what_happened_is_append_only_even_for_its_owner(place: Place) -> None:
+    for sql in (
+        f"{verb} console.{table}{change}"
+        for table in ("event", "audit", "action_change")
+        for verb, change in (("UPDATE", " SET at = now()"), ("DELETE FROM", ""), ("TRUNCATE", ""))
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
             await place.owner(sql)

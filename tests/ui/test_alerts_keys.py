@@ -417,13 +417,9 @@ async def test_enter_again_goes_to_the_diagnosis() -> None:
         await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
 
 
-async def test_the_detail_acknowledges_follows_its_alert_and_asks_again_for_its_past(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # The list has read all that it wants before the detail is opened.
-    monkeypatch.setattr("screens.alerts._STAY_S", 0.0)
+async def test_the_detail_acknowledges_follows_its_alert_and_asks_again_for_its_past() -> None:
     async with opened() as seen:
-        await seen.until(lambda: seen.screen._reading)
+        await seen.until(lambda: seen.screen._reading, "the list has read all that it wants")
         await seen.press("enter")
         await seen.until(lambda: isinstance(seen.app.screen, AlertDetail) and seen.app.screen._reading)
         asked: list[int] = []
@@ -446,6 +442,7 @@ async def test_an_alert_about_a_state_has_no_plot_but_its_history() -> None:
     async with opened() as seen:
         seen.table.select("3")
         await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AlertDetail))
         await seen.until(lambda: "no data for 5 min" in shown(seen.app), "the history")
         assert not seen.app.screen.query_one("#plot").display
         assert isinstance(seen.app.screen.focused, LiveTable)
@@ -556,7 +553,7 @@ async def test_while_the_store_is_asked_nothing_cancels(key: str) -> None:
 
 
 async def test_an_open_dialog_follows_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("widgets.dialog._REFRESH_S", 0.01)
+    monkeypatch.setattr("widgets.dialog._REFRESH_S", 0.05)
     async with opened() as seen:
         await seen.press("z")
         await seen.until(lambda: "until 03:42:47 UTC" in shown(seen.app))
@@ -568,7 +565,7 @@ async def test_an_open_dialog_follows_the_time(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_silence_that_is_gone_can_not_be_lifted(
     monkeypatch: pytest.MonkeyPatch, later: int, words: str
 ) -> None:
-    monkeypatch.setattr("widgets.dialog._REFRESH_S", 0.01)
+    monkeypatch.setattr("widgets.dialog._REFRESH_S", 0.05)
     async with opened() as seen:
         seen.table.select("6")
         await seen.press("Z")
@@ -675,9 +672,7 @@ async def test_without_a_silence_s_says_so_and_the_last_one_takes_its_panel_alon
 # By itself
 
 
-async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again() -> None:
     async with opened() as seen:
         await seen.until(lambda: seen.screen._reading)
         asked: list[object] = []
@@ -686,8 +681,6 @@ async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again(
             asked.append(args)
             return ()
 
-        # Whoever would read does so at once, and is seen.
-        monkeypatch.setattr("screens.alerts._STAY_S", 0.0)
         for name in ("alert_history", "changes_before", "series", "fired_per_hour"):
             setattr(seen.app.static, name, spy)
         timer, read_at = seen.screen._timer, seen.screen._read_at
@@ -695,6 +688,8 @@ async def test_a_second_moves_ages_and_countdowns_and_nothing_is_read_again(
             seen.app.static._now = NOW + timedelta(seconds=seconds)
             seen.screen.update_ages()
         await seen.until(lambda: "fires in 33s" in seen.row("Capacity Warning"))
+        await seen.pilot.pause()
+        # Whoever would read about the selected alert begins with a timer.
         assert seen.screen._timer is timer and seen.screen._read_at == read_at
         assert asked == []
 

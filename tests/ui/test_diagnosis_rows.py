@@ -1,11 +1,19 @@
 """What of a diagnosis's tables fits, and how its numbers are written."""
 
+from dataclasses import replace
+
 import pytest
 
+from console.domain import format as fmt
 from console.domain.diagnosis import Sample, Section
 from screens.diagnosis import shares
-from screens.diagnosis_rows import arranged, number_and_unit, row_keys, sample_columns
+from screens.diagnosis_preview import preview_entries
+from screens.diagnosis_rows import arranged, row_keys, sample_columns, section_entries
 from tests.ui.fixtures.diagnoses import FOUND_ERRORS
+from themes.palette import DARK
+from widgets.glyphs import UNICODE
+from widgets.live_table import Row
+from widgets.look import Look
 
 
 @pytest.mark.parametrize(
@@ -18,10 +26,22 @@ from tests.ui.fixtures.diagnoses import FOUND_ERRORS
         (12.5, "money", "$12.50"),
         (0.125, "", "0.12"),
         (3.0, "/s", "3 /s"),
+        (None, "ms", "–"),
     ],
 )
-def test_numbers(value: float, unit: str, expected: str) -> None:
-    assert " ".join(filter(None, number_and_unit(value, unit))) == expected
+def test_a_number_is_written_as_everywhere_and_its_column_has_room(
+    value: float | None, unit: str, expected: str
+) -> None:
+    section = Section("t", ("name", "n"), (("x", value), ("y", 1.0)), ("", unit))
+    shape = arranged(section, 80)
+    row = section_entries(section, shape, 80, Look(DARK, UNICODE), greyed=False)[0]
+    assert isinstance(row, Row)
+    assert "".join(segment.text for segment in row.cells[1]) == expected == fmt.amount(value, unit)
+    beside = preview_entries(replace(FOUND_ERRORS, sections=(section,)), Look(DARK, UNICODE))[1]
+    assert isinstance(beside, Row)
+    if value is not None:
+        assert "".join(segment.text for segment in beside.cells[1]) == expected
+    assert shape.widths[1] is not None and shape.widths[1] >= len(expected)
 
 
 @pytest.mark.parametrize(

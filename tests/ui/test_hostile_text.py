@@ -151,4 +151,5 @@ def test_an_event_of_an_unknown_kind_is_shown() -> None:
 
     event = Event(1, story.NOW, "new-kind", Severity.INFO, "x", "[/]", "y")
     (row,) = event_entries([event], Look(DARK, UNICODE))
-    assert "".join(s.text for cells in row.cells for s in cells).endswith("[/]")  # type: ignore[union-attr]
+    built = row.build()  # type: ignore[union-attr]
+    assert "".join(s.text for cells in built.cells for s in cells).endswith("[/]")

@@ -1,27 +1,36 @@
 """Keys do what the key row and the help say."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from textual import events
+from textual.binding import Binding
+from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
+from screens.alert_acting import ActingScreen
 from screens.alert_detail import AlertDetail
+from screens.alerts import AlertsScreen
+from screens.base import ConsoleScreen
 from screens.catalogue import Catalogue
 from screens.component_detail import ComponentDetail
 from screens.health import HealthScreen
 from screens.help import HelpScreen
 from screens.latency_panel import LatencyPanel
+from screens.log_detail import LogDetail
 from screens.logs import LogScreen
 from screens.metric_detail import MetricDetail
 from screens.metrics import MetricsScreen
 from screens.window import WINDOWS
-from tests.ui.drive import SIZES, QuietApp, app_of, rows, shown, until
-from tests.ui.fixtures import alerts, story
+from tests.ui.drive import SIZES, QuietApp, app_of, rows, shown, strips, until
+from tests.ui.fixtures import alerts, diagnoses, story
 from tests.ui.test_hostile_text import assert_clean
+from tests.ui.test_logs import SOURCES as LOG_SOURCES
+from tests.ui.test_logs import lines as log_lines
 from widgets.key_row import key_label
 from widgets.live_table import LiveTable
 
@@ -251,13 +260,40 @@ async def test_colon_opens_the_commands() -> None:
         await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
 
 
+async def test_the_commands_name_the_screens_the_logs_and_what_may_be_done_to_the_alert() -> None:
+    app = QuietApp(alerts.feed(alerts.live()))
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: isinstance(app.screen, AlertsScreen) and app.screen.focused)
+        there = {c.title: c for c in app.get_system_commands(app.screen)}
+        wanted = {"Acknowledge", "Unacknowledge", "Silence", "Unsilence"}
+        assert {"Go to 1 Health", "Go to 2 Metrics", "Go to 4 Alerts", "Logs"} | wanted < set(there)
+        assert all("Price Feed Slow" in there[title].help for title in wanted)
+        for typed, offered, seen in (
+            ("unack", "nobody is on Price Feed Slow", "nobody has acknowledged this"),
+            ("unsil", "lift the silence that keeps", "no silence keeps this quiet"),
+            ("silence", "keep Price Feed Slow quiet", "enter cancels"),
+        ):
+            await pilot.press("colon", *typed)
+            await until(pilot, lambda offered=offered: offered in shown(app), offered)
+            await pilot.press("enter")
+            await until(pilot, lambda seen=seen: seen in shown(app), seen)
+        await pilot.press("escape", "2")
+        await until(pilot, lambda: isinstance(app.screen, MetricsScreen))
+        assert not wanted & {c.title for c in app.get_system_commands(app.screen)}
+
+
 async def test_l_opens_the_logs_once_from_any_screen() -> None:
     app = app_of(story.live())
     async with app.run_test(size=SIZES["120x40"]) as pilot:
         await pilot.press("2", "l")
         await until(pilot, lambda: isinstance(app.screen, LogScreen))
-        app.action_logs()
-        await pilot.pause()
+        logs = app.screen
+        await pilot.press("l")
+        app.push_screen(LogDetail(log_lines(1, 1)[0], number=2))
+        await until(pilot, lambda: isinstance(app.screen, LogDetail))
+        await pilot.press("l")
+        await until(pilot, lambda: app.screen is logs, "back up to the logs")
         assert sum(isinstance(screen, LogScreen) for screen in app.screen_stack) == 1
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
@@ -304,38 +340,105 @@ async def test_what_is_pasted_into_the_filter_of_all_metrics_is_made_visible() -
         assert_clean(app, SIZES["80x24"])
 
 
-SCREENS: dict[str, tuple[str, Sequence[str]]] = {
-    "health": ("HealthScreen", ()),
-    "metrics": ("MetricsScreen", ("2",)),
-    "alerts": ("AlertsScreen", ("4",)),
-    "detail": ("AlertDetail", ("4", "enter")),
-    "diagnosis": ("DiagnosisScreen", ("4", "enter", "enter")),
-    "logs": ("LogScreen", ("l",)),
+# What leads to each, the deepest first: so nothing that was pressed on a screen is in the way to another.
+SCREENS: dict[str, Sequence[str]] = {
+    "SampleScreen": ("4", "enter", "enter", "enter", "enter"),
+    "DiagnosisScreen": ("4", "enter", "enter"),
+    "AlertDetail": ("4", "enter"),
+    "AlertsScreen": ("4",),
+    "LogScreen": ("4", "l"),
+    "Catalogue": ("2", "slash"),
+    "MetricDetail": ("2", "enter"),
+    "MetricsScreen": ("2",),
+    "ComponentDetail": ("1", "enter"),
+    "HealthScreen": ("1",),
 }
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", SCREENS)
-async def test_every_key_that_is_shown_works(name: str, size: str) -> None:
-    kind, path = SCREENS[name]
-    app = QuietApp(alerts.feed(alerts.live()))
-    async with app.run_test(size=SIZES[size]) as pilot:
-        for key in path:
-            before = app.screen
-            await pilot.press(key)
-            await until(pilot, lambda before=before: app.screen is not before and app.screen.focused)
-        await until(pilot, lambda: type(app.screen).__name__ == kind and app.screen.focused)
+_SAME_EVERYWHERE = ("app.theme", "app.commands", "app.help")
+
+
+class Pressed:
+    """A running app whose every key is tried: what a key did is seen, or was asked for."""
+
+    def __init__(self, app: QuietApp, pilot: Pilot[None]) -> None:
+        self.app, self.pilot = app, pilot
+        self.asked: list[object] = []
+        # That it quits is shown elsewhere.
+        self._done = {"app.quit"}
+        app.static.refresh = lambda: self.asked.append("refresh")  # type: ignore[method-assign]
+
+    def _state(self) -> object:
+        drawn = [[(s.text, s.style) for s in strip] for strip in strips(self.app)]
+        return self.app.screen, self.app.focused, drawn, list(self.asked)
+
+    async def go(self, name: str) -> None:
+        for key in SCREENS[name]:
+            before = self.app.screen, self.app.focused
+            await self.pilot.press(key)
+            if key not in "124":
+                await self.until(
+                    lambda before=before: before != (self.app.screen, self.app.focused) and self.app.focused
+                )
+        await self.until(lambda: type(self.app.screen).__name__ == name and self.app.focused, name)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
+        await until(self.pilot, condition, what)
+
+    def hints(self) -> dict[str, Binding]:
+        """The key row's hints with their bindings; each is one that is in force."""
+        working = {
+            f"{key_label(active.binding, self.app.look.glyphs.keys)} {active.binding.description}": active.binding
+            for active in self.app.screen.active_bindings.values()
+            if active.enabled and active.binding.show
+        }
+        shown = re.split(r" {2,}", rows(self.app)[-1].strip())
+        assert set(shown) <= set(working) and {"? help", "q quit"} & set(working) <= set(shown)
+        return {hint: working[hint] for hint in shown}
+
+    async def press_all(self) -> None:
+        screen, focused = self.app.screen, self.app.focused
+        assert isinstance(screen, ConsoleScreen)
         for _ in range(3):
-            await pilot.pause()
-            working = {
-                f"{key_label(active.binding, app.look.glyphs.keys)} {active.binding.description}"
-                for active in app.screen.active_bindings.values()
-                if active.enabled and active.binding.show
-            }
-            hints = re.split(r" {2,}", rows(app)[-1].strip())
-            assert set(hints) <= working and {"? help", "q quit"} < set(hints)
             # In another panel other keys work.
-            await pilot.press("tab")
+            screen.action_focus_pane(1)
+            await self.pilot.pause()
+            self.hints()
+        screen.set_focus(focused)
+        await self.pilot.pause()
+        # While nothing is zoomed there are other panels; what leaves the screen comes last.
+        order = {"tab": 0, "escape": 2}
+        for hint, binding in sorted(self.hints().items(), key=lambda hint: order.get(hint[1].key, 1)):
+            if binding.id in self._done or hint not in self.hints():
+                continue
+            if binding.id in _SAME_EVERYWHERE:
+                self._done.add(binding.id)
+            if isinstance(screen, ActingScreen):
+                screen.say("")
+                await self.pilot.pause()
+            before = self._state()
+            await self.pilot.press(binding.key)
+            await self.until(lambda before=before: self._state() != before, f"{hint} on {screen}")
+            while self.app.screen is not screen and screen in self.app.screen_stack:
+                self.app.pop_screen()
+                await self.pilot.pause()
+            if screen.is_attached:
+                screen.set_focus(focused)
+                await self.pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_key_that_is_shown_does_something(size: str) -> None:
+    found = replace(diagnoses.FOUND_ERRORS, alert_id=1)
+    app = QuietApp(
+        alerts.feed(alerts.live(), diagnoses={1: found}, lines=log_lines(1, 60), sources=LOG_SOURCES)
+    )
+    async with app.run_test(size=SIZES[size]) as pilot:
+        pressed = Pressed(app, pilot)
+        for name in SCREENS:
+            await pressed.go(name)
+            await pressed.press_all()
 
 
 async def test_every_binding_has_an_id_and_none_has_priority() -> None:

@@ -1,5 +1,6 @@
 """The console in a real terminal: what arrives there, and how it ends when the terminal does."""
 
+import os
 import re
 import signal
 import sys
@@ -112,3 +113,20 @@ def test_resized_to_20x5_and_back(env: dict[str, str]) -> None:
         terminal.wait_for("Components")
         terminal.send("q")
         assert terminal.process.wait(10) == 0
+
+
+def test_resized_and_back_before_the_console_has_seen_it() -> None:
+    """The size is the one that was drawn, but what the terminal cut off is gone."""
+    with console() as terminal:
+        terminal.wait_for("q quit")
+        for component in ("cache", "external_apis", "execute-order"):
+            # Answers to keys: all that opening the screen drew in several goes is drawn by then.
+            terminal.send("j")
+            terminal.wait_for(lambda text, c=component: re.search(rf"▌\S {c}", text) is not None)
+        terminal.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
+        terminal.resize(20, 5)
+        terminal.resize(120, 40)
+        assert "q quit" not in terminal.text
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.wait_for(lambda text: "PRODUCTION" in text and "Components" in text and "q quit" in text)

@@ -1,0 +1,157 @@
+"""What an action leaves in force, and how it is watched for a while after its last step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from console.actions.journal import Journal
+from console.actions.kind import Kind, Run, StepDef
+from console.actions.proving import happened, proof_of, worse
+from console.actions.surroundings import Surroundings
+from console.domain.action import ActionState, Layer, Proof, Step, StepState
+
+WATCHED_FOR = timedelta(minutes=2)
+_PAUSE_S, _LEAST_PAUSE_S = 5.0, 0.25
+
+
+class Verdict(NamedTuple):
+    """How an action ends."""
+
+    state: ActionState
+    words: str
+    proof: Proof
+
+
+class Aftermath:
+    """That of one action."""
+
+    def __init__(self, journal: Journal, around: Surroundings, kind: Kind, run: Run) -> None:
+        self._journal = journal
+        self._around = around
+        self._kind = kind
+        self._run = run
+        self._target = kind.target(run.request)
+
+    @property
+    def pause_s(self) -> float:
+        """Between two looks."""
+        return max(_LEAST_PAUSE_S, _PAUSE_S / self._around.scale)
+
+    @property
+    def _ends_at(self) -> datetime | None:
+        length = self._kind.length(self._run.request)
+        return None if length is None else self._run.later(length)
+
+    async def put(self) -> None:
+        """The effect as it stands, as soon as one layer has it."""
+        done = any(step.state is StepState.DONE for step in self._journal.steps)
+        if self._kind.puts and done and not await self.superseded():
+            layers = _layers(self._kind, self._journal.steps, "in force")
+            await self._journal.put_effect(self._kind.spec.name, self._target, self._ends_at, layers)
+
+    async def lift(self) -> None:
+        """What it takes back is not in force any more."""
+        if self._kind.lifts:
+            layers = _layers(self._kind, self._journal.steps, "lifted")
+            await self._journal.lift_effect(self._kind.lifts, self._target, layers)
+
+    async def superseded(self) -> str:
+        """Which later action made this one's effect another one, in words; "" when it stands."""
+        begun, number = self._run.begun, self._journal.action_id
+        if self._kind.puts:
+            found = await self._journal.effects(self._kind.spec.name, self._target, begun)
+            mine = [effect for effect in found if effect.action_id == number]
+            if mine and all(effect.lifted_at for effect in mine):
+                return f"taken back by action {mine[0].lifted_by}"
+        elif self._kind.lifts:
+            found = await self._journal.effects(self._kind.lifts, self._target, begun)
+            again = [e for e in found if e.lifted_at is None and e.action_id > number]
+            if again:
+                return f"put in force again by action {again[0].action_id}"
+        return ""
+
+    async def prove(self) -> Proof:
+        """What is seen now, written down."""
+        run = await self._looking()
+        proof = await proof_of(self._kind, run)
+        facts, reason = await self._journal.insist(
+            lambda: worse(self._journal.store, self._kind.watches, run.begun)
+        )
+        if facts:
+            proof = replace(proof, facts=(*proof.facts, *facts))
+        if reason:
+            proof = replace(proof, verdict="worse", text=f"{reason}; {proof.text}")
+        await self._journal.prove(proof)
+        return proof
+
+    async def verify(self, defs: Mapping[str, StepDef]) -> Verdict:
+        """Watches the effect for a while."""
+        await self.put()
+        ends = [s.ended_at for s in self._journal.steps if s.due_at is None and s.ended_at is not None]
+        until = max(ends, default=self._run.begun) + WATCHED_FOR / self._run.scale
+        while True:
+            proof = await self.prove()
+            later = await self.superseded()
+            if later:
+                return Verdict(ActionState.DONE, f"{later} while it was watched", proof)
+            by = (await self._journal.read()).cancelled_by
+            if by:
+                words = f"{by} ended the watching when all was done: {proof.text}"
+                return Verdict(ActionState.DONE, words, proof)
+            now = await self._journal.now()
+            if now >= until:
+                break
+            await asyncio.sleep(min((until - now).total_seconds(), self.pause_s))
+        gone = await self._gone(defs)
+        if gone and self._ends_at is not None and await self._journal.now() >= self._ends_at:
+            return Verdict(ActionState.DONE, "its time was over while it was watched", proof)
+        if gone:
+            proof = replace(proof, verdict="unproved", text=f"not so any more: {', '.join(gone)}")
+            return Verdict(ActionState.FAILED, proof.text, proof)
+        return Verdict(ActionState.DONE, self._last_words(proof), proof)
+
+    def _last_words(self, proof: Proof) -> str:
+        failed = [s for s in self._journal.steps if s.state is StepState.FAILED]
+        words = "; ".join([proof.text or "done", *(f"{s.title}: {s.text}" for s in failed)])
+        if proof.verdict == "worse":
+            undo = f": tradex actions undo {self._journal.action_id} takes it back"
+            return f"done, and it got worse since: {words}{undo if self._kind.spec.undo else ''}"
+        return words if proof.verdict == "proved" else f"done, not proved: {words}"
+
+    async def _gone(self, defs: Mapping[str, StepDef]) -> list[str]:
+        """Steps that were done and, as their probes say, are not any more."""
+        run, found = await self._looking(), []
+        for step in self._journal.steps:
+            known = defs.get(step.name)
+            # A probe that compares with what was before can only say that something happened.
+            if known is None or known.before is not None or step.state is not StepState.DONE:
+                continue
+            if await happened(run, known, "", patient=True) is False:
+                found.append(step.title)
+        return found
+
+    async def _looking(self) -> Run:
+        """Reading only: nothing of it belongs into the command log."""
+        return replace(self._run, now=await self._journal.now(), changes=self._around.changes)
+
+
+def _layers(kind: Kind, steps: Sequence[Step], good: str) -> tuple[Layer, ...]:
+    """Each layer of the kind as its steps left it."""
+    found: list[Layer] = []
+    for name in kind.spec.layers:
+        own = [step for step in steps if step.layer == name]
+        over = [step for step in own if step.state in (StepState.DONE, StepState.SKIPPED)]
+        failed = [step for step in own if step.state is StepState.FAILED]
+        if not own:
+            found.append(Layer(name, "not configured"))
+        elif over:
+            found.append(Layer(name, good, over[0].text))
+        elif failed:
+            found.append(Layer(name, "failed", failed[0].text))
+        else:
+            found.append(Layer(name, "unknown"))
+    return tuple(found)

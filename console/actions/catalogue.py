@@ -1,0 +1,59 @@
+"""All kinds of actions: those in code, and those that actions.yaml declares.
+
+The shipped file with an installation's own merged over it, entry by entry; of the kinds in code it sets the rules. What
+is wrong is a Misuse with file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from console.actions.declaration import declared, governed
+from console.actions.kind import Kind
+from console.actions.kinds.account import ReinstateAccount, ResetPassword, SuspendAccount
+from console.actions.kinds.block import BlockIp, UnblockIp
+from console.actions.kinds.maintenance import Maintenance
+from console.located import Table, layered, read
+
+SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "actions.yaml"
+
+
+def load(path: Path | None, doors: Collection[str]) -> Mapping[str, Kind]:
+    """All kinds by name; `doors` are those of the platform that are configured. Raises Misuse."""
+    whole = _top(read(SHIPPED))
+    if path is not None:
+        whole = layered(whole, _top(read(path)), whole=("steps", "parameters"))
+    kinds: dict[str, Kind] = {kind.spec.name: kind for kind in in_code(doors)}
+    entries = whole.table("actions")
+    for name in entries:
+        entry = entries.table(name)
+        kinds[name] = governed(entry, kinds[name]) if name in kinds else declared(name, entry, doors)
+    for kind in kinds.values():
+        undo = kind.spec.undo
+        if undo and undo not in kinds:
+            entries.table(kind.spec.name).fail("undo", "the name of an action that there is")
+    return MappingProxyType(kinds)
+
+
+def in_code(doors: Collection[str]) -> tuple[Kind, ...]:
+    """The kinds that need more than a declaration."""
+    return (
+        BlockIp(doors),
+        UnblockIp(doors),
+        SuspendAccount(doors),
+        ReinstateAccount(doors),
+        ResetPassword(doors),
+        Maintenance(doors, on=True),
+        Maintenance(doors, on=False),
+    )
+
+
+def _top(table: Table) -> Table:
+    table.only(("actions",), "section")
+    if "actions" in table:
+        entries = table.table("actions")
+        for name in entries:
+            entries.table(name)
+    return table

@@ -1,0 +1,275 @@
+"""Kinds that actions.yaml declares: steps that are a command, an HTTP call or one SQL statement.
+
+A parameter stands for a whole word of a command, a whole JSON value or a bound value, as `"{name}"`; it is never put
+into a text that something reads as a language. Titles are only shown, and may name parameters anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from console.actions.declared import Declared
+from console.actions.declared_steps import Ask, Call, Command, DeclaredStep, Deed, Ops, Probe, Sql
+from console.actions.governed import Governed
+from console.actions.kind import Kind
+from console.domain.action import Danger, KindSpec, Parameter
+from console.domain.duration import EXPECTED
+from console.domain.duration import parse as parse_duration
+from console.domain.errors import Misuse
+from console.located import Table
+
+TYPES = ("text", "integer", "duration", "network", "account", "choice", "flag")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+_KEYS = (
+    "title", "verb", "group", "parameters", "target", "role", "danger", "second_person", "budget", "freeze", "undo",
+    "exclusive", "effect", "lifts", "expires", "notes", "unavailable", "steps",
+)  # fmt: skip
+_ROLES = ("responder", "commander")
+_RULES = ("role", "second_person", "budget", "freeze", "unavailable")
+_STEP = (
+    "title",
+    "layer",
+    "ops",
+    "http",
+    "sql",
+    "command",
+    "probe",
+    "timeout",
+    "retries",
+    "after",
+    "optional",
+)
+_DEEDS = ("ops", "http", "sql", "command")
+_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_MOST_TIMEOUT = timedelta(hours=2)
+
+
+def declared(name: str, table: Table, doors: Collection[str]) -> Declared:
+    """The kind of one entry. Raises Misuse with file and line."""
+    if not _NAME.fullmatch(name):
+        raise Misuse(f"{table.place()}: expected a name of a-z, 0-9 and _, not {name!r}")
+    table.only(_KEYS, "key of an action")
+    parameters = _parameters(table)
+    names = {parameter.name for parameter in parameters}
+    steps = _steps(table, names)
+    unavailable = table.text("unavailable", "") or _missing(steps, doors)
+    if not steps and not unavailable:
+        table.fail("steps", "at least one step, or `unavailable` with the reason")
+    target = table.text("target", "")
+    if target and target not in names:
+        table.fail("target", f"the name of a parameter ({', '.join(sorted(names)) or 'there is none'})")
+    expires = _flag(table, "expires", False)
+    if expires and "length" not in names:
+        table.fail("expires", "a parameter `length` that says when")
+    lifts, effect = table.text("lifts", ""), _flag(table, "effect", False)
+    if expires and not (effect and table.text("undo", "")):
+        table.fail("expires", "`effect: true` and an `undo`: something must take it back")
+    spec = KindSpec(
+        name=name,
+        title=table.text("title"),
+        verb=table.text("verb", table.text("title")),
+        command=f"actions start {name}",
+        parameters=parameters,
+        target=target,
+        role=table.choice("role", _ROLES, "responder"),
+        danger=Danger(table.choice("danger", [str(d) for d in Danger], "medium")),
+        second_person=_flag(table, "second_person", False),
+        budget=_whole(table, "budget", 1, 10_000, 20),
+        freeze=_flag(table, "freeze", True),
+        undo=table.text("undo", ""),
+        expires=expires,
+        exclusive=table.text("exclusive", ""),
+        layers=tuple(dict.fromkeys(step.layer for step in steps if step.layer)),
+        unavailable=unavailable,
+        group=table.text("group", "other"),
+    )
+    return Declared(spec, steps, effect, lifts, _texts(table, "notes"))
+
+
+def governed(table: Table, kind: Kind) -> Kind:
+    """A kind of the program itself, as the entry wants it ruled. Raises Misuse."""
+    table.only(_RULES, "rule of an action of the program itself")
+    spec = kind.spec
+    return Governed(
+        kind,
+        replace(
+            spec,
+            role=table.choice("role", _ROLES, spec.role),
+            second_person=_flag(table, "second_person", spec.second_person),
+            budget=_whole(table, "budget", 1, 10_000, spec.budget),
+            freeze=_flag(table, "freeze", spec.freeze),
+            unavailable=table.text("unavailable", "") or spec.unavailable,
+        ),
+    )
+
+
+def _parameters(table: Table) -> tuple[Parameter, ...]:
+    if "parameters" not in table:
+        return ()
+    found = table.table("parameters")
+    made: list[Parameter] = []
+    for name in found:
+        one = found.table(name)
+        if not _NAME.fullmatch(name):
+            raise Misuse(f"{found.place(name)}: expected a name of a-z, 0-9 and _, not {name!r}")
+        one.only(("title", "type", "required", "default", "choices"), "key of a parameter")
+        kind, choices = one.choice("type", TYPES, "text"), _texts(one, "choices")
+        if (kind == "choice") != bool(choices):
+            one.fail("choices", "a list of words, for the type choice only")
+        default = str(one.get("default", ""))
+        if choices and default and default not in choices:
+            one.fail("default", f"one of {', '.join(choices)}")
+        required = _flag(one, "required", not default)
+        made.append(Parameter(name, one.text("title", name), kind, required, default, choices))
+    return tuple(made)
+
+
+def _steps(table: Table, names: Collection[str]) -> tuple[DeclaredStep, ...]:
+    if "steps" not in table:
+        return ()
+    found = table["steps"]
+    if not isinstance(found, list) or not all(isinstance(one, Table) for one in found):
+        table.fail("steps", "a list of steps")
+    return tuple(_step(number, one, names) for number, one in enumerate(found, 1))
+
+
+def _step(number: int, table: Table, names: Collection[str]) -> DeclaredStep:
+    table.only(_STEP, "key of a step")
+    given = [key for key in _DEEDS if key in table]
+    if len(given) != 1:
+        table.fail(None, f"exactly one of {', '.join(_DEEDS)}")
+    title = table.text("title")
+    _holes(table, "title", title, names)
+    return DeclaredStep(
+        name=f"step_{number}",
+        title=title,
+        layer=table.text("layer", ""),
+        deed=_deed(table, given[0], names),
+        probe=_probe(table, names) if "probe" in table else None,
+        timeout_s=_span(table, "timeout", timedelta(seconds=10), _MOST_TIMEOUT).total_seconds(),
+        # What surely did not happen may be tried again; a command that failed is not such a thing.
+        retries=_whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
+        after=_span(table, "after", timedelta(), timedelta(days=7)),
+        optional=_flag(table, "optional", False),
+    )
+
+
+def _deed(table: Table, key: str, names: Collection[str]) -> Deed:
+    if key == "sql":
+        one = table.table("sql")
+        one.only(("statement", "values"), "key of sql")
+        return Sql(one.text("statement"), _values(one, "values", names))
+    one = table.table(key)
+    if key == "command":
+        one.only(("argv", "cwd", "env", "secrets"), "key of a command")
+        argv = _values(one, "argv", names)
+        if not argv or not all(isinstance(word, str) and word for word in argv) or "{" in str(argv[0]):
+            one.fail("argv", "a list of words that begins with a program")
+        cwd = one.text("cwd", "")
+        secrets = {name: Path(file) for name, file in one.labels("secrets").items()}
+        return Command(argv, Path(cwd) if cwd else None, one.labels("env"), secrets)
+    body = _value(one, "json", one.get("json"), names)
+    method = one.choice("method", _METHODS)
+    if key == "ops":
+        one.only(("method", "path", "json"), "key of ops")
+        return Ops(method, _path(one, "path"), body)
+    one.only(("method", "url", "json", "token"), "key of http")
+    url, token = one.text("url"), one.text("token", "")
+    if not re.match(r"https?://[^/{]", url) or "{" in url:
+        one.fail("url", "a URL that starts with http:// or https://, without a parameter in it")
+    return Call(method, url, body, Path(token) if token else None)
+
+
+def _probe(table: Table, names: Collection[str]) -> Probe:
+    """Exactly one of `ops` (with `equals` or `changed`) and `sql`."""
+    one = table.table("probe")
+    one.only(("ops", "equals", "changed", "statement", "values"), "key of a probe")
+    if "statement" in one:
+        return Probe(Ask(one.text("statement"), _values(one, "values", names)))
+    equals = _value(one, "equals", one.get("equals"), names)
+    for key in equals if isinstance(equals, dict) else ():
+        _holes(one, "equals", key, names)
+    changed = one.text("changed", "")
+    if bool(changed) == isinstance(equals, dict):
+        one.fail(None, "exactly one of equals (a mapping) and changed (a key)")
+    return Probe(_path(one, "ops"), equals if isinstance(equals, dict) else {}, changed)
+
+
+def _path(table: Table, key: str) -> str:
+    path = table.text(key)
+    if not re.fullmatch(r"/[\w./-]*", path):
+        table.fail(key, "a path such as /compute, below ops_url")
+    return path
+
+
+def _values(table: Table, key: str, names: Collection[str]) -> tuple[Any, ...]:
+    found = table.get(key, [])
+    if not isinstance(found, list):
+        table.fail(key, "a list")
+    return tuple(_value(table, key, value, names) for value in found)
+
+
+def _value(table: Table, key: str, value: Any, names: Collection[str]) -> Any:
+    """As it is, after a look at its parameters: each must be known and stand alone."""
+    if isinstance(value, dict):
+        return {name: _value(table, key, one, names) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_value(table, key, one, names) for one in value]
+    if isinstance(value, str) and _HOLE.search(value):
+        if not _HOLE.fullmatch(value):
+            table.fail(key, f"a parameter that stands alone, as in [--to, {_HOLE.findall(value)[0]!r}]")
+        _holes(table, key, value, names)
+    return value
+
+
+def _holes(table: Table, key: str, text: str, names: Collection[str]) -> None:
+    for name in _HOLE.findall(text):
+        if name not in names:
+            table.fail(key, f"known parameters ({', '.join(sorted(names)) or 'there is none'}; not {name})")
+
+
+def _missing(steps: tuple[DeclaredStep, ...], doors: Collection[str]) -> str:
+    """Why it can't be done here."""
+    if any(isinstance(s.deed, Ops) for s in steps) and "ops" not in doors:
+        return "no source: platform.ops_url and platform.service_key are not set"
+    if any(isinstance(s.deed, Sql) for s in steps) and "database" not in doors:
+        return "no source: platform.ops_database_url is not set"
+    return ""
+
+
+def _texts(table: Table, key: str) -> tuple[str, ...]:
+    found = table.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        table.fail(key, "a list of texts")
+    return tuple(found)
+
+
+def _flag(table: Table, key: str, default: bool) -> bool:
+    value = table.get(key, default)
+    if not isinstance(value, bool):
+        table.fail(key, "true or false")
+    return value
+
+
+def _whole(table: Table, key: str, least: int, most: int, default: int) -> int:
+    value = table.number(key)
+    if value is None:
+        return default
+    if not (value.is_integer() and least <= value <= most):
+        table.fail(key, f"a whole number from {least} to {most}")
+    return int(value)
+
+
+def _span(table: Table, key: str, default: timedelta, most: timedelta) -> timedelta:
+    if key not in table:
+        return default
+    value = parse_duration(str(table[key]))
+    if value is None or value > most:
+        table.fail(key, EXPECTED)
+    return value

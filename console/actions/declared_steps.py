@@ -1,0 +1,215 @@
+"""What a declared step does and how it is probed, with the parameters put in where they stand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from console.actions import commands
+from console.actions.kind import Run, StepDef
+from console.domain.errors import Misuse, Refused, SourceFailed
+from console.gateway.changes import Changes
+from console.gateway.effects import Redaction
+from console.places import read_secret
+
+_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+# A command sees these of the agent's variables, and no other.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+Values = Mapping[str, str | int | bool]
+
+
+def filled(value: Any, values: Values) -> Any:
+    """`value` with each `"{name}"` that stands alone replaced by that parameter's value."""
+    if isinstance(value, Mapping):
+        return {key: filled(one, values) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled(one, values) for one in value]
+    hole = _HOLE.fullmatch(value) if isinstance(value, str) else None
+    return value if hole is None else values.get(hole[1], "")
+
+
+def titled(text: str, values: Values) -> str:
+    """A title with the parameters it names."""
+    return _HOLE.sub(lambda found: str(values.get(found[1], "")), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Ops:
+    """A call below ops_url."""
+
+    method: str
+    path: str
+    body: Any
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        body = filled(self.body, values)
+        answer = await run.changes.ops(self.method, self.path, body, timeout_s=timeout_s)
+        return _shown(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to any place; `token` is the file of its bearer token."""
+
+    method: str
+    url: str
+    body: Any
+    token: Path | None
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        token = "" if self.token is None else _secret(self.token)
+        body = filled(self.body, values)
+        answer = await run.changes.call(self.method, self.url, body, token=token, timeout_s=timeout_s)
+        return _shown(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """One statement in the platform's database."""
+
+    statement: str
+    values: tuple[Any, ...]
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        rows = await run.changes.execute(self.statement, *filled(self.values, values), timeout_s=timeout_s)
+        return f"done, {rows:,} rows returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program of this machine, without a shell. `secrets` are variables and the files of their values."""
+
+    argv: tuple[str, ...]
+    cwd: Path | None
+    env: Mapping[str, str]
+    secrets: Mapping[str, Path]
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        argv = [str(word) for word in filled(self.argv, values)]
+        for given, word in zip(self.argv, argv, strict=True):
+            if given != word and word.startswith("-"):
+                raise Refused(f"a value may not begin with -, which {argv[0]} would take for an option")
+        hidden = {name: _secret(file) for name, file in self.secrets.items()}
+        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        own = Redaction(hidden.values())
+
+        def clean(text: object, limit: int) -> str:
+            return own(run.changes.redaction(text, limit), limit)
+
+        run.sending(clean(shlex.join(argv), 2000))
+        return await commands.run(
+            argv, env=passed | dict(self.env) | hidden, cwd=self.cwd, clean=clean, say=run.say
+        )
+
+
+Deed = Ops | Call | Sql | Command
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A statement that returns whether it has happened."""
+
+    statement: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How the platform is asked: GET of a path, of which `equals` are keys and values that it must show, or `changed`
+    one key that must be another than before; or a statement."""
+
+    asked: str | Ask
+    equals: Mapping[str, Any] = field(default_factory=dict)
+    changed: str = ""
+
+    async def state(self, changes: Changes, values: Values) -> dict[str, Any]:
+        """The keys that matter, as they are now; nothing for a statement."""
+        if isinstance(self.asked, Ask):
+            return {}
+        answer = await changes.ops("GET", self.asked)
+        keys = (self.changed,) if self.changed else self._wanted(values)
+        return {key: _at(answer, key) for key in keys}
+
+    def _wanted(self, values: Values) -> dict[str, Any]:
+        """A key is only looked up: parameters may stand anywhere in it."""
+        return {titled(key, values): filled(value, values) for key, value in self.equals.items()}
+
+    async def happened(self, changes: Changes, values: Values, before: str) -> bool | None:
+        if isinstance(self.asked, Ask):
+            found = await changes.ask(self.asked.statement, *filled(self.asked.values, values))
+            return found if isinstance(found, bool) else None
+        state = await self.state(changes, values)
+        if self.changed:
+            return _shown(state[self.changed]) != before
+        return state == self._wanted(values)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredStep:
+    """One step of the file."""
+
+    name: str
+    title: str
+    layer: str
+    deed: Deed
+    probe: Probe | None
+    timeout_s: float
+    retries: int
+    after: timedelta
+    optional: bool
+
+    def definition(self, values: Values) -> StepDef:
+        """The step with its parameters."""
+        probe = self.probe
+
+        async def do(run: Run) -> str:
+            return await self.deed.do(run, values, self.timeout_s)
+
+        async def happened(run: Run, before: str) -> bool | None:
+            return None if probe is None else await probe.happened(run.changes, values, before)
+
+        async def before(run: Run) -> str:
+            return (
+                "" if probe is None else _shown((await probe.state(run.changes, values)).get(probe.changed))
+            )
+
+        return StepDef(
+            self.name,
+            titled(self.title, values),
+            do,
+            self.layer,
+            probe=None if probe is None else happened,
+            before=before if probe is not None and probe.changed else None,
+            # The call has a time-out of its own, which says more than ours.
+            timeout_s=self.timeout_s + 1.0,
+            retries=self.retries,
+            after=self.after,
+            optional=self.optional,
+        )
+
+
+def _at(answer: Any, key: str) -> Any:
+    """`routes.market-data-a` is a key of the mapping `routes`."""
+    for part in key.split("."):
+        if not isinstance(answer, Mapping) or part not in answer:
+            return None
+        answer = answer[part]
+    return answer
+
+
+def _shown(answer: Any) -> str:
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)[:300]
+
+
+def _secret(file: Path) -> str:
+    try:
+        return read_secret(file)
+    except Misuse as error:
+        raise SourceFailed(str(error)) from None

@@ -1,0 +1,98 @@
+"""What the leading agent does for actions, as duties of one term: each goes on when another one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from console.actions import catalogue
+from console.actions.expiries import Expiries
+from console.actions.planner import Planner
+from console.actions.runner import Runner
+from console.actions.surroundings import Surroundings, networks, own_addresses
+from console.domain.errors import Misuse
+from console.gateway.changes import Changes
+from console.settings import Settings
+from console.store import actions
+from console.store.lease import Lease
+from console.store.pool import Store
+
+log = logging.getLogger("tradex.actions")
+
+_LOOK_S = 2.0
+
+
+class Actions:
+    """Everything an agent needs to plan and run actions. `close` it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Without any I/O but reading files. Raises Misuse."""
+        self._file = settings.actions.file
+        changes = Changes.open(settings.platform)
+        self._kinds = dict(catalogue.load(self._file, changes.configured))
+        resolved = changes.settings
+        self.surroundings = Surroundings(
+            kinds=self._kinds,
+            changes=changes,
+            scale=settings.time_scale,
+            allowed=networks(resolved.allow_list),
+            own=own_addresses(
+                (settings.store.url, resolved.base_url, resolved.ops_database_url, resolved.vercel_url)
+                if changes.configured
+                else ()
+            ),
+        )
+        self._read_at = _stamp(self._file)
+
+    def duties(self, store: Store, lease: Lease) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The duties of one term by name. They share what they are woken by."""
+        planner, runner = Planner(self.surroundings), Runner(self.surroundings)
+
+        def hear(payload: str) -> None:
+            if payload in ("action", "listening", "reconnected"):
+                planner.woken.set()
+                runner.woken.set()
+
+        return {
+            "kinds of actions": lambda: self._publish(store, lease),
+            "plans": lambda: planner.run(store, lease),
+            "actions": lambda: runner.run(store, lease),
+            "ends of effects": lambda: Expiries(self.surroundings).run(store, lease),
+            "notices": lambda: store.listen(hear),
+        }
+
+    async def _publish(self, store: Store, lease: Lease) -> None:
+        """The catalogue, again whenever its file changes. A file that is wrong changes nothing but the log."""
+        while True:
+            await actions.publish_kinds(store, lease, [kind.spec for kind in self._kinds.values()])
+            await self._changed()
+            try:
+                kinds = catalogue.load(self._file, self.surroundings.changes.configured)
+            except Misuse as error:
+                log.warning("actions stay as they were: %s", error)
+            else:
+                self._kinds.clear()
+                self._kinds.update(kinds)
+
+    async def _changed(self) -> None:
+        """Until the file is another one than was read last."""
+        while True:
+            stamp = _stamp(self._file)
+            if stamp != self._read_at:
+                self._read_at = stamp
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    async def close(self) -> None:
+        """End all connections to the platform."""
+        await self.surroundings.changes.close()
+
+
+def _stamp(file: Path | None) -> tuple[int, int] | None:
+    try:
+        found = file.stat() if file is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_mtime_ns, found.st_size)

@@ -1,0 +1,182 @@
+"""What may never be blocked or suspended, and how wide a block may be (FACTS, section 4). Pure: what is known of the
+platform and of the operators is passed in.
+
+Widths: IPv4 is one address unless a prefix is given, wider than /24 takes a second person, wider than /16 is refused.
+IPv6 is a /64 (one customer's line) unless a prefix is given, wider than /56 (one customer's site) takes a second
+person, wider than /48 is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from console.domain.action import Guard
+from console.domain.errors import Refused
+from console.domain.text import printable
+from console.gateway.network import Network
+
+# Named one by one: Python's is_private is also true of the documentation ranges, and not of all of these.
+_NEVER: tuple[tuple[Network, str], ...] = tuple(
+    (ipaddress.ip_network(text), words)
+    for text, words in (
+        ("0.0.0.0/8", "the unspecified range"),
+        ("10.0.0.0/8", "a private range"),
+        ("100.64.0.0/10", "a range shared behind carriers' NAT"),
+        ("127.0.0.0/8", "the loopback range"),
+        ("169.254.0.0/16", "the link-local range"),
+        ("172.16.0.0/12", "a private range"),
+        ("192.0.0.0/24", "a range for protocols"),
+        ("192.168.0.0/16", "a private range"),
+        ("198.18.0.0/15", "a range for measurements inside networks"),
+        ("224.0.0.0/4", "the multicast range"),
+        ("240.0.0.0/4", "a reserved range"),
+        ("::/128", "the unspecified address"),
+        ("::1/128", "the loopback address"),
+        ("::ffff:0:0/96", "the range that stands for all of IPv4"),
+        ("64:ff9b::/96", "the range that stands for all of IPv4"),
+        ("64:ff9b:1::/48", "a range for translation inside networks"),
+        ("fc00::/7", "a private range"),
+        ("fe80::/10", "the link-local range"),
+        ("fec0::/10", "a private range"),
+        ("ff00::/8", "the multicast range"),
+    )
+)
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_LONGEST_TEXT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    usual: int
+    alone: int
+    widest: int
+
+
+_WIDTHS = {4: _Widths(32, 24, 16), 6: _Widths(64, 56, 48)}
+
+
+def network_of(text: str) -> Network:
+    """The network that a person means: an address with or without a prefix. One without is a /32, in IPv6 the /64
+    around it; one that is mapped into IPv6 is its IPv4. Raises Refused."""
+    given = text.strip()
+    shown = printable(given, _LONGEST_TEXT)
+    address, slash, prefix = given.partition("/")
+    if "%" in address:
+        raise Refused(f"{shown} has a zone: it means something on one machine only")
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        raise Refused(
+            f"expected an address such as 203.0.113.7 or a network such as 203.0.113.0/24, not {shown!r}"
+        ) from None
+    if slash and not (prefix.isascii() and prefix.isdigit() and len(prefix) <= 3):
+        raise Refused(f"expected a prefix such as /24 behind the address, not {shown!r}")
+    if slash and int(prefix) > parsed.max_prefixlen:
+        raise Refused(f"{shown}: an IPv{parsed.version} prefix is at most /{parsed.max_prefixlen}")
+    length = int(prefix) if slash else None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        if length is not None and length < _MAPPED.prefixlen:
+            raise Refused(f"{shown} is wider than all of IPv4")
+        parsed, length = parsed.ipv4_mapped, None if length is None else length - _MAPPED.prefixlen
+    if length is None:
+        return ipaddress.ip_network((parsed, _WIDTHS[parsed.version].usual), strict=False)
+    meant = ipaddress.ip_network((parsed, length), strict=False)
+    if meant.network_address != parsed:
+        raise Refused(f"{shown} has bits behind its prefix: did you mean {meant} or {parsed}?")
+    return meant
+
+
+def written(network: Network) -> str:
+    """As it is shown and remembered, so that `network_of` reads it as the same: only one IPv4 address has no prefix."""
+    return str(network.network_address) if network.version == 4 and network.prefixlen == 32 else str(network)
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """Networks that are never blocked: `allowed` by the installation's list, and where `operators` and agents are."""
+
+    allowed: tuple[Network, ...] = ()
+    operators: tuple[tuple[Network, str], ...] = ()
+    """Each with whom it belongs to: `alice`, `this agent`."""
+
+
+def may_be_blocked(network: Network, protected: Protected) -> tuple[Guard, ...]:
+    """The guards that a block of this network passes. Raises Refused with the reason of the first that it doesn't."""
+    shown = written(network)
+    for never, words in _NEVER:
+        if _overlap(network, never):
+            raise Refused(f"{shown} {_touches(network, never)} {words} ({never}): it is never blocked")
+    widest = _WIDTHS[network.version].widest
+    if network.prefixlen < widest:
+        raise Refused(
+            f"{shown} is too wide: an IPv{network.version} block is at most a /{widest} "
+            f"({_count(network)} addresses would be refused)"
+        )
+    for allowed in protected.allowed:
+        if _overlap(network, allowed):
+            raise Refused(f"{shown} {_touches(network, allowed)} {written(allowed)}, which is allow-listed")
+    for place, whose in protected.operators:
+        if _overlap(network, place):
+            raise Refused(f"{shown} {_touches(network, place)} {written(place)}, where {whose} comes from")
+    return (
+        Guard("range", True, "not private, not reserved"),
+        Guard("width", True, f"/{network.prefixlen}: {_count(network)} address{_plural(network)}"),
+        Guard("allow list", True, f"none of {len(protected.allowed)} networks touched"),
+        Guard("operators", True, f"none of {len(protected.operators)} known places touched"),
+    )
+
+
+def second_person_for(network: Network) -> str:
+    """Why a block as wide as this one takes two; "" when it doesn't."""
+    alone = _WIDTHS[network.version].alone
+    return (
+        f"wider than /{alone}: {_count(network)} addresses would be refused"
+        if network.prefixlen < alone
+        else ""
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the guards go by of an account."""
+
+    user_id: str
+    email: str
+    name: str
+    staff: bool
+    last_staff: bool
+
+
+def may_be_suspended(account: Person, logins: Iterable[str]) -> tuple[Guard, ...]:
+    """The guards that a suspension of this account passes; `logins` are those who ask for it or agree to it. Raises
+    Refused with the reason of the first that it doesn't."""
+    mine = {account.email.casefold(), account.email.partition("@")[0].casefold(), account.name.casefold()}
+    for login in logins:
+        if login.casefold() in mine - {""}:
+            raise Refused(f"{account.email} seems to be {login}: nobody suspends oneself")
+    if account.last_staff:
+        raise Refused(f"{account.email} is the last administrator that is active: it is never suspended")
+    if account.staff:
+        raise Refused(f"{account.email} is staff: it is never suspended")
+    return (Guard("oneself", True, "somebody else's account"), Guard("staff", True, "no staff account"))
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
+def _touches(network: Network, other: Network) -> str:
+    if network == other:
+        return "is"
+    return "contains" if network.prefixlen < other.prefixlen else "lies in"
+
+
+def _count(network: Network) -> str:
+    bits = network.max_prefixlen - network.prefixlen
+    return f"{network.num_addresses:,}" if bits <= 32 else f"2^{bits}"
+
+
+def _plural(network: Network) -> str:
+    return "" if network.num_addresses == 1 else "es"

@@ -1,0 +1,212 @@
+"""The journal of one action that runs: every step before and after it is done, and every call, under the own fence.
+
+A write that the store doesn't take, because it is away, is tried until it does or the lease is lost: what was done must
+not be forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from console.domain.action import Action, ActionState, Effect, Layer, Proof, Step, StepState
+from console.domain.errors import StoreAway, StoreRefused, TradexError
+from console.store import actions
+from console.store.lease import Lease
+from console.store.pool import Store
+
+T = TypeVar("T")
+
+TAKEOVER_S = 3.0
+"""So long after it has the lease an agent leaves alone what another one ran."""
+# An effect is begun only so soon after a write under the fence: whoever takes over waits longer than that, so that an
+# agent that stood still in between can't do what its successor has done meanwhile.
+FRESH_S = 2.5
+_SIGN_S = 0.8
+_BATCH_S = 0.1
+_AGAIN_S = 0.25
+
+
+class Stale(TradexError):
+    """Too long since the last write under the fence: nothing is sent before another one."""
+
+
+class Journal:
+    """`steps` are those of the action as they stand in the store."""
+
+    def __init__(self, store: Store, lease: Lease, action_id: int) -> None:
+        self.store = store
+        self.lease = lease
+        self.action_id = action_id
+        self.steps: list[Step] = []
+        self._held_at = 0.0
+        self._step = ""
+        self._sent = 0
+        self._lines: list[tuple[str, str, str]] = []
+        self._more = asyncio.Event()
+
+    async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of `work`, however long the store is away. Raises Fenced and StoreRefused."""
+        while True:
+            begun = _now()
+            try:
+                result = await work()
+            except StoreAway:
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                self._held_at = begun
+                return result
+
+    async def now(self) -> datetime:
+        """The store's clock."""
+        return await self.insist(self.store.now)
+
+    async def start(self) -> str | None:
+        """As `actions.start`."""
+        return await self.insist(lambda: actions.start(self.store, self.lease, self.action_id))
+
+    async def read(self) -> Action:
+        """The action as it stands."""
+        found = await self.insist(lambda: actions.one(self.store, self.action_id))
+        if found is None:
+            raise StoreRefused(f"the store has no action {self.action_id} any more")
+        return found
+
+    async def read_steps(self) -> None:
+        """Into `steps`."""
+        self.steps = await self.insist(lambda: actions.steps(self.store, self.action_id))
+
+    async def plan(self, steps: Sequence[Step]) -> None:
+        """These are its steps."""
+        self.steps = list(steps)
+        await self.insist(lambda: actions.write_steps(self.store, self.lease, self.action_id, self.steps))
+
+    async def write(self, step: Step, **changes: Any) -> Step:
+        """This step as it is from now on."""
+        new = replace(step, **changes)
+        await self.insist(lambda: actions.write_steps(self.store, self.lease, self.action_id, [new]))
+        self.steps[self.steps.index(step)] = new
+        return new
+
+    async def begin(self, step: Step, **changes: Any) -> Step:
+        """It is about to be done: from here on its calls are counted."""
+        new = await self.write(step, state=StepState.RUNNING, **changes)
+        self._step, self._sent = new.name, 0
+        return new
+
+    @property
+    def sent(self) -> int:
+        """How many calls that change something the present step has made."""
+        return self._sent
+
+    def command(self, line: str) -> None:
+        """A call that is about to be made. Raises Stale when it must not be."""
+        if _now() - self._held_at > FRESH_S:
+            raise Stale("nothing is sent so long after the last sign of the lease")
+        self._sent += 1
+        self.say([line], "command")
+
+    def say(self, lines: Sequence[str], kind: str = "out") -> None:
+        """Lines of output; they are written soon."""
+        self._lines += [(self._step, kind, line) for line in lines]
+        self._more.set()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Within it what was said is written, in at most ten batches a second."""
+        writer = asyncio.create_task(self._write_forever())
+        try:
+            yield
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            with contextlib.suppress(TradexError):
+                await self._flush()
+
+    async def _write_forever(self) -> None:
+        while True:
+            with contextlib.suppress(StoreAway):
+                try:
+                    async with asyncio.timeout(_SIGN_S):
+                        await self._more.wait()
+                except TimeoutError:
+                    begun = _now()
+                    # Writes nothing of this action's: what counts is that it is under the fence.
+                    await actions.expire(self.store, self.lease)
+                    self._held_at = begun
+                else:
+                    self._more.clear()
+                    await self._flush()
+            await asyncio.sleep(_BATCH_S)
+
+    async def _flush(self) -> None:
+        while self._lines:
+            step, kind, _ = self._lines[0]
+            count = next(
+                (i for i, line in enumerate(self._lines) if line[:2] != (step, kind)), len(self._lines)
+            )
+            await actions.append_output(
+                self.store,
+                self.lease,
+                self.action_id,
+                step=step,
+                kind=kind,
+                lines=[text for _, _, text in self._lines[:count]],
+            )
+            del self._lines[:count]
+
+    async def watch(self) -> None:
+        """All steps are over."""
+        await self.insist(lambda: actions.watch(self.store, self.lease, self.action_id))
+
+    async def prove(self, proof: Proof) -> None:
+        """What is seen so far."""
+        await self.insist(lambda: actions.write_proof(self.store, self.lease, self.action_id, proof))
+
+    async def finish(self, state: ActionState, words: str, proof: Proof | None = None) -> None:
+        """The end of it."""
+        await self.insist(lambda: actions.finish(self.store, self.lease, self.action_id, state, words, proof))
+
+    async def interrupt(self, question: str) -> None:
+        """A person has to choose."""
+        await self.insist(lambda: actions.interrupt(self.store, self.lease, self.action_id, question))
+
+    async def put_effect(
+        self, kind: str, target: str, expires_at: datetime | None, layers: Sequence[Layer]
+    ) -> None:
+        """It is in force on these layers."""
+        await self.insist(
+            lambda: actions.put_effect(
+                self.store,
+                self.lease,
+                self.action_id,
+                kind=kind,
+                target=target,
+                expires_at=expires_at,
+                layers=layers,
+            )
+        )
+
+    async def lift_effect(self, kind: str, target: str, layers: Sequence[Layer]) -> None:
+        """What an action of that kind put in force is not any more."""
+        await self.insist(
+            lambda: actions.lift_effect(
+                self.store, self.lease, self.action_id, kind=kind, target=target, layers=layers
+            )
+        )
+
+    async def effects(self, kind: str, target: str, since: datetime) -> list[Effect]:
+        """Those of that kind and target which are in force, or were lifted since then."""
+        found = await self.insist(lambda: actions.effects(self.store, lifted_since=since))
+        return [e for e in found if e.kind == kind and e.target == target]
+
+
+def _now() -> float:
+    """Seconds that also pass while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

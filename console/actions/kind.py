@@ -1,0 +1,181 @@
+"""What a kind of action is in code: what it asks before it is done, its steps, and how it is seen to have worked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from console.actions.guards import Protected
+from console.domain.action import Action, Guard, KindSpec, Plan, PlannedStep, Proof
+from console.domain.duration import EXPECTED
+from console.domain.duration import parse as parse_duration
+from console.domain.errors import Refused, TradexError
+from console.domain.text import printable
+from console.gateway.changes import Changes
+
+Output = Callable[[Sequence[str]], None]
+
+
+class Failed(TradexError):
+    """A step that was done and came out badly: it is not tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for. `params` are texts as a person gave them; `people` are the logins of those who asked for it
+    and agreed to it."""
+
+    id: int
+    kind: str
+    target: str
+    params: Mapping[str, str]
+    reason: str
+    people: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
+    """Who answers for it."""
+
+    @classmethod
+    def of(cls, action: Action) -> Request:
+        """That of an action as it stands in the store."""
+        persons = (action.requested_by, action.confirmed_by, action.approved_by)
+        asked = tuple(dict.fromkeys(name for name in persons if name))
+        return cls(
+            id=action.id,
+            kind=action.kind,
+            target=action.target,
+            params=action.params,
+            reason=action.reason,
+            people=asked if action.origin == "person" else (),
+            choices=action.choices,
+            by=action.confirmed_by or action.requested_by,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a kind may ask while it plans or checks. `now` is the store's clock; on it lengths run `scale` times as
+    fast. `in_force` is what actions left in force: kind and target."""
+
+    changes: Changes
+    protected: Protected
+    now: datetime
+    scale: float
+    in_force: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One action that runs. `changes` writes each call to the action's command log; `begun` is when it was started
+    first, by whichever agent. `say` takes lines of output, `sending` a call that `changes` doesn't make, before it is
+    made."""
+
+    request: Request
+    changes: Changes
+    begun: datetime
+    now: datetime
+    scale: float
+    say: Output
+    sending: Callable[[str], None]
+
+    def later(self, length: timedelta) -> datetime:
+        """The end of a length that is counted from the beginning."""
+        return self.begun + length / self.scale
+
+
+Do = Callable[[Run], Awaitable[str]]
+Look = Callable[[Run], Awaitable[str]]
+Probe = Callable[[Run, str], Awaitable[bool | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class StepDef:
+    """One step. `do` changes the platform and returns its result in one line; it raises SourceFailed when it surely did
+    not happen, Failed when it ended badly and Unknown when nobody knows. `probe` asks the platform whether it has
+    happened (None: can't tell); it is given what `before` said before the first try. `after` is how long after the
+    start of the action it is due. `optional`: when it fails, the rest is done all the same."""
+
+    name: str
+    title: str
+    do: Do
+    layer: str = ""
+    probe: Probe | None = None
+    before: Look | None = None
+    timeout_s: float = 10.0
+    retries: int = 2
+    after: timedelta = timedelta()
+    optional: bool = False
+
+
+class Kind(Protocol):
+    """One kind of action, good for any number of actions at a time: it keeps nothing between calls."""
+
+    @property
+    def spec(self) -> KindSpec:
+        """What can be asked for."""
+        ...
+
+    @property
+    def puts(self) -> bool:
+        """Whether it leaves an effect in force."""
+        ...
+
+    @property
+    def lifts(self) -> str:
+        """The kind whose effect it takes back; "" for none."""
+        ...
+
+    @property
+    def watches(self) -> tuple[str, ...]:
+        """Metrics that must not get worse by it."""
+        ...
+
+    def target(self, request: Request) -> str:
+        """What it is about, in the one way in which it is written. Raises Refused for parameters that are wrong."""
+        ...
+
+    def length(self, request: Request) -> timedelta | None:
+        """How long its effect lasts, not scaled; None for one that does not end by itself. Raises Refused."""
+        ...
+
+    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
+        """The guards that it passes. Raises Refused with the first that it doesn't, SourceFailed when that can't be
+        known."""
+        ...
+
+    async def plan(self, context: Context, request: Request) -> Plan:
+        """What will happen; asks the platform. Raises Refused and SourceFailed."""
+        ...
+
+    def steps(self, request: Request) -> tuple[StepDef, ...]:
+        """What is done, in order."""
+        ...
+
+    async def prove(self, run: Run) -> Proof:
+        """What the platform shows of it now; asked again and again. Raises SourceFailed."""
+        ...
+
+
+def planned(steps: Sequence[StepDef], scale: float) -> tuple[PlannedStep, ...]:
+    """Steps as a plan shows them; their delays on the clock."""
+    return tuple(
+        PlannedStep(s.name, s.title, s.layer, s.after.total_seconds() / scale, s.probe is not None)
+        for s in steps
+    )
+
+
+def duration_of(
+    request: Request, name: str, default: timedelta, *, least: timedelta, most: timedelta
+) -> timedelta:
+    """The length that a parameter gives. Raises Refused."""
+    text = request.params.get(name, "").strip()
+    if not text:
+        return default
+    length = parse_duration(text)
+    if length is None:
+        raise Refused(f"{name}: expected {EXPECTED}, not {printable(text, 40)!r}")
+    if not least <= length <= most:
+        raise Refused(f"{name}: {text} is too {'short' if length < least else 'long'}")
+    return length

@@ -1,0 +1,298 @@
+"""Block a network at the platform's own block list and at Vercel's firewall, and take that back (FACTS, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from console.actions.guards import may_be_blocked, network_of, second_person_for, written
+from console.actions.kind import Context, Request, Run, StepDef, duration_of, planned
+from console.actions.wording import clock, counted, equal_command
+from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
+from console.domain.errors import Refused
+from console.gateway.network import Network
+
+PLATFORM, VERCEL = "platform", "vercel"
+USUAL, USUAL_WORD = timedelta(hours=24), "24h"
+_LEAST, _MOST = timedelta(minutes=1), timedelta(days=30)
+# From so many people with a success on, an address is taken for a shared one (FACTS, section 5).
+SHARED_BY = 5
+_FROM = Parameter("network", "Address or network", type="network")
+
+
+def _layers(doors: Collection[str]) -> tuple[str, ...]:
+    """Where a block can be put here."""
+    return tuple(layer for layer, door in ((PLATFORM, "database"), (VERCEL, "vercel")) if door in doors)
+
+
+def _nowhere(doors: Collection[str]) -> str:
+    return (
+        ""
+        if _layers(doors)
+        else "no source: neither platform.ops_database_url nor platform.vercel_project is set"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockIp:
+    """`doors` are those of the platform that are configured."""
+
+    doors: Collection[str]
+    puts = True
+    lifts = ""
+    watches = ("error_rate",)
+
+    @property
+    def spec(self) -> KindSpec:
+        return KindSpec(
+            name="block_ip",
+            title="Block an address",
+            verb="Block",
+            command="block-ip",
+            parameters=(
+                _FROM,
+                Parameter("length", "For", type="duration", required=False, default=USUAL_WORD),
+            ),
+            target="network",
+            danger=Danger.MEDIUM,
+            budget=30,
+            # An attack doesn't wait for the end of a freeze.
+            freeze=False,
+            undo="unblock_ip",
+            expires=True,
+            layers=(PLATFORM, VERCEL),
+            unavailable=_nowhere(self.doors),
+            group="security",
+        )
+
+    def target(self, request: Request) -> str:
+        return written(_network(request))
+
+    def length(self, request: Request) -> timedelta | None:
+        return duration_of(request, "length", USUAL, least=_LEAST, most=_MOST)
+
+    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
+        return may_be_blocked(_network(request), context.protected)
+
+    async def plan(self, context: Context, request: Request) -> Plan:
+        network, length = _network(request), self.length(request) or USUAL
+        guards = await self.check(context, request)
+        facts: list[Fact] = []
+        notes: list[str] = []
+        if PLATFORM in _layers(self.doors):
+            seen = await context.changes.activity(network, hours=24.0)
+            shared = seen.users_succeeded >= SHARED_BY
+            facts += [
+                Fact("users in 24 h", f"{seen.user_count:,}", "warn" if seen.user_count else "ok"),
+                Fact("orders in 24 h", f"{seen.orders:,}", "warn" if seen.orders else "ok"),
+                Fact("failed log-ins in 24 h", f"{seen.failures:,}", "info"),
+                Fact(
+                    "users who logged in in 24 h",
+                    f"{seen.users_succeeded:,}",
+                    "warn" if shared else "info",
+                ),
+                *(Fact(f"refused already, {layer}", f"{n:,}") for layer, n in sorted(seen.refused.items())),
+            ]
+            if shared:
+                notes.append(
+                    f"{seen.users_succeeded} different people logged in from here: this looks like a shared address"
+                )
+            notes += [f"{one.email}: {counted(one.orders, 'order')}" for one in seen.users[:5]]
+            there = await context.changes.is_blocked(network)
+            if there is not None:
+                notes.append(
+                    f"blocked already: {written(there.network)}; its reason and its end become the new ones"
+                )
+        return Plan(
+            title=f"Block {written(network)} for {request.params.get('length', '').strip() or USUAL_WORD}",
+            steps=planned(self.steps(request), context.scale),
+            facts=tuple(facts),
+            guards=guards,
+            notes=(*notes, *_not_configured(self.doors)),
+            until=context.now + length / context.scale,
+            second_person=second_person_for(network),
+            command=equal_command(self.spec, request, self.target(request)),
+        )
+
+    def steps(self, request: Request) -> tuple[StepDef, ...]:
+        network = _network(request)
+
+        async def block(run: Run) -> str:
+            end = run.later(self.length(request) or USUAL)
+            made = await run.changes.block(network, _note(run), end)
+            return f"on the platform's list until {clock(made.expires_at)}"
+
+        async def is_blocked(run: Run, _before: str) -> bool:
+            found = await run.changes.is_blocked(network)
+            return found is not None and found.network == network
+
+        async def deny(run: Run) -> str:
+            rule = await run.changes.deny(network, _note(run))
+            return f"denied by rule {rule}"
+
+        async def is_denied(run: Run, _before: str) -> bool:
+            return any(rule.network == network for rule in await run.changes.denied(network))
+
+        shown, wanted = written(network), _layers(self.doors)
+        # One layer that can't be reached is no reason to leave the other one open.
+        steps = (
+            StepDef(
+                PLATFORM,
+                f"refuse {shown} at the platform's functions",
+                block,
+                PLATFORM,
+                is_blocked,
+                optional=True,
+            ),
+            StepDef(VERCEL, f"deny {shown} at Vercel's firewall", deny, VERCEL, is_denied, optional=True),
+        )
+        return tuple(step for step in steps if step.layer in wanted)
+
+    async def prove(self, run: Run) -> Proof:
+        """Requests refused since, and failed log-ins in as long a time before and since."""
+        network = _network(run.request)
+        if PLATFORM not in _layers(self.doors):
+            rules = await run.changes.denied(network)
+            facts = (Fact("rules at Vercel", str(len(rules)), "ok" if rules else "warn"),)
+            return Proof("unproved", "denied at Vercel; its counters can't be asked", facts)
+        # The platform's rows are dated by its own clock.
+        passed, now = run.now - run.begun, await run.changes.now()
+        refused = await run.changes.refused_since(network, now - passed)
+        since = await run.changes.failures_since(network, now - passed)
+        before = await run.changes.failures_since(network, now - 2 * passed) - since
+        # The platform takes a moment to hear of a block.
+        lately = await run.changes.failures_since(network, now - passed / 2)
+        facts = (
+            *(
+                Fact(f"refused with 403, {layer}", f"{n:,}", "ok" if n else "info")
+                for layer, n in sorted(refused.items())
+            ),
+            Fact("failed log-ins before", f"{before:,}"),
+            Fact("failed log-ins since", f"{since:,}", "warn" if since and since >= before else "ok"),
+        )
+        total = sum(refused.values())
+        if total:
+            stopped = "; its log-ins stopped" if before and not lately else ""
+            return Proof("proved", f"{counted(total, 'request')} refused with 403{stopped}", facts)
+        return Proof("unproved", "nothing came from there since", facts)
+
+
+@dataclass(frozen=True, slots=True)
+class UnblockIp:
+    """`doors` are those of the platform that are configured."""
+
+    doors: Collection[str]
+    puts = False
+    lifts = "block_ip"
+    watches = ("error_rate",)
+
+    @property
+    def spec(self) -> KindSpec:
+        return KindSpec(
+            name="unblock_ip",
+            title="Unblock an address",
+            verb="Unblock",
+            command="unblock-ip",
+            parameters=(_FROM,),
+            target="network",
+            budget=60,
+            freeze=False,
+            undo="block_ip",
+            layers=(PLATFORM, VERCEL),
+            unavailable=_nowhere(self.doors),
+            group="security",
+        )
+
+    def target(self, request: Request) -> str:
+        return written(_network(request))
+
+    def length(self, request: Request) -> timedelta | None:
+        return None
+
+    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
+        """That there is something to lift: a block of exactly this network, on any layer."""
+        network, wider = _network(request), ""
+        if PLATFORM in _layers(self.doors):
+            there = await context.changes.is_blocked(network)
+            if there is not None and there.network == network:
+                return (Guard("block", True, f"blocked: {there.reason}"),)
+            wider = f": {written(there.network)} is, which contains it" if there is not None else ""
+        if VERCEL in _layers(self.doors):
+            rules = [r for r in await context.changes.denied(network) if r.network == network]
+            if rules:
+                return (Guard("block", True, f"denied at Vercel: {rules[0].notes}"),)
+        if (self.lifts, written(network)) in context.in_force:
+            return (Guard("block", True, "no layer has it any more; what is left is to note that"),)
+        raise Refused(f"{written(network)} is not blocked{wider}")
+
+    async def plan(self, context: Context, request: Request) -> Plan:
+        network = _network(request)
+        guards = await self.check(context, request)
+        facts: tuple[Fact, ...] = ()
+        if PLATFORM in _layers(self.doors):
+            seen = await context.changes.activity(network, hours=24.0)
+            facts = (
+                Fact("failed log-ins in 24 h", f"{seen.failures:,}", "warn" if seen.failures else "ok"),
+                *(Fact(f"refused in 24 h, {layer}", f"{n:,}") for layer, n in sorted(seen.refused.items())),
+            )
+        return Plan(
+            title=f"Unblock {written(network)}",
+            steps=planned(self.steps(request), context.scale),
+            facts=facts,
+            guards=guards,
+            notes=_not_configured(self.doors),
+            command=equal_command(self.spec, request, self.target(request)),
+        )
+
+    def steps(self, request: Request) -> tuple[StepDef, ...]:
+        network = _network(request)
+
+        async def unblock(run: Run) -> str:
+            gone = await run.changes.unblock(network)
+            return f"{counted(gone, 'entry', 'entries')} off the platform's list"
+
+        async def is_gone(run: Run, _before: str) -> bool:
+            found = await run.changes.is_blocked(network)
+            return found is None or found.network != network
+
+        async def allow(run: Run) -> str:
+            gone = await run.changes.allow(network)
+            return f"{counted(gone, 'rule')} removed"
+
+        async def is_allowed(run: Run, _before: str) -> bool:
+            return not any(rule.network == network for rule in await run.changes.denied(network))
+
+        shown, wanted = written(network), _layers(self.doors)
+        steps = (
+            StepDef(PLATFORM, f"take {shown} off the platform's list", unblock, PLATFORM, is_gone),
+            StepDef(VERCEL, f"remove the rule for {shown} at Vercel", allow, VERCEL, is_allowed),
+        )
+        return tuple(step for step in steps if step.layer in wanted)
+
+    async def prove(self, run: Run) -> Proof:
+        network = _network(run.request)
+        if PLATFORM not in _layers(self.doors):
+            return Proof("unproved", "Vercel's counters can't be asked")
+        now = await run.changes.now()
+        failures = await run.changes.failures_since(network, now - (run.now - run.begun))
+        blocked = await run.changes.is_blocked(network)
+        facts = (Fact("failed log-ins since", f"{failures:,}", "warn" if failures else "ok"),)
+        if blocked is not None:
+            return Proof("unproved", f"still refused: {written(blocked.network)} is blocked", facts)
+        if failures:
+            return Proof("worse", f"{counted(failures, 'failed log-in')} from there since", facts)
+        return Proof("proved", "no layer refuses it any more", facts)
+
+
+def _network(request: Request) -> Network:
+    return network_of(request.params.get("network", "") or request.target)
+
+
+def _note(run: Run) -> str:
+    return f"action {run.request.id} of {run.request.by}: {run.request.reason}"[:200]
+
+
+def _not_configured(doors: Collection[str]) -> tuple[str, ...]:
+    missing = [layer for layer in (PLATFORM, VERCEL) if layer not in _layers(doors)]
+    return tuple(f"{layer}: not configured here" for layer in missing)

@@ -1,0 +1,94 @@
+"""Maintenance mode: a flag of the platform, on which every function answers 503."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from console.actions.kind import Context, Request, Run, StepDef, planned
+from console.actions.wording import equal_command
+from console.domain.action import Danger, Fact, Guard, KindSpec, Plan, Proof
+from console.domain.errors import Refused
+
+FLAG = "maintenance"
+_LAYER = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Both ways of it. `doors` are those of the platform that are configured."""
+
+    doors: Collection[str]
+    on: bool
+
+    @property
+    def puts(self) -> bool:
+        return self.on
+
+    @property
+    def lifts(self) -> str:
+        return "" if self.on else "maintenance_on"
+
+    # Orders that are refused on purpose are no fault.
+    watches = ()
+
+    @property
+    def spec(self) -> KindSpec:
+        return KindSpec(
+            name="maintenance_on" if self.on else "maintenance_off",
+            title="Begin maintenance" if self.on else "End maintenance",
+            verb="Begin maintenance" if self.on else "End maintenance",
+            command="maintenance on" if self.on else "maintenance off",
+            role="commander" if self.on else "responder",
+            danger=Danger.HIGH if self.on else Danger.MEDIUM,
+            budget=10,
+            freeze=self.on,
+            undo="maintenance_off" if self.on else "maintenance_on",
+            layers=(_LAYER,),
+            unavailable="" if "database" in self.doors else "no source: platform.ops_database_url is not set",
+            group="operations",
+        )
+
+    def target(self, request: Request) -> str:
+        return ""
+
+    def length(self, request: Request) -> timedelta | None:
+        return None
+
+    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
+        if await context.changes.flag(FLAG) == self.on and (self.lifts, "") not in context.in_force:
+            raise Refused(f"maintenance is {_word(self.on)} already")
+        return (Guard("flag", True, f"maintenance is to be {_word(self.on)}"),)
+
+    async def plan(self, context: Context, request: Request) -> Plan:
+        guards = await self.check(context, request)
+        return Plan(
+            title="Begin maintenance: every function answers 503" if self.on else "End maintenance",
+            steps=planned(self.steps(request), context.scale),
+            guards=guards,
+            notes=("orders are refused until it is ended; it does not end by itself",) if self.on else (),
+            typed=FLAG if self.on else "",
+            command=equal_command(self.spec, request, ""),
+        )
+
+    def steps(self, request: Request) -> tuple[StepDef, ...]:
+        async def switch(run: Run) -> str:
+            was = await run.changes.set_flag(FLAG, self.on)
+            return f"{_word(self.on)}, was {_word(was)}"
+
+        async def is_set(run: Run, _before: str) -> bool:
+            return await run.changes.flag(FLAG) == self.on
+
+        return (StepDef("flag", f"set the flag {FLAG} to {_word(self.on)}", switch, _LAYER, is_set),)
+
+    async def prove(self, run: Run) -> Proof:
+        now = await run.changes.flag(FLAG)
+        facts = (Fact(f"flag {FLAG}", _word(now), "ok" if now == self.on else "crit"),)
+        if now == self.on:
+            return Proof("proved", f"the platform's flag is {_word(now)}", facts)
+        return Proof("unproved", f"the platform's flag is {_word(now)}", facts)
+
+
+def _word(on: bool) -> str:
+    return "on" if on else "off"

@@ -1,0 +1,94 @@
+"""Plans what was asked for: the platform is asked, all requests at a time, each within a few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from console.actions.kind import Request
+from console.actions.surroundings import Surroundings
+from console.domain.action import Action, ActionState, Plan
+from console.domain.errors import Fenced, Refused, StoreRefused, TradexError
+from console.domain.text import printable
+from console.store import actions
+from console.store.lease import Lease
+from console.store.pool import Store
+
+log = logging.getLogger("tradex.actions")
+
+_POLL_S = 1.0
+_TIMEOUT_S = 5.0
+_AT_ONCE = 8
+
+
+async def plan_of(store: Store, around: Surroundings, request: Request) -> Plan:
+    """The plan of a request. Raises Refused with the guard's reason or why it could not be planned, StoreAway and
+    StoreRefused."""
+    kind = around.kinds.get(request.kind)
+    if kind is None:
+        raise Refused(f"this agent knows no action {printable(request.kind, 60)}")
+    if kind.spec.unavailable:
+        raise Refused(f"{kind.spec.name} can't be done here: {kind.spec.unavailable}")
+    context = await around.context(store)
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return await kind.plan(context, request)
+    except TimeoutError:
+        raise Refused(
+            f"it could not be planned: the platform gave no answer within {_TIMEOUT_S:g} s"
+        ) from None
+    except (Refused, StoreRefused):
+        raise
+    except TradexError as error:
+        raise Refused(f"it could not be planned: {error}") from None
+
+
+class Planner:
+    """One term of leading. `woken` is set by whoever hears that something has changed."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.woken = asyncio.Event()
+        self._around = surroundings
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._under_way: set[int] = set()
+
+    async def run(self, store: Store, lease: Lease) -> None:
+        """Until cancelled. Raises Fenced, StoreAway and StoreRefused."""
+        async with asyncio.TaskGroup() as plans:
+            while True:
+                for action, _, _ in await actions.in_states(store, (ActionState.PLANNING,)):
+                    if action.id not in self._under_way:
+                        self._under_way.add(action.id)
+                        plans.create_task(self._plan(store, lease, action))
+                try:
+                    async with asyncio.timeout(_POLL_S):
+                        await self.woken.wait()
+                except TimeoutError:
+                    pass
+                self.woken.clear()
+
+    async def _plan(self, store: Store, lease: Lease, action: Action) -> None:
+        try:
+            async with self._slots:
+                try:
+                    plan, refusal = await plan_of(store, self._around, Request.of(action)), None
+                except Refused as error:
+                    plan, refusal = None, str(error)
+                except (Fenced, asyncio.CancelledError):
+                    raise
+                except TradexError:
+                    raise
+                except Exception as error:
+                    log.exception("action %d can't be planned", action.id)
+                    plan, refusal = (
+                        None,
+                        f"it could not be planned: the agent failed at it ({type(error).__name__})",
+                    )
+                await actions.write_plan(store, lease, action.id, plan, refusal)
+        except Fenced:
+            raise
+        except TradexError as error:
+            # It is still asked for, and looked at again.
+            log.warning("action %d is not planned yet: %s", action.id, error)
+        finally:
+            self._under_way.discard(action.id)

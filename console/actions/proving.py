@@ -1,0 +1,70 @@
+"""Whether a step has happened, whether an action has worked, and whether the platform got worse since."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from console.actions.kind import Kind, Run, StepDef
+from console.domain.action import Fact, Proof
+from console.domain.errors import Refused, SourceFailed, Unknown
+from console.domain.format import reading
+from console.store import ticks
+from console.store.pool import Store
+
+_TIMEOUT_S = 8.0
+_OLDEST = timedelta(minutes=2)
+# Percentages: from this much on, and this much more than twice as much as before, it got worse.
+_LEAST_PCT = 1.0
+# Something that was sent may still be on its way: its probe is asked more than once.
+_LOOKS_S = (0.0, 0.5, 1.0, 2.0)
+
+
+async def happened(run: Run, step: StepDef, before: str, *, patient: bool) -> bool | None:
+    """What its probe says; None when nobody can tell. With `patient` a no is heard several times."""
+    if step.probe is None:
+        return None
+    found: bool | None = None
+    for pause in _LOOKS_S:
+        await asyncio.sleep(pause)
+        try:
+            async with asyncio.timeout(step.timeout_s):
+                found = await step.probe(run, before)
+        except (SourceFailed, Refused, Unknown, TimeoutError):
+            found = None
+        if found or (found is False and not patient):
+            return found
+    return found
+
+
+async def proof_of(kind: Kind, run: Run) -> Proof:
+    """What the platform shows; where it can't be asked, that."""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return await kind.prove(run)
+    except (SourceFailed, Refused) as error:
+        return Proof("unproved", f"the platform can't be asked: {error}")
+    except TimeoutError:
+        return Proof("unproved", f"the platform gave no answer within {_TIMEOUT_S:g} s")
+
+
+async def worse(store: Store, names: tuple[str, ...], begun: datetime) -> tuple[tuple[Fact, ...], str]:
+    """Each of these metrics before and now, and which of them, if any, got clearly worse, in words."""
+    if not names:
+        return (), ""
+    before, now = await ticks.before(store, begun, _OLDEST), await ticks.latest(store)
+    facts: list[Fact] = []
+    reasons: list[str] = []
+    for name in names:
+        old, new, spec = before.values.get(name), now.values.get(name), now.specs.get(name)
+        if old is None or new is None or spec is None:
+            continue
+        was, is_ = old.value, new.value
+        if not isinstance(was, float | int) or not isinstance(is_, float | int):
+            continue
+        words = f"{reading(spec, was)} before, {reading(spec, is_)} now"
+        bad = is_ >= _LEAST_PCT and is_ >= 2 * was + _LEAST_PCT
+        facts.append(Fact(spec.title.lower(), words, "warn" if bad else "ok"))
+        if bad:
+            reasons.append(f"{spec.title.lower()} {words}")
+    return tuple(facts), ", ".join(reasons)

@@ -1,0 +1,307 @@
+"""Actions in words, as JSON and in tables: what the commands print of a plan, of its steps, and of how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from console.cli.tables import GLYPH, STYLE, table
+from console.domain.action import (
+    Action,
+    ActionState,
+    Effect,
+    Fact,
+    Freeze,
+    KindSpec,
+    OutputLine,
+    Plan,
+    Proof,
+    Step,
+    StepState,
+    remaining,
+)
+from console.domain.format import age, clock, iso
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FACT_GLYPH = {"ok": " ", "info": " ", "warn": GLYPH["warning"], "crit": GLYPH["critical"]}
+STEP_GLYPH = {
+    StepState.PENDING: "○",
+    StepState.RUNNING: "►",
+    StepState.DONE: "✓",
+    StepState.SKIPPED: "–",
+    StepState.FAILED: "✗",
+    StepState.UNKNOWN: "?",
+    StepState.CANCELLED: "–",
+}
+STATE_GLYPH = {
+    ActionState.DONE: "✓",
+    ActionState.FAILED: "✗",
+    ActionState.REFUSED: "✗",
+    ActionState.CANCELLED: "–",
+    ActionState.EXPIRED: "–",
+    ActionState.INTERRUPTED: GLYPH["critical"],
+    ActionState.APPROVED: "►",
+    ActionState.RUNNING: "►",
+    ActionState.VERIFYING: "►",
+}
+_STYLES = {
+    ActionState.DONE: STYLE["ok"],
+    ActionState.FAILED: STYLE["critical"],
+    ActionState.INTERRUPTED: STYLE["critical"],
+    ActionState.REFUSED: STYLE["warning"],
+    ActionState.CANCELLED: "dim",
+    ActionState.EXPIRED: "dim",
+}
+_PROOF_GLYPH = {"proved": GLYPH["ok"], "unproved": GLYPH["warning"], "worse": GLYPH["critical"]}
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def action_json(action: Action) -> dict[str, Any]:
+    """The documented shape of one action."""
+    return {
+        "id": action.id,
+        "state": str(action.state),
+        "at": iso(action.since),
+        "kind": action.kind,
+        "target": action.target,
+        "params": dict(action.params),
+        "reason": action.reason,
+        "origin": action.origin,
+        "cause": action.cause or None,
+        "words": action.words,
+        "plan": None if action.plan is None else plan_json(action.plan),
+        "plan_hash": action.plan_hash or None,
+        "plan_expires_at": _iso(action.plan_expires_at),
+        "proof": None if action.proof is None else asdict(action.proof),
+        "choices": dict(action.choices),
+        "override": action.override or None,
+        "needs_approval": action.needs_approval or None,
+        "approval_expires_at": _iso(action.approval_expires_at),
+        "question": action.question or None,
+        "requested_by": action.requested_by,
+        "requested_at": iso(action.requested_at),
+        "confirmed_by": action.confirmed_by or None,
+        "confirmed_at": _iso(action.confirmed_at),
+        "approved_by": action.approved_by or None,
+        "approved_at": _iso(action.approved_at),
+        "cancelled_by": action.cancelled_by or None,
+        "started_at": _iso(action.started_at),
+        "ended_at": _iso(action.ended_at),
+        "undo_of": action.undo_of,
+        "undone_by": action.undone_by,
+    }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The documented shape of a plan."""
+    return asdict(plan) | {
+        "until": _iso(plan.until),
+        "choices": [{"name": c.name, "title": c.title, "options": dict(c.options)} for c in plan.choices],
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """The documented shape of one step."""
+    return asdict(step) | {
+        "state": str(step.state),
+        "due_at": _iso(step.due_at),
+        "started_at": _iso(step.started_at),
+        "ended_at": _iso(step.ended_at),
+    }
+
+
+def effect_json(effect: Effect) -> dict[str, Any]:
+    """The documented shape of what is, or was, in force."""
+    return {
+        "id": effect.id,
+        "state": "active" if effect.lifted_at is None else "lifted",
+        "at": iso(effect.since),
+        "kind": effect.kind,
+        "target": effect.target,
+        "until": _iso(effect.expires_at),
+        "lifted_at": _iso(effect.lifted_at),
+        "action": effect.action_id,
+        "layers": [asdict(layer) for layer in effect.layers],
+    }
+
+
+def kind_json(kind: KindSpec) -> dict[str, Any]:
+    """The documented shape of one kind."""
+    return asdict(kind) | {"danger": str(kind.danger), "unavailable": kind.unavailable or None}
+
+
+def freeze_json(freeze: Freeze, now: datetime) -> dict[str, Any]:
+    """The documented shape of one freeze."""
+    return {
+        "id": freeze.id,
+        "state": "active" if freeze.starts_at <= now else "pending",
+        "at": iso(freeze.starts_at),
+        "until": iso(freeze.ends_at),
+        "author": freeze.author,
+        "reason": freeze.reason,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def title(action: Action) -> str:
+    """`block_ip 203.0.113.7`."""
+    return f"{action.kind} {action.target}".rstrip()
+
+
+def plan_lines(plan: Plan, now: datetime, guards: Sequence[tuple[str, bool, str]] = ()) -> Iterator[str]:
+    """A plan as a person reads it before they answer; `guards` are the store's own, each with whether it passed."""
+    yield plan.title
+    for place, step in enumerate(plan.steps, 1):
+        after = f"  (after {step.after_s:g} s)" if step.after_s else ""
+        layer = f"  [{step.layer}]" if step.layer else ""
+        yield f"  {place}. {step.title}{layer}{after}"
+    if plan.until is not None:
+        yield f"  until {iso(plan.until)}, in {age(plan.until - now)}: it ends by itself"
+    yield from facts_lines(plan.facts)
+    for name, passed, text in (*((g.name, g.passed, g.text) for g in plan.guards), *guards):
+        yield f"  {'✓' if passed else '✗'} {name}: {text}"
+    for choice in plan.choices:
+        yield f"  to choose: {choice.title}"
+        for word, meaning in choice.options:
+            yield f"    {choice.name}={word}  {meaning}"
+    for note in plan.notes:
+        yield f"  {GLYPH['info']} {note}"
+    if plan.command:
+        yield f"  the same: {plan.command}"
+
+
+def facts_lines(facts: Sequence[Fact]) -> Iterator[str]:
+    """Label and value of each, the values in one column."""
+    width = max((len(fact.label) for fact in facts), default=0)
+    for fact in facts:
+        yield f"  {FACT_GLYPH.get(fact.weight, ' ')} {fact.label:<{width}}  {fact.value}"
+
+
+def step_line(step: Step) -> str:
+    """One step as it stands."""
+    words = step.text
+    if not words and step.state is StepState.PENDING and step.due_at is not None:
+        words = f"due at {clock(step.due_at)}"
+    attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
+    layer = f" [{step.layer}]" if step.layer else ""
+    said = f": {words}" if words else ""
+    return f"  {STEP_GLYPH[step.state]} {step.seq} {step.title}{layer}  {step.state}{attempt}{said}"
+
+
+def proof_lines(proof: Proof) -> Iterator[str]:
+    """What the platform showed."""
+    if proof.text:
+        yield f"{_PROOF_GLYPH.get(proof.verdict, ' ')} {proof.verdict or 'nothing to show'}: {proof.text}"
+    yield from facts_lines(proof.facts)
+
+
+def output_line(line: OutputLine) -> str:
+    """One line of output; exact calls have a `$` before them."""
+    sign = {"command": "$ ", "note": "# "}.get(line.kind, "")
+    return f"  {clock(line.at)} {line.step:<16} {sign}{line.text}"
+
+
+def effect_lines(effect: Effect, now: datetime) -> Iterator[str]:
+    """Where something is in force, and how long it still is."""
+    left = remaining(effect, now)
+    if effect.lifted_at is None and left is not None:
+        yield f"  {effect.target} for another {age(left)}"
+    for layer in effect.layers:
+        said = f": {layer.text}" if layer.text else ""
+        yield f"  {layer.name}  {layer.state}{said}"
+
+
+def what_to_do(action: Action) -> str:
+    """What this action waits for that only a person can give; "" when it waits for nobody."""
+    if action.waits_for_approval:
+        until = (
+            f" before {clock(action.approval_expires_at)}" if action.approval_expires_at is not None else ""
+        )
+        return (
+            f"action {action.id} waits for a second person: {action.needs_approval}; "
+            f"a commander approves it{until}: tradex actions approve {action.id}"
+        )
+    if action.state is ActionState.INTERRUPTED:
+        return (
+            f"action {action.id} is interrupted: {action.question}; "
+            f"choose: tradex actions resume {action.id} again|skip|stop"
+        )
+    return ""
+
+
+def undo_hint(action: Action, kinds: Mapping[str, KindSpec]) -> str:
+    """How this one is taken back; "" when it can't be."""
+    kind = kinds.get(action.kind)
+    if kind is None or not kind.undo or action.undone_by is not None or action.started_at is None:
+        return ""
+    return f"take it back with: tradex actions undo {action.id} --reason ..."
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def action_table(found: Sequence[Action], now: datetime) -> Table:
+    from rich.text import Text
+
+    rows = table("id", "action", "state", "steps", "for", "by", "note", right={"id", "steps", "for"})
+    for action in found:
+        glyph = STATE_GLYPH.get(action.state, "○")
+        rows.add_row(
+            str(action.id),
+            Text(title(action)),
+            Text(f"{glyph} {action.state}", style=_STYLES.get(action.state, "")),
+            f"{action.step}/{action.steps}" if action.steps else "",
+            age(now - action.since),
+            Text(action.confirmed_by or action.requested_by),
+            Text(_note(action)),
+        )
+    return rows
+
+
+def _note(action: Action) -> str:
+    if action.waits_for_approval:
+        return f"waits for a second person: {action.needs_approval}"
+    return action.question or action.words or action.reason
+
+
+def kind_table(found: Sequence[KindSpec]) -> Table:
+    from rich.text import Text
+
+    rows = table("kind", "parameters", "by", "danger", "an hour", "undo", "note", right={"an hour"})
+    for kind in found:
+        params = " ".join(p.name if p.required else f"[{p.name}]" for p in kind.parameters)
+        two = " + a second person" if kind.second_person else ""
+        rows.add_row(
+            kind.name,
+            Text(params),
+            f"{kind.role}{two}",
+            str(kind.danger),
+            str(kind.budget),
+            kind.undo,
+            Text(f"can't be done here: {kind.unavailable}" if kind.unavailable else kind.title),
+        )
+    return rows
+
+
+def freeze_table(found: Sequence[Freeze], now: datetime) -> Table:
+    from rich.text import Text
+
+    rows = table("id", "state", "from", "until", "author", "note", right={"id"})
+    for each in found:
+        state = "active" if each.starts_at <= now else "pending"
+        rows.add_row(
+            str(each.id), state, iso(each.starts_at), iso(each.ends_at), Text(each.author), Text(each.reason)
+        )
+    return rows

@@ -1,0 +1,381 @@
+"""From a wish to its end: ask for the plan, show it, confirm it, follow the agent. All commands go this way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.cli import action_words as words
+from console.cli import prompt
+from console.cli.connect import hints, opened
+from console.domain.action import Action, ActionState, Choice, KindSpec, Plan, Step
+from console.domain.asking import parameters, target, undoing
+from console.domain.errors import Misuse, Refused, StoreAway, TradexError
+from console.domain.text import printable
+
+if TYPE_CHECKING:
+    from console.store.pool import Store
+
+_POLL_S = 1.0
+_RETRY_S = 1.0
+# So long a plan is waited for while no agent leads, and while one does.
+_NO_AGENT_S, _PLAN_S = 3.0, 30.0
+_EXIT = {ActionState.DONE: 0, ActionState.REFUSED: Refused.exit_code}
+_OPEN = (ActionState.PLANNING, ActionState.PLANNED)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a person wants it: what they answer beforehand, and what is printed."""
+
+    dry_run: bool = False
+    yes: bool = False
+    wait: bool = True
+    as_json: bool = False
+    typed: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    override: str = ""
+
+    def say(self, text: str, *, end: str = "\n") -> None:
+        """For a person; with --json standard output is left to the one object at the end."""
+        click.echo(f"{text}{end}", nl=False, err=self.as_json)
+
+    def check(self) -> None:
+        """Raises Misuse where nobody could answer."""
+        if not (self.yes or self.dry_run or prompt.possible()):
+            raise Misuse(
+                "nobody can be asked here: --yes confirms the plan as it comes, --dry-run only shows it"
+            )
+
+
+def answers(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options with which a plan is answered beforehand; the command gets them as `how`."""
+
+    @click.option("--dry-run", is_flag=True, help="Show the plan and leave it.")
+    @click.option("--yes", "-y", is_flag=True, help="Confirm the plan without asking.")
+    @click.option(
+        "--typed", metavar="TEXT", default="", help="With --yes: what a dangerous plan asks to type."
+    )
+    @click.option(
+        "--choose", "chosen", multiple=True, metavar="NAME=WORD", help="Answer a choice of the plan."
+    )
+    @click.option("--override", metavar="REASON", default="", help="Past a freeze or a budget (commanders).")
+    @click.option("--no-wait", is_flag=True, help="Leave once it is confirmed.")
+    @click.option("--json", "as_json", is_flag=True, help="One object at the end.")
+    @wraps(command)
+    def with_answers(*args: Any, **options: Any) -> Any:
+        how = How(
+            dry_run=options.pop("dry_run"),
+            yes=options.pop("yes"),
+            wait=not options.pop("no_wait"),
+            as_json=options.pop("as_json"),
+            typed=options.pop("typed"),
+            choices=pairs("--choose", options.pop("chosen")),
+            override=options.pop("override"),
+        )
+        return command(*args, how=how, **options)
+
+    return with_answers
+
+
+def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE`s as a dictionary. Raises Misuse."""
+    found: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip():
+            raise Misuse(f"{option} {each!r}: expected NAME=VALUE")
+        found[name.strip()] = value
+    return found
+
+
+def start(options: dict[str, Any], kind: str, given: Mapping[str, str | None], reason: str, how: How) -> None:
+    """Ask for an action of this kind with these parameters (None: left out) and see it through. Ends the command."""
+    how.check()
+
+    async def work(store: Store) -> int:
+        kinds = await _kinds(store)
+        spec = kinds.get(kind)
+        if spec is None:
+            raise Refused(f"there is no action {printable(kind, 60)}: `tradex actions kinds` lists them")
+        params = parameters(spec, {name: value for name, value in given.items() if value is not None})
+        return await _ask_for(store, spec, kinds, params, target(spec, params), reason, how)
+
+    raise SystemExit(_run(options, work))
+
+
+def undo(options: dict[str, Any], action_id: int, reason: str, how: How) -> None:
+    """Ask for what takes this action back and see it through. Ends the command."""
+    how.check()
+
+    async def work(store: Store) -> int:
+        kinds = await _kinds(store)
+        action = await one(store, action_id)
+        spec, params = undoing(action, kinds)
+        return await _ask_for(store, spec, kinds, params, action.target, reason, how, undo_of=action.id)
+
+    raise SystemExit(_run(options, work))
+
+
+def approve(options: dict[str, Any], action_id: int, how: How) -> None:
+    """Show what waits for a second person, ask, and see it through. Ends the command."""
+    how.check()
+
+    async def work(store: Store) -> int:
+        from console.store import actions
+
+        kinds = await _kinds(store)
+        action = await one(store, action_id)
+        if action.waits_for_approval and action.plan is not None:
+            confirmed = f"{action.confirmed_by} confirmed it: {action.reason}"
+            _show(how, [confirmed, *words.plan_lines(action.plan, await store.now())])
+            if how.dry_run:
+                return _end(how, action, 0)
+            if not how.yes and not await prompt.yes(how.say, f"approve action {action.id}?"):
+                how.say("not approved")
+                return _end(how, action, 1)
+        # Whatever else it is, the store says why there is nothing to approve.
+        await actions.approve(store, action_id, plan_hash=action.plan_hash)
+        return await _follow(store, action_id, kinds, how)
+
+    raise SystemExit(_run(options, work))
+
+
+async def one(store: Store, action_id: int) -> Action:
+    """The action with this number. Raises Refused where there is none."""
+    from console.store import actions
+
+    found = await actions.one(store, action_id)
+    if found is None:
+        raise Refused(f"there is no action {action_id}")
+    return found
+
+
+# --- the way ----------------------------------------------------------------------------------------------------------
+
+
+def _run(options: dict[str, Any], work: Callable[[Store], Awaitable[int]]) -> int:
+    async def connected() -> int:
+        async with opened(options) as store:
+            return await work(store)
+
+    return asyncio.run(connected())
+
+
+async def _kinds(store: Store) -> dict[str, KindSpec]:
+    from console.store import actions
+
+    found = {kind.name: kind for kind in await actions.kinds(store)}
+    if not found:
+        raise TradexError("no agent has led here yet, so it is not known what can be done")
+    return found
+
+
+async def _ask_for(
+    store: Store,
+    spec: KindSpec,
+    kinds: Mapping[str, KindSpec],
+    params: Mapping[str, str],
+    about: str,
+    reason: str,
+    how: How,
+    undo_of: int | None = None,
+) -> int:
+    from console.store import actions
+
+    cause = "" if undo_of is None else f"action {undo_of}"
+    asked = await actions.request(
+        store, kind=spec.name, target=about, params=params, reason=reason, cause=cause, undo_of=undo_of
+    )
+    if asked.told:
+        how.say(asked.told)
+    async with _withdrawn_at_last(store, asked.id, how, mine=not asked.told):
+        action = await _planned(store, asked.id)
+        if action.state is ActionState.REFUSED:
+            raise Refused(f"action {action.id}: {action.words}")
+        if action.state is ActionState.PLANNED and action.plan is not None:
+            if not await _confirm(store, action, action.plan, spec, how):
+                return _end(how, action, 0 if how.dry_run else 1)
+        elif how.dry_run and action.plan is not None:
+            _show(how, words.plan_lines(action.plan, await store.now()))
+            return _end(how, action, 0)
+    return await _follow(store, asked.id, kinds, how)
+
+
+@asynccontextmanager
+async def _withdrawn_at_last(store: Store, action_id: int, how: How, *, mine: bool) -> AsyncIterator[None]:
+    """What this command asked for and nobody confirmed does not stay behind, however the command ends."""
+    from console.store import actions
+
+    why, failed = "it was not confirmed", False
+    try:
+        yield
+    except asyncio.CancelledError:
+        how.say("")
+        why = "interrupted"
+        raise
+    except TradexError as error:
+        why, failed = str(error), True
+        raise
+    finally:
+        # What stands in the way of this must not hide what went wrong before.
+        with suppress(TradexError):
+            action = await one(store, action_id)
+            if mine and action.state in _OPEN:
+                why = "only the plan was asked for" if how.dry_run else why
+                try:
+                    await actions.withdraw(store, action_id, why)
+                    how.say(f"action {action_id} is withdrawn: nothing was changed")
+                except Refused as refused:
+                    how.say(f"action {action_id} stays: {refused}")
+                action = await one(store, action_id)
+            if failed:
+                _end(how, action, 0)
+
+
+async def _planned(store: Store, action_id: int) -> Action:
+    """The action once its plan is there, or once it is known that there will be none. Raises TradexError when the plan
+    does not come."""
+    from console.store import lease
+
+    begun = time.monotonic()
+    async with hints(store, "action") as wait:
+        while (action := await one(store, action_id)).state is ActionState.PLANNING:
+            waited = time.monotonic() - begun
+            if waited >= _NO_AGENT_S and (await lease.agent_state(store)).leader is None:
+                raise TradexError("no agent leads: nobody can make a plan, and nothing would be done")
+            if waited >= _PLAN_S:
+                raise TradexError(f"no plan came within {_PLAN_S:.0f} s: see the agent's log")
+            await wait(_POLL_S)
+    return action
+
+
+async def _confirm(store: Store, action: Action, plan: Plan, spec: KindSpec, how: How) -> bool:
+    """Show the plan and confirm it. False: it is to be left. Raises Refused and Misuse."""
+    from console.store import actions
+
+    preview = await actions.preview(store, action.id)
+    guards = [(g.name, g.passed or (g.overridable and bool(how.override)), g.text) for g in preview.guards]
+    _show(how, words.plan_lines(plan, await store.now(), guards))
+    if preview.approval:
+        how.say(f"  it takes a second person: {preview.approval}")
+    if how.dry_run:
+        return False
+    # The store decides when it is confirmed; but nobody is asked about what it would refuse anyway.
+    failed = [text for _, passed, text in guards if not passed]
+    if failed and not how.yes:
+        raise Refused("; ".join(failed))
+    choices = {choice.name: await _chosen(choice, how) for choice in plan.choices}
+    typed = how.typed
+    if how.yes:
+        if plan.typed and typed != plan.typed:
+            raise Misuse(f"this plan takes more than --yes: add --typed {plan.typed!r}")
+    elif plan.typed:
+        typed = await prompt.answer(how.say, f"type {plan.typed} to confirm: ")
+        if typed != plan.typed:
+            return False
+    elif not await prompt.yes(how.say, f"{spec.verb} {action.target}".strip() + "?"):
+        return False
+    try:
+        await actions.confirm(
+            store,
+            action.id,
+            plan_hash=action.plan_hash,
+            typed=typed,
+            choices=choices,
+            override=how.override,
+        )
+    except Refused as refused:
+        # Somebody else who asked for the same was faster: that is as good.
+        now = await one(store, action.id)
+        if now.state in _OPEN or not now.confirmed_by:
+            raise
+        how.say(str(refused))
+    return True
+
+
+async def _chosen(choice: Choice, how: How) -> str:
+    """The word that was chosen, asked for where it can be. Raises Misuse."""
+    known = [word for word, _ in choice.options]
+    word = how.choices.get(choice.name, "")
+    if not word and not how.yes:
+        word = await prompt.answer(how.say, f"{choice.title} ({'/'.join(known)}): ")
+    if word not in known:
+        options = ", ".join(f"--choose {choice.name}={each}" for each in known)
+        raise Misuse(f"{choice.title}: choose one of {options}")
+    return word
+
+
+async def _follow(store: Store, action_id: int, kinds: Mapping[str, KindSpec], how: How) -> int:
+    """Print each step as it changes until the action is over, or waits for a person; the exit code."""
+    from console.store import actions, lease
+
+    seen: dict[int, Step] = {}
+    state: ActionState | None = None
+    since, told, away = time.monotonic(), False, False
+    try:
+        async with hints(store, "action") as wait:
+            while True:
+                try:
+                    # In this order, so that no step is missed when it is over.
+                    action = await one(store, action_id)
+                    steps = await actions.steps(store, action_id)
+                    leader = (await lease.agent_state(store)).leader
+                except StoreAway as error:
+                    if not away:
+                        click.echo(f"tradex: {error}; trying again", err=True)
+                    away = True
+                    await asyncio.sleep(_RETRY_S)
+                    continue
+                away = False
+                if action.state is not state and not action.state.final:
+                    how.say(f"action {action.id}, {words.title(action)}: {action.state}")
+                state = action.state
+                for step in steps:
+                    if seen.get(step.seq) != step and (step.seq in seen or step.started_at or step.due_at):
+                        how.say(words.step_line(step))
+                    seen[step.seq] = step
+                if state.final or not how.wait or words.what_to_do(action):
+                    break
+                if leader is not None:
+                    since, told = time.monotonic(), False
+                elif not told and time.monotonic() - since >= _NO_AGENT_S:
+                    how.say("no agent leads: it goes on when one does")
+                    told = True
+                await wait(_POLL_S)
+    except asyncio.CancelledError:
+        how.say(
+            f"\naction {action_id} goes on without this command: `tradex actions show {action_id}` tells how it "
+            f"stands, `tradex actions cancel {action_id}` ends it after the present step"
+        )
+        raise
+    if not action.state.final:
+        how.say(words.what_to_do(action) or f"it goes on: tradex actions show {action.id}")
+        return _end(how, action, 0)
+    proved = "" if action.proof is None else action.proof.text
+    said = f": {action.words}" if action.words and action.words != proved else ""
+    how.say(f"{words.STATE_GLYPH[action.state]} action {action.id} {action.state}{said}")
+    if action.proof is not None:
+        _show(how, words.proof_lines(action.proof))
+    if hint := words.undo_hint(action, kinds):
+        how.say(hint)
+    return _end(how, action, _EXIT.get(action.state, 1))
+
+
+def _end(how: How, action: Action, code: int) -> int:
+    if how.as_json:
+        click.echo(json.dumps(words.action_json(action), indent=2))
+    return code
+
+
+def _show(how: How, lines: Any) -> None:
+    for line in lines:
+        how.say(line)

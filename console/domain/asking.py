@@ -1,0 +1,71 @@
+"""What goes with a request for an action: its parameters, made complete, and what it is about.
+
+Whoever asks, a screen, a command or a runbook step, comes here, so that the same wish gives the same request.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from contextlib import suppress
+
+from console.domain.action import Action, KindSpec, Parameter
+from console.domain.errors import Misuse, Refused
+
+
+def parameters(kind: KindSpec, given: Mapping[str, str]) -> dict[str, str]:
+    """All that are set, those that were left out with their default. Whether each makes sense is the plan's matter.
+
+    Raises Misuse for one that the kind hasn't got, and for one that is missing.
+    """
+    known = {p.name: p for p in kind.parameters}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1) or list(known)
+            raise Misuse(
+                f"{kind.name} has no parameter {name!r}: "
+                + (f"it has {', '.join(near)}" if near else "it has none")
+            )
+    found = {name: _written(p, given.get(name, "").strip() or p.default) for name, p in known.items()}
+    missing = [name for name, p in known.items() if p.required and not found[name]]
+    if missing:
+        raise Misuse(f"{kind.name} takes {' and '.join(missing)}")
+    return {name: value for name, value in found.items() if value}
+
+
+def target(kind: KindSpec, params: Mapping[str, str]) -> str:
+    """What such an action is about; "" for a kind that is about nothing in particular."""
+    return params.get(kind.target, "") if kind.target else ""
+
+
+def undoing(action: Action, kinds: Mapping[str, KindSpec]) -> tuple[KindSpec, dict[str, str]]:
+    """The kind that takes this action back, with its parameters. Raises Refused where there is nothing to take back."""
+    spec = kinds.get(action.kind)
+    undo = kinds.get(spec.undo) if spec is not None and spec.undo else None
+    if action.undone_by is not None:
+        raise Refused(f"action {action.id} was undone by action {action.undone_by}")
+    if not action.state.final:
+        raise Refused(f"action {action.id} is {action.state}: cancel it instead")
+    if action.started_at is None:
+        raise Refused(f"action {action.id} is {action.state} and changed nothing")
+    if undo is None:
+        raise Refused(f"{action.kind} can't be taken back by another action")
+    same = {p.name: action.params[p.name] for p in undo.parameters if p.name in action.params}
+    return undo, parameters(undo, same)
+
+
+def _written(parameter: Parameter, value: str) -> str:
+    """One way to write each network: `203.0.113.7` for 203.0.113.7/32 and ::ffff:203.0.113.7, `2001:db8::/64` for any
+    address in it. What is none is left to the plan's guards."""
+    if parameter.type == "network":
+        with suppress(ValueError):
+            if "/" in value:
+                network = ipaddress.ip_network(value)
+                single = network.version == 4 and network.prefixlen == network.max_prefixlen
+                return str(network.network_address if single else network)
+            address = ipaddress.ip_address(value)
+            if isinstance(address, ipaddress.IPv4Address) or "%" in value:
+                return str(address)
+            return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return value

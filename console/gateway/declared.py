@@ -1,0 +1,29 @@
+"""Changes that an installation declares for itself: one SQL statement, or one HTTP call to a place of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.gateway.effects import TIMEOUT_S, Caller
+
+
+class Declared(Caller):
+    async def execute(self, sql: str, *args: Any, timeout_s: float = TIMEOUT_S) -> int:
+        """One statement with its values bound; how many rows it returned. Raises SourceFailed and Unknown."""
+        rows = await self._write((sql, args), timeout_s=timeout_s)
+        return len(rows[0])
+
+    async def ask(self, sql: str, *args: Any, timeout_s: float = TIMEOUT_S) -> Any:
+        """The first value of a statement that reads, None without a row. Raises SourceFailed."""
+        rows = await self._read(sql, *args, timeout_s=timeout_s)
+        return rows[0][0] if rows else None
+
+    async def call(
+        self, method: str, url: str, json: Any = None, *, token: str = "", timeout_s: float = TIMEOUT_S
+    ) -> Any:
+        """What a call answers, None for an empty answer. GET reads and is never Unknown. Raises SourceFailed and
+        Unknown."""
+        if method == "GET":
+            return await self._ask(url, token, timeout_s=timeout_s)
+        answer = await self._send(method, url, token, json, timeout_s=timeout_s)
+        return answer.json() if answer.body else None

@@ -1,0 +1,247 @@
+"""How a change reaches the platform, and what is known about it afterwards: it happened, it surely did not
+(SourceFailed), or nobody can say (Unknown). What is changed is the matter of the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from pydantic import SecretStr
+
+from console.domain.errors import SourceFailed, Unknown
+from console.domain.text import printable
+from console.gateway.database import Database
+from console.gateway.http import Http, Response
+from console.gateway.reasons import LONGEST, NoSource, as_source_failed
+from console.settings import MASK, PlatformSettings
+
+Trace = Callable[[str], None]
+TIMEOUT_S = 5.0
+APPLICATION = "tradex actions"
+# The server gives up before we do, so that a statement that only was slow is a sure failure.
+_SERVERS_SHARE = 0.8
+# Callers have their own, shorter, time-outs; asyncpg wants one of its own as well.
+_CONNECT_S = 60
+_LONGEST_LINE = 2000
+# Answers of a proxy or of a crash: what stands behind it may have done its work.
+_UNSURE = frozenset({500, 502, 504})
+# The session broke: whether the server had committed can't be told from that.
+_BROKEN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
+def untraced(line: str) -> None:
+    """For effects that nobody follows."""
+
+
+class Redaction:
+    """Takes known secrets out of any text."""
+
+    def __init__(self, secrets: Iterable[str | None]) -> None:
+        # A secret that holds another one goes first.
+        self._secrets = sorted({s for s in secrets if s}, key=len, reverse=True)
+
+    def __call__(self, text: object, limit: int = LONGEST) -> str:
+        """Printable and without secrets, at most `limit` characters."""
+        clean = str(text)
+        for secret in self._secrets:
+            clean = clean.replace(secret, MASK)
+        return printable(clean, limit)
+
+
+@dataclass(slots=True)
+class Doors:
+    """What all views of one Changes share."""
+
+    settings: PlatformSettings
+    database: Database
+    http: Http = field(default_factory=Http)
+    redaction: Redaction = field(init=False)
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        self.redaction = Redaction(
+            plain(secret) for secret in (s.ops_database_password, s.service_key, s.vercel_token, s.api_key)
+        )
+
+
+def plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+class Caller:
+    """The calls by which everything here reads and writes. `trace` is told each effect before it is sent."""
+
+    def __init__(self, doors: Doors, trace: Trace = untraced) -> None:
+        self._doors = doors
+        self._trace = trace
+
+    @property
+    def settings(self) -> PlatformSettings:
+        """The resolved settings of the platform."""
+        return self._doors.settings
+
+    @property
+    def redaction(self) -> Redaction:
+        """Takes the platform's secrets out of texts that come from elsewhere."""
+        return self._doors.redaction
+
+    def _required(self, name: str) -> str:
+        """A setting in clear; NoSource when it is unset."""
+        value = getattr(self.settings, name)
+        if value is None:
+            raise NoSource(f"no source: platform.{name} is not set")
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+    async def _read(self, sql: str, *args: Any, timeout_s: float = TIMEOUT_S) -> list[asyncpg.Record]:
+        """The rows of one statement, in a read-only session of the writing role. Raises SourceFailed."""
+        self._required("ops_database_url")
+        try:
+            return await self._doors.database.fetch(sql, *args, timeout_s=timeout_s)
+        except SourceFailed as error:
+            raise self._clean(error) from None
+
+    async def _write(
+        self, *statements: tuple[str, tuple[Any, ...]], timeout_s: float = TIMEOUT_S
+    ) -> list[list[asyncpg.Record]]:
+        """The rows of each statement; all of them happen, or none. Raises SourceFailed and Unknown."""
+        url, sent = self._required("ops_database_url"), False
+        session: asyncpg.Connection | None = None
+        try:
+            with as_source_failed(timeout_s):
+                async with asyncio.timeout(timeout_s):
+                    session = await self._session(url, timeout_s)
+                    self._tell(_line(statements))
+                    if len(statements) == 1:
+                        (sql, args) = statements[0]
+                        statement = await session.prepare(sql)
+                        sent = True
+                        return [await statement.fetch(*args)]
+                    await session.execute("BEGIN")
+                    rows = [await session.fetch(sql, *args) for sql, args in statements]
+                    sent = True
+                    await session.execute("COMMIT")
+                    return rows
+        except SourceFailed as error:
+            raise self._verdict(error, sent) from None
+        except _BROKEN as error:
+            raise self._verdict(SourceFailed(_first_line(error)), sent) from None
+        except (asyncpg.PostgresError, ValueError) as error:
+            raise self._clean(SourceFailed(_first_line(error))) from None
+        finally:
+            if session is not None:
+                # A transaction that is not committed by now never will be.
+                session.terminate()
+
+    async def _session(self, url: str, timeout_s: float) -> asyncpg.Connection:
+        """A session of its own for each write: one that was kept may be dead without our knowing."""
+        limit = f"{timeout_s * _SERVERS_SHARE:.3f}s"
+        return await asyncpg.connect(
+            url,
+            password=plain(self.settings.ops_database_password),
+            timeout=_CONNECT_S,
+            server_settings={
+                "application_name": APPLICATION,
+                "statement_timeout": limit,
+                "lock_timeout": limit,
+                "timezone": "UTC",
+            },
+        )
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        token: str,
+        body: Any = None,
+        *,
+        shown: Any = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Response:
+        """The good answer to a change over HTTP. `shown` is the body as the trace may see it. Raises SourceFailed
+        with what the other side said, and Unknown."""
+        sent = False
+
+        def leaves() -> None:
+            nonlocal sent
+            sent = True
+
+        visible = body if shown is None else shown
+        self._tell(f"{method} {url}" + ("" if visible is None else f" {json.dumps(visible)}"))
+        try:
+            answer = await self._doors.http.request(
+                method, url, headers=_headers(token), json=body, timeout_s=timeout_s, sent=leaves
+            )
+        except SourceFailed as error:
+            raise self._verdict(error, sent) from None
+        if not answer.good:
+            raise self._verdict(HttpRefused(answer), answer.status in _UNSURE)
+        return answer
+
+    async def _ask(self, url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> Any:
+        """The JSON of a good answer to GET. Raises SourceFailed, HttpRefused where the other side said no."""
+        try:
+            answer = await self._doors.http.request("GET", url, headers=_headers(token), timeout_s=timeout_s)
+            if not answer.good:
+                raise HttpRefused(answer)
+            return answer.json()
+        except SourceFailed as error:
+            raise self._clean(error) from None
+
+    def _tell(self, line: str) -> None:
+        self._trace(self._doors.redaction(" ".join(line.split()), _LONGEST_LINE))
+
+    def _verdict(self, error: SourceFailed, sent: bool) -> SourceFailed | Unknown:
+        clean = self._clean(error)
+        return Unknown(f"sent, and no sure answer: {clean}") if sent else clean
+
+    def _clean(self, error: SourceFailed) -> SourceFailed:
+        """The same error without a secret that the other side may have repeated."""
+        error.args = (self._doors.redaction(error),)
+        return error
+
+
+class HttpRefused(SourceFailed):
+    """An answer that is no success; `status` is its HTTP status."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.summary())
+        self.status = answer.status
+
+
+def _headers(token: str) -> dict[str, str]:
+    # Supabase's gateway wants the key twice. A connection that is not kept can't be stale at the next change.
+    return {"Authorization": f"Bearer {token}", "apikey": token, "Connection": "close"}
+
+
+def _first_line(error: BaseException) -> str:
+    """The server's message without its DETAIL and HINT, which may quote rows."""
+    return str(error).partition("\n")[0]
+
+
+def _line(statements: tuple[tuple[str, tuple[Any, ...]], ...]) -> str:
+    """The statements as one could type them."""
+    shown = [
+        re.sub(r"\$(\d+)", lambda found, args=args: _literal(args[int(found[1]) - 1]), sql)
+        for sql, args in statements
+    ]
+    return shown[0] if len(shown) == 1 else "; ".join(["BEGIN", *shown, "COMMIT"])
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,11 @@
+"""How the names of rules tell where a rule comes from."""
+
+THRESHOLD, PROBE, COLLECTION, CONFIGURATION = PREFIXES = (
+    "threshold:", "probe:", "collection:", "configuration:",
+)  # fmt: skip
+"""What the names of rules begin with that no file declares."""
+
+
+def named(rule: str) -> bool:
+    """Whether a rule file declares the rule of this name."""
+    return not rule.startswith(PREFIXES)

@@ -1,0 +1,501 @@
+"""Rows and words of actions: how each stands, its steps, its output, its history, and the audit. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from console.domain import format as fmt
+from console.domain.action import (
+    Action,
+    ActionState,
+    AuditEntry,
+    Effect,
+    Fact,
+    OutputLine,
+    Step,
+    StepState,
+    remaining,
+)
+from console.domain.snapshot import Snapshot
+from console.query import ActionChanges
+from screens.alert_rows import moment
+from widgets.action_states import action_state, layer_state, step_state
+from widgets.cells import EMPTY, Cells, cells, join, measure, piece
+from widgets.live_table import Column, Deferred, Entry, Group, Row
+from widgets.look import Look
+from widgets.text_panel import wrapped
+from widgets.times import span_words
+
+Line = tuple[Cells, Cells]
+_LABEL = 8
+
+ACTION_COLUMNS = (
+    Column("", 1),
+    Column("state", 11),
+    Column("action", None),
+    Column("who", 8),
+    Column("age", 4, right=True),
+    Column("step", 5, right=True),
+)
+STEP_COLUMNS = (Column("", 1), Column("", 8), Column("", None), Column("", 14), Column("", 5, right=True))
+STEP_COLUMNS_NARROW = (Column("", 1), Column("", 8), Column("", None), Column("", 5, right=True))
+OUTPUT_COLUMNS = (Column("", 8), Column("", 1), Column("", 12), Column("", None))
+OUTPUT_COLUMNS_NARROW = (Column("", 8), Column("", 1), Column("", None))
+CHANGE_COLUMNS = (Column("", 8), Column("", 11), Column("", 8), Column("", None))
+AUDIT_COLUMNS = (
+    Column("no", 6, right=True),
+    Column("at", 12),
+    Column("actor", 9),
+    Column("what", 16),
+    Column("about", 28),
+    Column("", None),
+)
+AUDIT_COLUMNS_COMPACT = (
+    Column("no", 5, right=True),
+    Column("at", 8),
+    Column("actor", 8),
+    Column("what", 14),
+    Column("about", None),
+)
+EFFECT_COLUMNS = (
+    Column("", 1),
+    Column("in force", None),
+    Column("by", 8),
+    Column("since", 6),
+    Column("", 10),
+    Column("left", 10, right=True),
+    Column("where", 26),
+)
+EFFECT_COLUMNS_COMPACT = (
+    Column("", 1),
+    Column("in force", None),
+    Column("by", 8),
+    Column("", 6),
+    Column("left", 10, right=True),
+    Column("where", 19),
+)
+_METER = 10
+_SOON = 0.1
+_OUTPUT = {"command": ("running", "accent"), "out": ("dot", "grid"), "note": ("info", "info")}
+
+
+# --- actions ---------------------------------------------------------------------------------------------------------
+
+
+def command_of(kind: str, snapshot: Snapshot) -> str:
+    """What an action is called: as its command is; `block-ip`."""
+    spec = snapshot.kind(kind)
+    return spec.command if spec is not None and spec.command else kind.replace("_", " ")
+
+
+def named(action: Action, snapshot: Snapshot) -> str:
+    """`block-ip 203.0.113.7`"""
+    return " ".join(filter(None, (command_of(action.kind, snapshot), action.target)))
+
+
+def who(action: Action) -> str:
+    """Whose action it is: who confirmed it, else who asked for it."""
+    return "(agent)" if action.origin == "automatic" else action.confirmed_by or action.requested_by
+
+
+def action_entries(actions: Iterable[Action], row: Callable[[Action], Row], *, headings: bool) -> list[Entry]:
+    """What waits for somebody first, then what runs, then what is over, the latest first."""
+    groups: dict[str, list[Action]] = {"waiting for somebody": [], "under way": [], "over": []}
+    for action in actions:
+        groups[_group(action)].append(action)
+    entries: list[Entry] = []
+    for title, group in groups.items():
+        if group and headings:
+            entries.append(Group(f"{title} {len(group)}"))
+        entries.extend(Deferred(str(action.id), _built(row, action)) for action in group)
+    return entries
+
+
+def _built(row: Callable[[Action], Row], action: Action) -> Callable[[], Row]:
+    return lambda: row(action)
+
+
+def _group(action: Action) -> str:
+    if action.state.final:
+        return "over"
+    waits = action.waits_for_approval or action.state in (ActionState.INTERRUPTED, ActionState.PLANNED)
+    return "waiting for somebody" if waits else "under way"
+
+
+def action_row(action: Action, snapshot: Snapshot, look: Look, now: datetime, *, greyed: bool) -> Row:
+    state = action_state(action)
+    old = greyed and not action.state.final
+    role = "stale" if old else state.role
+    word_role = role if old or not state.calm else "muted"
+    open_role = "muted" if action.state.final and state.calm else "strong"
+    name = (
+        piece(
+            command_of(action.kind, snapshot),
+            look("stale" if old else open_role, bold=not action.state.final),
+        ),
+        piece(f" {action.target}" if action.target else "", look("stale" if old else "text")),
+    )
+    return Row(
+        str(action.id),
+        (
+            cells(look.glyphs["stale" if old else state.glyph], look(role)),
+            cells(state.word, look(word_role)),
+            name,
+            cells(who(action), look("muted")),
+            cells(fmt.age(now - action.since), look("muted")),
+            cells(f"{action.step}/{action.steps}" if action.steps else "", look("text")),
+        ),
+    )
+
+
+def matches(action: Action, words: Sequence[str], snapshot: Snapshot) -> bool:
+    """Whether all words are in it; `!word` leaves out what has it."""
+    hay = " ".join(
+        (
+            *(action.kind, command_of(action.kind, snapshot), action.target, action_state(action).word),
+            *(
+                action.requested_by,
+                action.confirmed_by,
+                action.approved_by,
+                action.reason,
+                f"action:{action.id}",
+            ),
+        )
+    ).lower()
+    return contains(hay, words)
+
+
+def contains(hay: str, words: Sequence[str]) -> bool:
+    """Whether all words are in a text, and none that has a `!` before it."""
+    return all((word.lstrip("!") in hay) is not word.startswith("!") for word in words if word.lstrip("!"))
+
+
+# --- one action ------------------------------------------------------------------------------------------------------
+
+
+def _labelled(label: str, lines: Sequence[Cells], look: Look) -> list[Line]:
+    return [
+        ((piece(f"{label if i == 0 else '':<{_LABEL}}", look("faint")), *line), EMPTY)
+        for i, line in enumerate(lines)
+    ]
+
+
+def _paragraph(
+    label: str, text: str, look: Look, width: int, *, role: str = "text", most: int = 2
+) -> list[Line]:
+    lines = wrapped(text, max(width - _LABEL, 8))
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(line.strip() for line in lines[most - 1 :])]
+    return _labelled(label, [cells(line, look(role)) for line in lines], look) if text else []
+
+
+def head_line(action: Action, snapshot: Snapshot, look: Look) -> Line:
+    """`12  block-ip 203.0.113.7` and its state as a chip."""
+    state = action_state(action)
+    left = (
+        piece(f"{action.id}  ", look("faint")),
+        piece(command_of(action.kind, snapshot), look("strong", bold=True)),
+        piece(f" {action.target}" if action.target else "", look("strong", bold=True)),
+    )
+    return left, (piece(f" {look.glyphs[state.glyph]} {state.word.upper()} ", look.chip(state.role)),)
+
+
+def action_lines(
+    action: Action, snapshot: Snapshot, look: Look, now: datetime, width: int, *, most: int = 2
+) -> list[Line]:
+    """Who wanted it and why, how it stands, what it waits for or how it ended."""
+    lines = [head_line(action, snapshot, look)]
+    lines += _paragraph("why", action.reason, look, width, most=most)
+    if action.cause:
+        lines += _paragraph("from", action.cause, look, width, role="muted", most=1)
+    lines += _labelled("who", _in_lines(_people(action, look, now), look, width - _LABEL), look)
+    if action.override:
+        lines += _paragraph("override", action.override, look, width, role="warn", most=most)
+    lines += _waits(action, look, now, width, most)
+    if action.words:
+        role = action_state(action).role if action.state.final and not action_state(action).calm else "text"
+        lines += _paragraph(
+            "result" if action.state.final else "now", action.words, look, width, role=role, most=most
+        )
+    lines += proof_lines(action, look, width, most=most)
+    return lines
+
+
+def _waits(action: Action, look: Look, now: datetime, width: int, most: int) -> list[Line]:
+    if action.waits_for_approval:
+        left = action.approval_expires_at
+        until = "" if left is None else f"; {span_words((left - now).total_seconds())} left"
+        text = f"{action.needs_approval}: A approves it{until}"
+        return _paragraph("waits", text, look, width, role="pending", most=most)
+    if action.state is ActionState.INTERRUPTED:
+        lines = _paragraph("asks", action.question, look, width, role="crit", most=max(most, 3))
+        choice = "C chooses: run the step again, take it as done, or stop"
+        return lines + _labelled("", [cells(choice, look("pending"))], look)
+    if action.state is ActionState.PLANNED:
+        return _labelled(
+            "waits", [cells("for somebody to confirm it: A shows its plan", look("muted"))], look
+        )
+    if action.cancelled_by and not action.state.final:
+        return _labelled("waits", [cells("it ends after the step it is at", look("pending"))], look)
+    return []
+
+
+def _people(action: Action, look: Look, now: datetime) -> list[Cells]:
+    steps = (
+        ("asked", action.requested_by, action.requested_at),
+        ("confirmed", action.confirmed_by, action.confirmed_at),
+        ("approved", action.approved_by, action.approved_at),
+        ("ended", "", action.ended_at),
+    )
+    return [
+        (
+            piece(f"{word} ", look("faint")),
+            piece(f"{name} " if name else "", look("text")),
+            piece(moment(at, now), look("muted")),
+        )
+        for word, name, at in steps
+        if at is not None
+    ]
+
+
+def _in_lines(parts: Sequence[Cells], look: Look, width: int) -> list[Cells]:
+    """`asked alice 13:31 → confirmed alice 13:32`, in as many lines as it takes."""
+    then = cells(f" {look.glyphs['then']} ", look("faint"))
+    lines: list[Cells] = []
+    for part in parts:
+        joined = join([lines[-1], part], then) if lines else part
+        if lines and measure(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return lines
+
+
+def proof_lines(action: Action, look: Look, width: int, *, most: int = 2) -> list[Line]:
+    """What the platform showed after the deed; what it counted before and after."""
+    proof = action.proof
+    if proof is None or not (proof.text or proof.facts):
+        return []
+    role = {"worse": "crit", "unproved": "warn", "proved": "ok"}.get(proof.verdict, "text")
+    tail = "; u takes it back" if proof.verdict == "worse" and action.undone_by is None else ""
+    lines = _paragraph("proof", f"{proof.text}{tail}", look, width, role=role, most=most)
+    size = max((len(fact.value) for fact in proof.facts), default=0)
+    facts = [_fact(fact, look, size) for fact in proof.facts]
+    return lines + _labelled("" if lines else "proof", facts, look)
+
+
+def _fact(fact: Fact, look: Look, size: int) -> Cells:
+    role = fact.weight if fact.weight in ("warn", "crit") else "strong"
+    return piece(f"{fact.value:>{size}} ", look(role, bold=True)), piece(fact.label, look("muted"))
+
+
+def steps_of(action: Action, steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps as they went; before they are read, those of the plan and how many of them are over."""
+    if steps or action.plan is None:
+        return steps
+    begun = action.started_at is not None
+    return [
+        Step(
+            i,
+            planned.name,
+            planned.title,
+            planned.layer,
+            StepState.DONE
+            if i < action.step
+            else StepState.RUNNING
+            if begun and i == action.step and not action.state.final
+            else StepState.PENDING,
+        )
+        for i, planned in enumerate(action.plan.steps)
+    ]
+
+
+def step_entries(steps: Sequence[Step], look: Look, now: datetime, *, narrow: bool) -> list[Entry]:
+    """Each step with its state, how long it took or takes, and its result."""
+    entries: list[Entry] = []
+    for step in steps:
+        state = step_state(step.state)
+        tried = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+        result = f": {step.text}" if step.text else ""
+        title: Cells = (
+            piece(f"{step.title}{tried}", look("strong" if step.state is StepState.RUNNING else "text")),
+            piece(result, look("muted" if state.calm else state.role)),
+        )
+        row = [
+            cells(look.glyphs[state.glyph], look(state.role)),
+            cells(state.word, look("muted" if state.calm else state.role)),
+            title,
+        ]
+        if not narrow:
+            row.append(cells(step.layer, look("muted")))
+        row.append(cells(_took(step, now), look("muted")))
+        entries.append(Row(str(step.seq), tuple(row)))
+    return entries
+
+
+def _took(step: Step, now: datetime) -> str:
+    if step.started_at is not None:
+        return fmt.age((step.ended_at or now) - step.started_at)
+    if step.due_at is not None and step.due_at > now:
+        return f"in {fmt.age(step.due_at - now)}"
+    return ""
+
+
+def output_entries(lines: Sequence[OutputLine], look: Look, *, narrow: bool) -> list[Entry]:
+    """Exact calls stand out from what they said."""
+
+    def row(line: OutputLine) -> Row:
+        glyph, role = _OUTPUT.get(line.kind, _OUTPUT["out"])
+        call = line.kind == "command"
+        start = [cells(fmt.clock(line.at), look("muted")), cells(look.glyphs[glyph], look(role))]
+        if not narrow:
+            start.append(cells(line.step, look("faint")))
+        return Row(str(line.seq), (*start, cells(line.text, look("strong" if call else "text"))))
+
+    return [Deferred(str(line.seq), _line_built(row, line)) for line in lines]
+
+
+def _line_built(row: Callable[[OutputLine], Row], line: OutputLine) -> Callable[[], Row]:
+    return lambda: row(line)
+
+
+def change_entries(changes: ActionChanges, look: Look) -> list[Entry]:
+    """What it went through, the latest first."""
+    return [
+        Row(
+            str(i),
+            (
+                cells(fmt.clock(at), look("muted")),
+                cells(state, look("text")),
+                cells(actor, look("muted")),
+                cells(text, look("muted")),
+            ),
+        )
+        for i, (at, state, actor, text) in reversed(list(enumerate(changes)))
+    ]
+
+
+# --- the audit -------------------------------------------------------------------------------------------------------
+
+
+def audit_entries(entries: Sequence[AuditEntry], look: Look, now: datetime, *, compact: bool) -> list[Entry]:
+    """The latest first; a refusal stands out."""
+
+    def row(entry: AuditEntry) -> Row:
+        refused = entry.verb.startswith("refused")
+        day = entry.at.date() == now.date()
+        when = (
+            fmt.clock(entry.at)
+            if day or compact
+            else f"{entry.at:%d %b} {fmt.clock(entry.at, seconds=False)}"
+        )
+        row = (
+            cells(str(entry.seq), look("faint")),
+            cells(when, look("muted")),
+            cells(entry.actor, look("text")),
+            cells(entry.verb, look("warn" if refused else "strong")),
+            cells(entry.subject, look("text")),
+        )
+        if not compact:
+            row = (*row, cells(entry.detail, look("muted")))
+        return Row(str(entry.seq), row)
+
+    return [Deferred(str(entry.seq), _audit_built(row, entry)) for entry in entries]
+
+
+def _audit_built(row: Callable[[AuditEntry], Row], entry: AuditEntry) -> Callable[[], Row]:
+    return lambda: row(entry)
+
+
+def audit_matches(entry: AuditEntry, words: Sequence[str]) -> bool:
+    action = "" if entry.action_id is None else f"action:{entry.action_id}"
+    hay = " ".join((entry.actor, entry.verb, entry.subject, action, entry.detail)).lower()
+    return contains(hay, words)
+
+
+# --- what is in force ------------------------------------------------------------------------------------------------
+
+
+def effect_entries(
+    effects: Sequence[Effect], snapshot: Snapshot, look: Look, now: datetime, *, compact: bool, greyed: bool
+) -> list[Entry]:
+    """What is in force by kind, what ends first on top; then what was lifted within the hour."""
+    groups: dict[str, list[Effect]] = {}
+    for effect in effects:
+        title = "lifted within the hour" if effect.lifted_at is not None else _title(effect, snapshot)
+        groups.setdefault(title, []).append(effect)
+    lifted = groups.pop("lifted within the hour", None)
+    if lifted is not None:
+        groups["lifted within the hour"] = lifted
+    entries: list[Entry] = []
+    for title, group in groups.items():
+        if not compact:
+            entries.append(Group(f"{title} {len(group)}"))
+        entries.extend(
+            _effect_row(each, snapshot, look, now, compact=compact, greyed=greyed) for each in group
+        )
+    return entries
+
+
+_TITLES = {"block_ip": "blocked addresses", "suspend_account": "suspended accounts"}
+
+
+def _title(effect: Effect, snapshot: Snapshot) -> str:
+    return _TITLES.get(effect.kind) or command_of(effect.kind, snapshot)
+
+
+def _effect_row(
+    effect: Effect, snapshot: Snapshot, look: Look, now: datetime, *, compact: bool, greyed: bool
+) -> Row:
+    over = effect.lifted_at is not None
+    bad = not over and any(layer_state(layer.state).role == "crit" for layer in effect.layers)
+    role = "muted" if over else "stale" if greyed else "crit" if bad else "info"
+    target = effect.target or command_of(effect.kind, snapshot)
+    name: Cells = (
+        piece(target, look("muted" if over else "stale" if greyed else "strong", bold=not over)),
+        piece(f"  {effect.reason}" if effect.reason else "", look("muted")),
+    )
+    left = None if over else remaining(effect, now)
+    row = [
+        cells(look.glyphs["none" if over else "blocked"], look(role)),
+        name,
+        cells(effect.author, look("muted")),
+    ]
+    if not compact:
+        row.append(cells(moment(effect.since, now), look("muted")))
+    row.append(EMPTY if over else _meter(effect, left, look, 6 if compact else _METER))
+    if over:
+        words = "lifted"
+    elif left is None:
+        words = "no end"
+    else:
+        words = span_words(left.total_seconds()) if left else "ending"
+    row.append(cells(words, look("muted")))
+    row.append(layer_cells(effect, look))
+    return Row(str(effect.id), tuple(row))
+
+
+def layer_cells(effect: Effect, look: Look) -> Cells:
+    """`platform ✓ vercel ✓`"""
+    parts: list[Cells] = []
+    for layer in effect.layers:
+        state = layer_state(layer.state)
+        parts.append(
+            (piece(f"{layer.name} ", look("muted")), piece(look.glyphs[state.glyph], look(state.role)))
+        )
+    return join(parts, cells(" "))
+
+
+def _meter(effect: Effect, left: timedelta | None, look: Look, width: int) -> Cells:
+    """How much of its time is left."""
+    share = 1.0
+    if left is not None and effect.expires_at is not None:
+        whole = (effect.expires_at - effect.since).total_seconds()
+        share = min(max(left.total_seconds() / whole, 0.0), 1.0) if whole > 0 else 0.0
+    halves = round(share * width * 2)
+    full, half = divmod(halves, 2)
+    role = "pending" if share <= _SOON else "s2"
+    glyphs = look.glyphs
+    return (
+        piece(glyphs["bar"] * full + (glyphs["bar-half"] if half else ""), look(role)),
+        piece(glyphs["bar-rest"] * (width - full - half), look("grid")),
+    )

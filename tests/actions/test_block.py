@@ -1,0 +1,130 @@
+"""Blocks, asked of the platform over HTTP: not of our tables."""
+
+from console.domain.action import ActionState, StepState
+from console.store import actions
+
+from .conftest import Stage, fresh_address
+
+INSIDE, EDGE = "/health", "/status"
+
+
+async def test_a_blocked_address_gets_403_on_both_layers_until_it_is_taken_back(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent():
+        planned = await stage.ask("block_ip", address, network=address, length="24h")
+        plan = planned.plan
+        assert plan is not None and plan.title == f"Block {address} for 24h"
+        assert plan.command == f"tradex block-ip {address} --reason 'a test'\"'\"'s reason'"
+        assert [step.name for step in plan.steps] == ["platform", "vercel"] and plan.until is not None
+        assert all(guard.passed for guard in plan.guards)
+        assert await stage.status(address, INSIDE) == await stage.status(address, EDGE) == 200
+        await stage.confirm(planned)
+        await stage.answers(address, INSIDE, 403)
+        await stage.answers(address, EDGE, 403)
+        block = await stage.ended(planned.id)
+        assert block.state is ActionState.DONE and block.proof is not None, block.words
+        assert block.proof.verdict == "proved" and "refused with 403" in block.words
+        (effect,) = await actions.effects(stage.alice)
+        assert (effect.kind, effect.target, effect.author) == ("block_ip", address, "alice")
+        assert [(layer.name, layer.state) for layer in effect.layers] == [
+            ("platform", "in force"),
+            ("vercel", "in force"),
+        ]
+        commands = [
+            line.text for line in await actions.output(stage.alice, block.id) if line.kind == "command"
+        ]
+        assert len(commands) == 2 and "INSERT INTO blocked_ips" in commands[0] and "PATCH" in commands[1]
+        undo = await stage.done("unblock_ip", address, network=address)
+        assert await stage.status(address, INSIDE) == await stage.status(address, EDGE) == 200
+        (effect,) = await actions.effects(stage.alice, lifted_since=block.requested_at)
+        assert effect.lifted_by == undo.id
+    steps = await actions.steps(stage.alice, block.id)
+    assert [(step.state, step.attempt) for step in steps] == [(StepState.DONE, 1)] * 2
+    assert await stage.platform.effects("block", f"{address}/32") == 1
+    assert await stage.platform.effects("ip.insert", address) == 1
+
+
+async def test_a_block_ends_by_itself_on_both_layers_with_an_action_of_its_own(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent():
+        # 5 min are 3 s here: longer than it is watched.
+        block = await stage.done("block_ip", address, network=address, length="5m")
+        assert await stage.status(address, EDGE) == 403
+        await stage.answers(address, INSIDE, 200)
+        await stage.answers(address, EDGE, 200)
+
+        async def ended() -> bool:
+            (effect,) = await actions.effects(stage.alice, lifted_since=block.requested_at)
+            return effect.lifted_at is not None
+
+        await stage.wait_for(ended, timeout=20)
+        (effect,) = await actions.effects(stage.alice, lifted_since=block.requested_at)
+        assert effect.lifted_by is not None
+        end = await stage.ended(effect.lifted_by)
+        assert (end.state, end.origin, end.undo_of) == (ActionState.DONE, "automatic", block.id)
+        assert end.cause == f"action {block.id} expired" and end.kind == "unblock_ip"
+    assert await stage.platform.effects("unblock", f"{address}/32") == 1
+
+
+async def test_one_layer_that_fails_does_not_leave_the_other_one_open(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent(vercel_token="wrong"):
+        block = await stage.done("block_ip", address, network=address)
+        assert await stage.status(address, INSIDE) == 403 and await stage.status(address, EDGE) == 200
+        (effect,) = await actions.effects(stage.alice)
+        states = {layer.name: layer.state for layer in effect.layers}
+        assert states == {"platform": "in force", "vercel": "failed"} and "HTTP 403" in block.words
+
+
+async def test_a_layer_that_is_not_configured_is_said_and_left_out(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent(vercel_project=None):
+        planned = await stage.ask("block_ip", address, network=address)
+        assert planned.plan is not None and [step.layer for step in planned.plan.steps] == ["platform"]
+        assert "vercel: not configured here" in planned.plan.notes
+        await stage.confirm(planned)
+        await stage.ended(planned.id)
+        (effect,) = await actions.effects(stage.alice)
+        assert [layer.state for layer in effect.layers] == ["in force", "not configured"]
+
+
+async def test_guards_refuse_in_words_and_nothing_is_changed(stage: Stage) -> None:
+    before = await stage.platform.value("SELECT count(*) FROM sandbox.effect_log")
+    async with stage.agent(allow_list=("198.51.100.0/28",)):
+        for target, words in (
+            ("10.1.2.3", "private range"),
+            ("127.0.0.1", "loopback"),
+            ("198.51.100.7", "allow-listed"),
+            ("198.51.0.0/16", "contains 198.51.100.0/28"),
+            ("203.0.0.0/15", "too wide"),
+            ("203.0.113.1/24", "did you mean 203.0.113.0/24"),
+            ("nowhere", "expected an address"),
+        ):
+            refused = await stage.ask("block_ip", target, network=target)
+            assert refused.state is ActionState.REFUSED and words in refused.words, refused
+        unknown = await stage.ask("unblock_ip", "203.0.113.99", network="203.0.113.99")
+        assert unknown.state is ActionState.REFUSED and "is not blocked" in unknown.words
+        wide = await stage.ask("block_ip", "203.0.112.0/23", network="203.0.112.0/23")
+        assert wide.plan is not None and "512 addresses" in wide.plan.second_person
+    assert await stage.platform.value("SELECT count(*) FROM sandbox.effect_log") == before
+
+
+async def test_guards_are_asked_again_before_the_first_effect(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent():
+        planned = await stage.ask("block_ip", address, network=address)
+        await stage.place.owner(
+            "UPDATE console.action SET requested_from = $1::text::inet WHERE id = $2", address, planned.id
+        )
+        await stage.confirm(planned)
+        refused = await stage.ended(planned.id)
+        assert refused.state is ActionState.REFUSED and "where alice comes from" in refused.words
+    assert await stage.platform.effects("block", f"{address}/32") == 0
+
+
+async def test_ten_who_ask_for_the_same_get_one_action(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent():
+        planned = await stage.ask("block_ip", address, network=address)
+        again = await stage.ask("block_ip", address, who=stage.bob, network=address)
+        assert again.id == planned.id

@@ -1,0 +1,115 @@
+"""Maintenance, and the kinds that the shipped actions.yaml declares: each has its effect on the running platform."""
+
+from typing import Any
+
+import pytest
+
+from console.domain.action import ActionState
+from console.store import actions
+from tests.sandbox.platform import somebody
+
+from .conftest import Stage, fresh_address
+
+
+async def test_maintenance_is_503_and_back(stage: Stage) -> None:
+    person, address = somebody(), fresh_address()
+
+    async def quote() -> int:
+        async with stage.platform.client(token=stage.platform.token(person), address=address) as client:
+            return (await client.post("/functions/v1/get-stock-price", json={"symbol": "EURUSD"})).status_code
+
+    async def is_now(code: int) -> bool:
+        return await quote() == code
+
+    assert await quote() == 200
+    async with stage.agent():
+        off = await stage.ask("maintenance_off")
+        assert off.state is ActionState.REFUSED and "off already" in off.words
+        on = await stage.done("maintenance_on", who=stage.bob)
+        try:
+            await stage.wait_for(lambda: is_now(503))
+            (effect,) = await actions.effects(stage.alice)
+            assert (effect.kind, effect.target, effect.action_id) == ("maintenance_on", "", on.id)
+        finally:
+            await stage.done("maintenance_off")
+        await stage.wait_for(lambda: is_now(200))
+        assert await actions.effects(stage.alice) == []
+
+
+async def test_maintenance_takes_a_commander(stage: Stage) -> None:
+    async with stage.agent():
+        planned = await stage.ask("maintenance_on")
+        await stage.confirm(planned)
+        action = await actions.one(stage.alice, planned.id)
+        assert action is not None and action.waits_for_approval
+        await actions.approve(stage.bob, planned.id, plan_hash=planned.plan_hash)
+        assert (await stage.ended(planned.id)).state is ActionState.DONE
+        await stage.done("maintenance_off")
+
+
+TURNS: list[tuple[str, str, dict[str, str], str, str, Any, tuple[str, str, dict[str, str]] | None]] = [
+    (
+        "scale_resources", "large", {"size": "large"}, "/compute", "size", "large",
+        ("scale_resources", "medium", {"size": "medium"}),
+    ),
+    ("failover", "replica", {"to": "replica"}, "/database", "active", "replica", ("failback", "", {})),
+    (
+        "switch_provider", "market-data-b", {"from": "market-data-b", "to": "market-data-a"}, "/providers", "routes",
+        {"market-data-a": "market-data-a", "market-data-b": "market-data-a"},
+        ("switch_provider_back", "market-data-b", {"from": "market-data-b"}),
+    ),
+    ("enhanced_monitoring_on", "", {}, "/monitoring", "enhanced", True, ("enhanced_monitoring_off", "", {})),
+    ("security_protocols_on", "", {}, "/security-protocols", "enabled", True, ("security_protocols_off", "", {})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "target", "params", "path", "key", "value", "back"), TURNS)
+async def test_what_is_turned_is_so_on_the_platform_and_can_be_turned_back(
+    stage: Stage,
+    kind: str,
+    target: str,
+    params: dict[str, str],
+    path: str,
+    key: str,
+    value: Any,
+    back: tuple[str, str, dict[str, str]],
+) -> None:
+    before = await stage.ops(path)
+    assert before[key] != value
+    async with stage.agent():
+        action = await stage.done(kind, target, who=stage.bob, **params)
+        assert (await stage.ops(path))[key] == value
+        assert action.proof is not None and action.proof.verdict == "proved", action.proof
+        other, place, given = back
+        await stage.done(other, place, who=stage.bob, **given)
+        assert (await stage.ops(path))[key] == before[key]
+        assert await actions.effects(stage.alice) == []
+
+
+async def test_a_cleared_cache_is_seen_by_its_counter_and_cleared_once(stage: Stage) -> None:
+    before = (await stage.ops("/cache"))["clears"]
+    async with stage.agent():
+        await stage.done("clear_cache")
+    assert (await stage.ops("/cache"))["clears"] == before + 1
+
+
+async def test_what_is_declared_checks_its_parameters_in_words(stage: Stage) -> None:
+    async with stage.agent():
+        for size, words in (("huge", "expected one of small, medium, large"), ("", "size is missing")):
+            refused = await stage.ask("scale_resources", "", who=stage.bob, size=size)
+            assert refused.state is ActionState.REFUSED and words in refused.words
+        planned = await stage.ask("scale_resources", "large", who=stage.bob, size="large")
+        assert planned.plan is not None and planned.plan.typed == "large"
+        assert planned.plan.command == (
+            "tradex actions start scale_resources --set size=large --reason 'a test'\"'\"'s reason'"
+        )
+        assert ("size now", "medium") in [(fact.label, fact.value) for fact in planned.plan.facts]
+        (notify,) = [kind for kind in await actions.kinds(stage.alice) if kind.name == "notify"]
+        assert "no channel" in notify.unavailable
+
+
+async def test_without_any_door_each_kind_says_what_is_missing(stage: Stage) -> None:
+    nothing = {"ops_database_url": None, "service_key": None, "vercel_project": None}
+    async with stage.agent(**nothing):
+        for kind in await actions.kinds(stage.alice):
+            assert kind.unavailable, kind.name

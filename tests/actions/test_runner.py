@@ -1,0 +1,188 @@
+"""What becomes of an action when answers are lost, steps fail, somebody cancels, or the agents change."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.domain.action import ActionState, StepState
+from console.domain.health import Check, Status
+from console.domain.metric import MetricSpec, MetricValue
+from console.store import actions, ticks
+
+from .conftest import Stage, fresh_address
+from .proxy import Proxy, proxy
+
+OWN = """
+actions:
+  turn:
+    title: Turn
+    verb: Turn
+    steps:
+      - title: let functions log at debug level
+        layer: platform
+        ops: {method: PUT, path: /monitoring, json: {enhanced: true}}
+  turn_twice:
+    title: Turn twice
+    verb: Turn twice
+    steps:
+      - title: let functions log at debug level
+        ops: {method: PUT, path: /monitoring, json: {enhanced: true}}
+        probe: {ops: /monitoring, equals: {enhanced: true}}
+      - title: and not any more
+        ops: {method: PUT, path: /monitoring, json: {enhanced: false}}
+        probe: {ops: /monitoring, equals: {enhanced: false}}
+        after: 1h
+"""
+
+
+@pytest.fixture
+async def between(stage: Stage, tmp_path: Path) -> AsyncIterator[Proxy]:
+    """The stage's agents know the kinds of `OWN`, and reach the platform's HTTP side through this."""
+    stage.file = tmp_path / "actions.yaml"
+    stage.file.write_text(OWN)
+    async with proxy(stage.platform.config.base_url) as made:
+        yield made
+
+
+def through(between: Proxy) -> dict[str, Any]:
+    return {"vercel_url": between.url, "ops_url": f"{between.url}/ops/v1"}
+
+
+async def step_states(stage: Stage, number: int) -> list[tuple[StepState, int]]:
+    return [(step.state, step.attempt) for step in await actions.steps(stage.alice, number)]
+
+
+@pytest.mark.parametrize(
+    ("fate", "attempts"), [("swallow", 1), ("drop", 2), ("502", 2), ("503", 2), ("400", 2)]
+)
+async def test_a_call_without_a_sure_answer_is_repeated_only_when_it_has_not_happened(
+    stage: Stage, between: Proxy, fate: str, attempts: int
+) -> None:
+    address = fresh_address()
+    between.fate = fate
+    async with stage.agent(**through(between)):
+        action = await stage.done("block_ip", address, network=address)
+        assert await step_states(stage, action.id) == [(StepState.DONE, 1), (StepState.DONE, attempts)]
+    assert await stage.platform.effects("ip.insert", address) == 1
+    assert await stage.status(address, "/status") == 403
+
+
+@pytest.mark.parametrize("choice", ["again", "skip", "stop"])
+async def test_where_nobody_can_say_a_person_chooses(stage: Stage, between: Proxy, choice: str) -> None:
+    effects = await stage.platform.effects("monitoring")
+    between.fate = "swallow"
+    async with stage.agent(**through(between)):
+        planned = await stage.ask("turn")
+        assert planned.plan is not None and not planned.plan.steps[0].probed
+        await stage.confirm(planned)
+        stuck = await stage.until(planned.id, lambda a: a.state is ActionState.INTERRUPTED)
+        assert "step 1 of 1 (let functions log at debug level)" in stuck.question
+        assert "nobody can say whether it has happened" in stuck.question
+        assert await step_states(stage, planned.id) == [(StepState.UNKNOWN, 1)]
+        assert await stage.platform.effects("monitoring") == effects + 1
+        await actions.resume(stage.alice, planned.id, choice)
+        ended = await stage.ended(planned.id)
+    expected = {
+        "again": (ActionState.DONE, StepState.DONE, 2),
+        "skip": (ActionState.DONE, StepState.SKIPPED, 1),
+        "stop": (ActionState.FAILED, StepState.UNKNOWN, 1),
+    }[choice]
+    assert (ended.state, *(await step_states(stage, planned.id))[0]) == expected
+    assert await stage.platform.effects("monitoring") == effects + (2 if choice == "again" else 1)
+
+
+async def test_what_surely_does_not_happen_fails_after_its_tries_and_says_so(
+    stage: Stage, between: Proxy
+) -> None:
+    between.fate, between.once = "503", False
+    async with stage.agent(**through(between)):
+        planned = await stage.ask("turn")
+        await stage.confirm(planned)
+        failed = await stage.ended(planned.id)
+    assert failed.state is ActionState.FAILED and "HTTP 503" in failed.words
+    assert "nothing was done" in failed.words
+    assert between.changes == 3 and await step_states(stage, planned.id) == [(StepState.FAILED, 3)]
+
+
+async def test_cancelled_while_it_waits_it_ends_and_says_what_is_done(stage: Stage, between: Proxy) -> None:
+    async with stage.agent(**through(between)):
+        planned = await stage.ask("turn_twice")
+        await stage.confirm(planned)
+
+        async def first() -> bool:
+            states = await step_states(stage, planned.id)
+            return states == [(StepState.DONE, 1), (StepState.PENDING, 0)]
+
+        await stage.wait_for(first)
+        await actions.cancel(stage.bob, planned.id, "enough")
+        ended = await stage.ended(planned.id)
+        assert ended.state is ActionState.CANCELLED and ended.words.startswith("bob cancelled it")
+        assert "done, and not undone: let functions log at debug level (1 of 2)" in ended.words
+        assert (await step_states(stage, planned.id))[1] == (StepState.CANCELLED, 0)
+        # What was done is seen while it waited.
+        assert ended.proof is not None
+
+
+async def test_who_takes_over_goes_on_with_the_journal(stage: Stage, between: Proxy) -> None:
+    effects = await stage.platform.effects("monitoring")
+    stage.scale = 1000.0
+    async with stage.agent("a1", **through(between)):
+        planned = await stage.ask("turn_twice")
+        await stage.confirm(planned)
+
+        async def first() -> bool:
+            return (await step_states(stage, planned.id))[:1] == [(StepState.DONE, 1)]
+
+        await stage.wait_for(first)
+    async with stage.agent("a2", **through(between)):
+        ended = await stage.ended(planned.id)
+    assert await step_states(stage, planned.id) == [(StepState.DONE, 1)] * 2
+    # The first step's probe says that it is not so any more, and the second one made that so.
+    assert ended.state is ActionState.FAILED and "not so any more" in ended.words
+    assert await stage.platform.effects("monitoring") == effects + 2
+
+
+async def test_when_the_error_rate_rises_it_says_so_and_offers_the_undo(stage: Stage) -> None:
+    address = fresh_address()
+    spec = MetricSpec("error_rate", "Error rate", "%", "orders", "sql", "SELECT 1", decimals=2)
+    async with stage.agent() as lease, stage.place.open("auto") as store:
+        catalogue = await ticks.ensure_catalogue(store, lease, [spec])
+
+        async def tick(value: float, ago: timedelta = timedelta()) -> None:
+            at = await store.now() - ago
+            await ticks.write_tick(
+                store, lease, at=at, catalogue_id=catalogue,
+                values=[MetricValue("error_rate", value, at)],
+                checks=[Check("platform", Status.OK, None, "", at)],
+            )  # fmt: skip
+
+        await tick(0.4, timedelta(seconds=5))
+        planned = await stage.ask("block_ip", address, network=address)
+        await stage.confirm(planned)
+        await stage.until(planned.id, lambda a: a.state is ActionState.VERIFYING)
+        await tick(9.5)
+        ended = await stage.ended(planned.id)
+    assert ended.state is ActionState.DONE and ended.proof is not None
+    assert ended.proof.verdict == "worse" and "error rate 0.40 % before, 9.50 % now" in ended.words
+    assert f"tradex actions undo {ended.id} takes it back" in ended.words
+
+
+async def test_an_effect_that_somebody_else_removed_is_found_at_the_end(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent():
+        planned = await stage.ask("block_ip", address, network=address)
+        await stage.confirm(planned)
+        await stage.until(planned.id, lambda a: a.state is ActionState.VERIFYING)
+        await stage.platform.execute("DELETE FROM blocked_ips WHERE network = $1::text::inet::cidr", address)
+        ended = await stage.ended(planned.id)
+    assert ended.state is ActionState.FAILED and "not so any more" in ended.words
+
+
+async def test_a_platform_that_is_away_is_said_in_the_refusal_of_the_plan(stage: Stage) -> None:
+    async with stage.agent(ops_database_url="postgresql://nobody@127.0.0.1:1/none"):
+        refused = await stage.ask("block_ip", "203.0.113.250", network="203.0.113.250")
+    assert refused.state is ActionState.REFUSED
+    assert "could not be planned" in refused.words and "connection refused" in refused.words

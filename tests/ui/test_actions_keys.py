@@ -1,0 +1,350 @@
+"""Keys of Actions: what may be decided about an action, and why not; its detail; the audit."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from console.domain.action import ActionState, OutputLine
+from console.domain.errors import Refused
+from console.domain.snapshot import Snapshot
+from screens import actions as actions_screen
+from screens.action_deciding import ApproveDialog, ChooseDialog, EndDialog
+from screens.action_detail import ActionDetail
+from screens.actions import ActionsScreen
+from screens.audit_detail import AuditDetail
+from screens.plan_dialog import PlanDialog
+from tests.ui.drive import SIZES, QuietApp, rows, shown, until
+from tests.ui.fixtures import actions
+from tests.ui.fixtures.actions import HASH, ActionClerk
+from tests.ui.fixtures.story import NOW
+from widgets.banner import Banner
+from widgets.live_table import LiveTable
+
+
+class ActionsApp(QuietApp):
+    DEFAULT_MODE = "actions"
+
+
+class Seen:
+    """A running app on Actions."""
+
+    def __init__(self, app: QuietApp, pilot: Pilot[None], clerk: ActionClerk) -> None:
+        self.app, self.pilot, self.clerk = app, pilot, clerk
+
+    @property
+    def table(self) -> LiveTable:
+        return self.app.screen_stack[0].query_one("#actions", LiveTable)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def until(self, condition: Any, what: str = "the condition") -> None:
+        await until(self.pilot, condition, what)
+
+    async def says(self, *parts: str) -> None:
+        await self.until(lambda: all(part in shown(self.app) for part in parts), " and ".join(parts))
+
+    async def on(self, number: int) -> None:
+        self.table.select(str(number))
+        await self.pilot.pause()
+
+
+BOB = actions.as_person(actions.live(), "bob", "commander")
+
+
+@asynccontextmanager
+async def opened(
+    snapshot: Snapshot | None = None, *, size: str = "120x40", clerk: ActionClerk | None = None
+) -> AsyncIterator[Seen]:
+    clerk = clerk or ActionClerk()
+    app = ActionsApp(actions.feed(snapshot or BOB, desk=clerk))
+    async with app.run_test(size=SIZES[size]) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, ActionsScreen) and app.screen.focused)
+        yield Seen(app, pilot, clerk)
+
+
+# The list
+
+
+async def test_9_shows_what_waits_before_what_runs_before_what_is_over() -> None:
+    async with opened() as seen:
+        assert seen.table.keys == ["11", "10", "9", "12", "8", "7", "6", "5", "4", "3"]
+        await seen.says("waiting for somebody 3", "under way 1", "over 6", "block-ip 203.0.113.7", "1/2")
+        await seen.says(
+            "◔ approval", "! interrupted", "► running", "▲ worse", "✗ refused", "– cancelled", "◇ expired"
+        )
+
+
+async def test_the_filter_narrows_and_escape_empties_it() -> None:
+    async with opened() as seen:
+        await seen.press("slash", *"suspend !cancelled")
+        await seen.until(lambda: seen.table.keys == ["10"])
+        await seen.press("enter")
+        await seen.until(lambda: seen.table.has_focus)
+        await seen.press("escape")
+        await seen.until(lambda: len(seen.table.keys) == 10)
+
+
+async def test_the_action_under_the_cursor_is_told_beside_the_list() -> None:
+    async with opened() as seen:
+        await seen.on(10)
+        await seen.says("asks", "no answer came; has it", "C chooses")
+        await seen.on(7)
+        await seen.says("the error rate rose since; u takes it back", "0.1 % before, 4.2 % now")
+
+
+async def test_what_is_not_read_yet_is_not_called_nothing() -> None:
+    base = replace(actions.nothing(), control=False, kinds=())
+    async with opened(base) as seen:
+        assert "nothing was asked for" not in shown(seen.app)
+        seen.app.static.publish(actions.nothing())
+        await seen.says("nothing was asked for today")
+
+
+# Deciding
+
+
+async def test_a_commander_approves_what_others_asked_for() -> None:
+    async with opened() as seen:
+        await seen.on(11)
+        await seen.press("A")
+        await seen.until(lambda: isinstance(seen.app.screen, ApproveDialog))
+        await seen.says("set the flag maintenance to on", "13m 42s more", "nora.k", "Approve maintenance on")
+        await seen.press("A", "y")
+        await seen.until(lambda: seen.clerk.of("approve"))
+        assert seen.clerk.of("approve") == [("approve", 11, HASH)]
+        await seen.says("action 11, maintenance on: approved")
+
+
+@pytest.mark.parametrize(
+    ("who", "role", "words"),
+    [
+        ("alice", "responder", "alice is a responder: an approval takes a commander"),
+        ("nora.k", "commander", "a second person is needed"),
+        ("vera", "viewer", "vera is a viewer and may only look"),
+    ],
+)
+async def test_others_are_told_why_they_can_not_approve(who: str, role: str, words: str) -> None:
+    async with opened(actions.as_person(actions.live(), who, role)) as seen:
+        await seen.on(11)
+        await seen.press("A")
+        await seen.says(words)
+        assert not seen.clerk.asked and isinstance(seen.app.screen, ActionsScreen)
+
+
+async def test_an_approval_that_came_too_late_can_not_be_given_twice() -> None:
+    async with opened() as seen:
+        await seen.on(11)
+        await seen.press("A")
+        await seen.until(lambda: isinstance(seen.app.screen, ApproveDialog))
+        late = tuple(
+            replace(a, state=ActionState.APPROVED, approved_by="tess.w") if a.id == 11 else a
+            for a in BOB.actions
+        )
+        seen.app.static.publish(replace(BOB, actions=late))
+        await seen.press("y")
+        await seen.says("it is approved: there is nothing to approve")
+        assert not seen.clerk.of("approve")
+
+
+async def test_a_proposal_of_the_agent_is_confirmed_with_its_plan_and_never_withdrawn() -> None:
+    async with opened() as seen:
+        await seen.on(9)
+        await seen.press("A")
+        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog) and seen.app.screen._guards)
+        assert not seen.clerk.of("request")
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionsScreen))
+        assert not seen.clerk.asked
+        await seen.press("A")
+        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog) and seen.app.screen._guards)
+        await seen.press("y")
+        await seen.until(lambda: seen.clerk.of("confirm"))
+        assert seen.clerk.of("confirm")[0][1] == 9
+
+
+async def test_how_an_interrupted_one_goes_on_is_chosen_in_words() -> None:
+    async with opened() as seen:
+        await seen.on(10)
+        await seen.press("C")
+        await seen.until(lambda: isinstance(seen.app.screen, ChooseDialog))
+        await seen.says("run the step once more", "take the step as done", "end it as failed")
+        await seen.press("y")
+        await seen.says("choose first: 1, 2 or 3")
+        assert not seen.clerk.asked
+        await seen.press("2", "r", *"seen in the log", "enter", "y")
+        await seen.until(lambda: seen.clerk.of("resume"))
+        assert seen.clerk.of("resume") == [("resume", 10, "skip", "seen in the log")]
+
+
+@pytest.mark.parametrize(
+    ("number", "key", "words"),
+    [
+        (12, "A", "it is running: there is nothing to approve"),
+        (12, "C", "it is running: there is nothing to choose"),
+        (10, "X", "it waits for a choice: C chooses"),
+        (8, "X", "it is done already"),
+        (12, "u", "action 12 is running: cancel it instead"),
+        (6, "u", "action 6 is refused and changed nothing"),
+    ],
+)
+async def test_a_key_that_does_not_fit_says_why(number: int, key: str, words: str) -> None:
+    async with opened() as seen:
+        await seen.on(number)
+        await seen.press(key)
+        await seen.says(words)
+        assert not seen.clerk.asked
+
+
+async def test_a_running_one_is_ended_after_its_step() -> None:
+    async with opened() as seen:
+        await seen.on(12)
+        await seen.press("X")
+        await seen.until(lambda: isinstance(seen.app.screen, EndDialog))
+        await seen.says("1 of 2 steps are done", "it ends after the step it is at")
+        await seen.press("y")
+        await seen.until(lambda: seen.clerk.of("cancel"))
+        assert seen.clerk.of("cancel") == [("cancel", 12, "")]
+
+
+async def test_a_refusal_is_shown_and_the_dialog_stays() -> None:
+    async with opened(clerk=ActionClerk(error=Refused("tess.w cancelled it already"))) as seen:
+        await seen.on(12)
+        await seen.press("X", "y")
+        await seen.says("tess.w cancelled it already")
+        assert isinstance(seen.app.screen, EndDialog)
+
+
+async def test_u_asks_for_the_kind_that_takes_it_back() -> None:
+    async with opened() as seen:
+        await seen.on(7)
+        await seen.press("u")
+        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog))
+        await seen.press(*"it got worse", "enter")
+        await seen.until(lambda: seen.clerk.of("request"))
+        _, kind, target, params, more = seen.clerk.of("request")[0]
+        assert (kind, target, params) == ("unblock_ip", "192.0.2.88", {"network": "192.0.2.88"})
+        assert more == {"reason": "it got worse", "cause": "action 7", "undo_of": 7}
+
+
+# One action
+
+
+async def test_enter_opens_it_and_its_output_is_followed() -> None:
+    async with opened() as seen:
+        await seen.on(12)
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail) and seen.app.screen._lines)
+        await seen.says("INSERT INTO blocked_ips", "503: tried again in 1s", "(attempt 2)", "1 of 2")
+        output = seen.app.screen.query_one("#output", LiveTable)
+        assert output.selected == "104"
+        more = tuple(OutputLine(200 + i, NOW, "vercel", "out", f"line {i}") for i in range(60))
+        seen.app.static.output[12] = (*actions.OUTPUT[12], *more)
+        seen.app.static.hint("output")
+        await seen.until(lambda: output.selected == "259", "the newest line")
+        await seen.says("line 59")
+        await seen.press("up", "up")
+        seen.app.static.output[12] = (
+            *seen.app.static.output[12],
+            OutputLine(300, NOW, "vercel", "out", "the end"),
+        )
+        seen.app.static.hint("output")
+        await seen.until(lambda: "300" in output.keys)
+        assert output.selected == "257", "who looks around is left there"
+        await seen.press("f")
+        assert output.selected == "300"
+
+
+async def test_enter_on_a_line_shows_all_of_it_and_v_the_history_the_audit_and_the_plan() -> None:
+    async with opened() as seen:
+        await seen.on(12)
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail) and seen.app.screen._lines)
+        await seen.press("home", "enter")
+        await seen.until(lambda: type(seen.app.screen).__name__ == "LogDetail")
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail))
+        await seen.press("v")
+        await seen.says("ops_rw confirmed it")
+        await seen.press("v")
+        await seen.says("908", "started")
+        await seen.press("v")
+        await seen.says("blast radius", "tradex block-ip 203.0.113.7")
+        await seen.press("v")
+        await seen.says("INSERT INTO blocked_ips")
+
+
+async def test_the_detail_decides_too() -> None:
+    async with opened() as seen:
+        await seen.on(10)
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail) and seen.app.screen._steps)
+        await seen.says("? unknown", "no answer within 5s", "in 1m")
+        await seen.press("C")
+        await seen.until(lambda: isinstance(seen.app.screen, ChooseDialog))
+
+
+# The audit
+
+
+async def test_v_shows_the_audit_with_its_filter_and_one_entry_whole() -> None:
+    async with opened() as seen:
+        await seen.press("v")
+        await seen.says("refused request", "vera is a viewer", "1 of 6")
+        await seen.press("slash", *"action:11", "enter")
+        audit = seen.app.screen.query_one("#audit", LiveTable)
+        await seen.until(lambda: audit.keys == ["903"])
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AuditDetail))
+        await seen.says("the order book is wrong", f"{903:064x}")
+
+
+async def test_the_audit_is_read_in_pages_and_new_entries_come_on_top(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(actions_screen, "_PAGE", 3)
+    monkeypatch.setattr(actions_screen, "_NEAR", 1)
+    async with opened() as seen:
+        await seen.press("v")
+        audit = seen.app.screen.query_one("#audit", LiveTable)
+        await seen.until(lambda: audit.keys == ["908", "907", "906"])
+        await seen.press("down", "down")
+        await seen.until(lambda: audit.keys == ["908", "907", "906", "905", "904", "903"])
+        new = replace(actions.AUDIT[0], seq=909, verb="step done")
+        seen.app.static._audit = (new, *actions.AUDIT)
+        seen.app.static.hint("audit")
+        await seen.until(lambda: audit.keys[0] == "909")
+        assert len(audit.keys) == 7
+        await seen.press("escape")
+        await seen.until(lambda: seen.table.has_focus)
+
+
+# The banner
+
+
+async def banner(app: QuietApp) -> str:
+    return rows(app)[0]
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_the_banner_shows_what_runs_and_what_waits_for_this_person(size: str) -> None:
+    async with opened(size=size) as seen:
+        line = await banner(seen.app)
+        assert "► block-ip" in line and "1/2" in line
+        assert "◔ 1" in line and "! 1" in line
+    async with opened(actions.live(), size=size) as seen:
+        assert "◔" not in await banner(seen.app), "a responder has nothing to approve"
+
+
+@pytest.mark.parametrize(("size", "words"), [("80x24", "GLASS"), ("120x40", "BREAK GLASS nora.k 03:32")])
+async def test_a_broken_glass_is_loud_and_ends_by_itself(size: str, words: str) -> None:
+    async with opened(actions.emergency(), size=size) as seen:
+        assert words in await banner(seen.app)
+        screen = seen.app.screen
+        assert isinstance(screen, ActionsScreen)
+        screen.query_one(Banner).show(seen.app.static.snapshot, actions.GLASS.ends_at)
+        await seen.until(lambda: "GLASS" not in rows(seen.app)[0])
