@@ -1,5 +1,6 @@
 """1 Health: is the platform well, and what is not."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _MIN_LOWER, _MIN_LOWER_COMPACT = 8, 6
 _MIN_EVENTS = 5
+_IDLE_S = 2.0
 
 
 class Shares(Vertical):
@@ -97,6 +99,15 @@ class HealthScreen(ActingScreen):
             ("side-resources", "Resources"),
         ):
             set_title(self._table(name), title)
+        if self._panel is None:
+            # With a panel its plot does this.
+            self.set_timer(_IDLE_S, self._fetch_plots)
+
+    def _fetch_plots(self) -> None:
+        """Before anybody looks at a plot, but well after the first screen is full."""
+        from widgets import plot
+
+        self.run_worker(asyncio.to_thread(plot.load), group="plot-engine", exit_on_error=False)
 
     def _table(self, name: str) -> LiveTable:
         return self.query_one(f"#{name}", LiveTable)

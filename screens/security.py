@@ -1,7 +1,7 @@
 """8 Security: who attacks and whom, what is blocked and suspended until when; and what may be done about it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -84,11 +84,12 @@ class SecurityScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._pane = _PANES[0]
-        self._detectors: Sequence[Detector] = ()
+        self._detectors: Sequence[Detector] | None = None
         self._changes: Sequence[FindingChange] = ()
         self._samples: Sequence[LogLine] = ()
         self._read_of: tuple[object, ...] | None = None
         self._timer: Timer | None = None
+        self._unwatch: Callable[[], None] | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
@@ -114,6 +115,11 @@ class SecurityScreen(ConsoleScreen):
             set_title(self.query_one(f"#{name}"), title)
         self.add_class("-accounts")
         self._table("findings").on_cursor = self._moved
+        self._unwatch = self.feed.watch("finding", self._heard)
+
+    def on_unmount(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
 
     def _table(self, name: str) -> LiveTable:
         return self.query_one(f"#{name}", LiveTable)
@@ -222,6 +228,11 @@ class SecurityScreen(ConsoleScreen):
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_STAY_S, self._begin_reading)
+
+    def _heard(self) -> None:
+        """A finding or a detector has changed: what stands beside it stays until the new is there."""
+        if self.is_current:
+            self._begin_reading()
 
     def _begin_reading(self) -> None:
         self.run_worker(self._read(self.selected), group="finding", exclusive=True, exit_on_error=False)

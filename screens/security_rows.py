@@ -96,8 +96,9 @@ def finding_row(finding: Finding, look: Look, now: datetime, *, compact: bool, g
     )
 
 
-def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector], look: Look) -> Line:
-    """How many attacks nothing contains, what is in force, and whether anybody watches."""
+def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look: Look) -> Line:
+    """How many attacks nothing contains, what is in force, and whether anybody watches (`detectors` is None as long as
+    nobody has asked)."""
     found = snapshot.open_findings
     blocked = sum(f.state is FindingState.BLOCKED for f in snapshot.findings)
     force = [e for e in snapshot.effects if e.lifted_at is None]
@@ -118,6 +119,10 @@ def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector], look: Look) 
         for n, one, many in counts
         if n
     ]
+    if detectors is not None and not detectors:
+        words = f"{look.glyphs['warn']} no detector has run yet: nobody watches"
+        return (*head, piece("  "), *join(parts, cells("   "))), cells(words, look("warn"))
+    detectors = detectors or ()
     blind = [d for d in detectors if d.reason]
     if blind:
         words = "; ".join(f"{d.name.replace('_', ' ')} can't run: {d.reason}" for d in blind)

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from console.domain import format as fmt
+from console.domain import matchers
 from console.domain.alert import Alert, AlertState, Matcher, Silence
 from console.domain.errors import Misuse
 from console.domain.metric import MetricSpec
@@ -81,9 +82,9 @@ class SilenceDialog(Dialog[Silence]):
         Binding("r", "edit('reason')", "reason", id="silence.reason"),
     ]
 
-    def __init__(self, matchers: Sequence[Matcher]) -> None:
+    def __init__(self, given: Sequence[Matcher]) -> None:
         super().__init__("Silence")
-        self._given = silence_text.written(matchers)
+        self._given = matchers.written(given)
 
     @property
     def host(self) -> Host:
@@ -123,7 +124,7 @@ class SilenceDialog(Dialog[Silence]):
         snapshot = self.host.feed.snapshot
         present = [a for a in snapshot.alerts if a.state is not AlertState.RESOLVED]
         try:
-            wanted = silence_text.matchers(self._value("matchers"))
+            wanted = matchers.parsed(self._value("matchers"))
             found = silence_text.matching(present, wanted)
         except Misuse as error:
             return [((piece("matches  ", look("strong", bold=True)), piece(str(error), look("warn"))), ())]
@@ -142,7 +143,7 @@ class SilenceDialog(Dialog[Silence]):
     def problem(self) -> tuple[str, str | None]:
         now = self.host.feed.now()
         try:
-            silence_text.matchers(self._value("matchers"))
+            silence_text.matching((), matchers.parsed(self._value("matchers")))
         except Misuse as error:
             return str(error), "matchers"
         try:
@@ -155,8 +156,8 @@ class SilenceDialog(Dialog[Silence]):
 
     async def carry_out(self) -> Silence:
         length: timedelta = silence_text.length(self._value("length"), self.host.feed.now())
-        matchers = silence_text.matchers(self._value("matchers"))
-        return await self.host.feed.desk.silence(matchers, length, self._value("reason").strip())
+        wanted = matchers.parsed(self._value("matchers"))
+        return await self.host.feed.desk.silence(wanted, length, self._value("reason").strip())
 
 
 class EndSilence(Dialog[Silence]):

@@ -29,12 +29,15 @@ class Verdict(NamedTuple):
 class Aftermath:
     """That of one action."""
 
-    def __init__(self, journal: Journal, around: Surroundings, kind: Kind, run: Run) -> None:
+    def __init__(
+        self, journal: Journal, around: Surroundings, kind: Kind, run: Run, names: Sequence[str]
+    ) -> None:
+        """`names` are the ways in which the target may be written, that of an effect first."""
         self._journal = journal
         self._around = around
         self._kind = kind
         self._run = run
-        self._target = kind.target(run.request)
+        self._names = names
 
     @property
     def pause_s(self) -> float:
@@ -51,24 +54,25 @@ class Aftermath:
         done = any(step.state is StepState.DONE for step in self._journal.steps)
         if self._kind.puts and done and not await self.superseded():
             layers = _layers(self._kind, self._journal.steps, "in force")
-            await self._journal.put_effect(self._kind.spec.name, self._target, self._ends_at, layers)
+            await self._journal.put_effect(self._kind.spec.name, self._names[0], self._ends_at, layers)
 
     async def lift(self) -> None:
         """What it takes back is not in force any more."""
         if self._kind.lifts:
             layers = _layers(self._kind, self._journal.steps, "lifted")
-            await self._journal.lift_effect(self._kind.lifts, self._target, layers)
+            for name in self._names:
+                await self._journal.lift_effect(self._kind.lifts, name, layers)
 
     async def superseded(self) -> str:
         """Which later action made this one's effect another one, in words; "" when it stands."""
         begun, number = self._run.begun, self._journal.action_id
         if self._kind.puts:
-            found = await self._journal.effects(self._kind.spec.name, self._target, begun)
+            found = await self._journal.effects(self._kind.spec.name, self._names, begun)
             mine = [effect for effect in found if effect.action_id == number]
             if mine and all(effect.lifted_at for effect in mine):
                 return f"taken back by action {mine[0].lifted_by}"
         elif self._kind.lifts:
-            found = await self._journal.effects(self._kind.lifts, self._target, begun)
+            found = await self._journal.effects(self._kind.lifts, self._names, begun)
             again = [e for e in found if e.lifted_at is None and e.action_id > number]
             if again:
                 return f"put in force again by action {again[0].action_id}"

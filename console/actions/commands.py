@@ -25,7 +25,7 @@ SILENCE_S = 2.0
 # With the silence after it less than the shortest lease and the wait before a takeover.
 PATIENCE_S = 1.5
 _BEAT_S = 0.4
-_STOP_S = 3.0
+_STOP_S = 2.0
 _READ_AT_ONCE = 65_536
 _LONGEST_LINE = 2000
 

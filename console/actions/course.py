@@ -54,7 +54,8 @@ class Course:
                 kind = await self._kind()
                 run = await self._begin(kind)
                 defs = {step.name: step for step in kind.steps(run.request)}
-                aftermath = Aftermath(self._journal, self._around, kind, run)
+                names = await self._names(kind, run.request)
+                aftermath = Aftermath(self._journal, self._around, kind, run, names)
                 if self._action.state is not ActionState.VERIFYING:
                     await self._steps(run, defs, aftermath, choice)
                     await self._journal.watch()
@@ -100,6 +101,17 @@ class Course:
             say=self._journal.say,
             sending=self._journal.command,
         )
+
+    async def _names(self, kind: Kind, request: Request) -> tuple[str, ...]:
+        for attempt in range(_CHECKS):
+            try:
+                return await kind.names(self._around.changes, request)
+            except SourceFailed:
+                await asyncio.sleep(_BACKOFF_S * 2**attempt)
+            except Refused:
+                break
+        # Away for longer: then it is known as it was asked for.
+        return (kind.target(request),)
 
     async def _check(self, kind: Kind, request: Request) -> None:
         for attempt in range(_CHECKS):

@@ -15,6 +15,7 @@ from console.domain.duration import EXPECTED
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Refused
 from console.domain.text import printable
+from console.gateway.changes import Changes
 
 _FLAGS: Mapping[str, bool] = {
     "on": True,
@@ -50,6 +51,9 @@ class Declared:
             return ""
         parameter = next(p for p in self.spec.parameters if p.name == self.spec.target)
         return str(self._value(parameter, request))
+
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return (self.target(request),)
 
     def length(self, request: Request) -> timedelta | None:
         if not self.spec.expires or not request.params.get("length", "").strip():

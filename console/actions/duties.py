@@ -11,7 +11,7 @@ from console.actions import catalogue
 from console.actions.expiries import Expiries
 from console.actions.planner import Planner
 from console.actions.runner import Runner
-from console.actions.surroundings import Surroundings, networks, own_addresses
+from console.actions.surroundings import OwnAddresses, Surroundings, networks
 from console.domain.errors import Misuse
 from console.gateway.changes import Changes
 from console.settings import Settings
@@ -38,10 +38,13 @@ class Actions:
             changes=changes,
             scale=settings.time_scale,
             allowed=networks(resolved.allow_list),
-            own=own_addresses(
-                (settings.store.url, resolved.base_url, resolved.ops_database_url, resolved.vercel_url)
-                if changes.configured
-                else ()
+            own=OwnAddresses(
+                (
+                    settings.store.url,
+                    resolved.base_url,
+                    resolved.ops_database_url,
+                    resolved.vercel_url if "vercel" in changes.configured else None,
+                )
             ),
         )
         self._read_at = _stamp(self._file)

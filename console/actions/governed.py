@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from console.actions.kind import Context, Kind, Request, Run, StepDef
 from console.domain.action import Guard, KindSpec, Plan, Proof
+from console.gateway.changes import Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class Governed:
 
     def target(self, request: Request) -> str:
         return self.kind.target(request)
+
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return await self.kind.names(changes, request)
 
     def length(self, request: Request) -> timedelta | None:
         return self.kind.length(request)

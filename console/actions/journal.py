@@ -201,10 +201,10 @@ class Journal:
             )
         )
 
-    async def effects(self, kind: str, target: str, since: datetime) -> list[Effect]:
-        """Those of that kind and target which are in force, or were lifted since then."""
+    async def effects(self, kind: str, targets: Sequence[str], since: datetime) -> list[Effect]:
+        """Those of that kind and one of these targets which are in force, or were lifted since then."""
         found = await self.insist(lambda: actions.effects(self.store, lifted_since=since))
-        return [e for e in found if e.kind == kind and e.target == target]
+        return [e for e in found if e.kind == kind and e.target in targets]
 
 
 def _now() -> float:

@@ -136,6 +136,11 @@ class Kind(Protocol):
         """What it is about, in the one way in which it is written. Raises Refused for parameters that are wrong."""
         ...
 
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        """All ways in which that may be written, the one by which an effect is known first. Raises Refused and
+        SourceFailed."""
+        ...
+
     def length(self, request: Request) -> timedelta | None:
         """How long its effect lasts, not scaled; None for one that does not end by itself. Raises Refused."""
         ...

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
-from console.actions.kind import Request
+from console.actions.kind import Kind, Request
 from console.actions.surroundings import Surroundings
 from console.domain.action import Action, ActionState, Plan
 from console.domain.errors import Fenced, Refused, StoreRefused, TradexError
@@ -29,6 +30,7 @@ async def plan_of(store: Store, around: Surroundings, request: Request) -> Plan:
         raise Refused(f"this agent knows no action {printable(request.kind, 60)}")
     if kind.spec.unavailable:
         raise Refused(f"{kind.spec.name} can't be done here: {kind.spec.unavailable}")
+    _require_one_target(kind, request)
     context = await around.context(store)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
@@ -41,6 +43,17 @@ async def plan_of(store: Store, around: Surroundings, request: Request) -> Plan:
         raise
     except TradexError as error:
         raise Refused(f"it could not be planned: {error}") from None
+
+
+def _require_one_target(kind: Kind, request: Request) -> None:
+    """What everybody is shown as the target is what would be acted on. Raises Refused."""
+    name = kind.spec.target
+    if not name or not request.target or not request.params.get(name, ""):
+        return
+    shown = kind.target(replace(request, params={**request.params, name: request.target}))
+    meant = kind.target(request)
+    if shown != meant:
+        raise Refused(f"its target is {shown}, its parameter {name} is {meant}")
 
 
 class Planner:

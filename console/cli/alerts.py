@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +13,7 @@ import click
 
 from console.cli.connect import with_feed
 from console.cli.tables import GLYPH, STYLE, print_table, table
-from console.domain import duration
+from console.domain import duration, matchers
 from console.domain.alert import LABELS, Alert, AlertChange, AlertState, Matcher, Silence, remaining
 from console.domain.errors import Misuse
 from console.domain.format import age, amount, clock, iso, reading
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from console.feed import LiveFeed
 
 _STATES = [str(state) for state in AlertState]
-_MATCHER = re.compile(r"\s*([a-z]+)\s*(=~|!~|!=|=)\s*(.*)", re.DOTALL)
 
 
 def alert_json(alert: Alert) -> dict[str, Any]:
@@ -257,12 +255,12 @@ def silence(
         raise Misuse("name one alert, or say with --match which ones")
 
     async def work(feed: LiveFeed) -> Silence:
-        matchers = (
+        wanted_ones = (
             [Matcher("rule", "=", _find(feed.snapshot, which).rule)]
             if which is not None
-            else [_matcher(term) for term in terms]
+            else [matchers.single(term) for term in terms]
         )
-        return await feed.desk.silence(matchers, wanted, reason)
+        return await feed.desk.silence(wanted_ones, wanted, reason)
 
     made = with_feed(options, work)
     if as_json:
@@ -278,13 +276,6 @@ def unsilence(options: dict[str, Any], number: int) -> None:
     """Lift a silence (its number) before its time."""
     with_feed(options, lambda feed: feed.desk.end_silence(number))
     click.echo(f"silence {number} is lifted")
-
-
-def _matcher(term: str) -> Matcher:
-    found = _MATCHER.fullmatch(term)
-    if found is None or found[1] not in LABELS:
-        raise Misuse(f"--match {term!r}: expected LABEL=VALUE (or != =~ !~) with one of {', '.join(LABELS)}")
-    return Matcher(found[1], found[2], found[3].strip().strip("\"'"))
 
 
 def _find(now: Snapshot, which: str) -> Alert:

@@ -48,7 +48,8 @@ async def test_a_suspended_account_can_neither_order_nor_log_in_until_it_is_rein
         lines = [line.text for line in await actions.output(stage.alice, action.id) if line.kind == "command"]
         assert sum("DELETE FROM auth.sessions" in line for line in lines) == 2
 
-        await stage.done("reinstate_account", person.email, account=person.email)
+        # By its other name.
+        await stage.done("reinstate_account", person.id, account=person.id)
         assert (await order_code(stage, session["access_token"]))[0] == 200
         assert (await log_in(stage.platform, person)).status_code == 200
         assert await actions.effects(stage.alice) == []
@@ -59,7 +60,7 @@ async def test_the_second_deletion_of_sessions_survives_a_change_of_agents(stage
     await log_in(stage.platform, person)
     stage.scale = 50.0
     async with stage.agent("a1"):
-        planned = await stage.ask("suspend_account", person.email, account=person.id)
+        planned = await stage.ask("suspend_account", person.id, account=person.id)
         await stage.confirm(planned)
 
         async def third() -> bool:

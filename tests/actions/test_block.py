@@ -102,6 +102,10 @@ async def test_guards_refuse_in_words_and_nothing_is_changed(stage: Stage) -> No
         ):
             refused = await stage.ask("block_ip", target, network=target)
             assert refused.state is ActionState.REFUSED and words in refused.words, refused
+        other = await stage.ask("block_ip", "203.0.113.7", network="203.0.113.8")
+        assert other.state is ActionState.REFUSED and "its parameter network is 203.0.113.8" in other.words
+        same = await stage.ask("block_ip", "203.0.113.7/32", network="::ffff:203.0.113.7")
+        assert same.state is ActionState.PLANNED
         unknown = await stage.ask("unblock_ip", "203.0.113.99", network="203.0.113.99")
         assert unknown.state is ActionState.REFUSED and "is not blocked" in unknown.words
         wide = await stage.ask("block_ip", "203.0.112.0/23", network="203.0.112.0/23")

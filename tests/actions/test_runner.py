@@ -1,5 +1,6 @@
 """What becomes of an action when answers are lost, steps fail, somebody cancels, or the agents change."""
 
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -186,3 +187,18 @@ async def test_a_platform_that_is_away_is_said_in_the_refusal_of_the_plan(stage:
         refused = await stage.ask("block_ip", "203.0.113.250", network="203.0.113.250")
     assert refused.state is ActionState.REFUSED
     assert "could not be planned" in refused.words and "connection refused" in refused.words
+
+
+async def test_a_plan_that_waits_for_the_platform_holds_up_no_other(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with stage.agent(ops_url=f"http://127.0.0.1:{silent.getsockname()[1]}"):
+            slow = await actions.request(
+                stage.bob, kind="scale_resources", target="large", params={"size": "large"}, reason="a test's"
+            )
+            address = fresh_address()
+            quick = await stage.ask("block_ip", address, network=address)
+            assert quick.state is ActionState.PLANNED
+            waiting = await actions.one(stage.alice, slow.id)
+            assert waiting is not None and waiting.state is ActionState.PLANNING
+            refused = await stage.ended(slow.id)
+    assert refused.state is ActionState.REFUSED and "could not be planned" in refused.words

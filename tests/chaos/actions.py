@@ -1,5 +1,8 @@
-"""An agent is killed or stopped at each boundary of an action's journal; another one goes on. What reached the platform
-is counted by the platform: nothing twice that has a probe, and every action is final or waits for a person."""
+"""An agent is killed or stopped at each boundary of an action's journal, and at random moments; another one goes on.
+
+What reached the platform is counted by the platform: nothing twice that has a probe, and every action is final or waits
+for a person.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,8 @@ from .census import Failure
 
 SCALE = 1000.0
 """The effect is watched for 0.12 s; the second deletion of sessions is due after 0.3 s."""
+MOMENTS = 20
+_MOMENTS_S = 0.6
 _LONGEST_S = 60.0
 _ROOT = Path(__file__).resolve().parents[2]
 _hosts = itertools.count(1)
@@ -68,6 +73,19 @@ class Case:
                 ("sessions_deleted", person.id, 2),
             ),
         )
+
+
+@dataclass(frozen=True)
+class Blow:
+    """A signal at a boundary; or, where that is 0, so long after the confirmation, while the other agent stands by."""
+
+    number: int
+    boundary: int = 0
+    after_s: float = 0.0
+
+    def __str__(self) -> str:
+        place = f"boundary {self.boundary}" if self.boundary else f"{self.after_s:.3f} s"
+        return f"{signal.Signals(self.number).name} at {place}"
 
 
 class Agents:
@@ -120,15 +138,23 @@ async def boundaries(platform: Platform, place: Place, case: Case) -> int:
         agents.end()
 
 
-async def disturbed(platform: Platform, place: Place, case: Case, boundary: int, number: int) -> str:
-    """One action whose agent gets a signal at that boundary; how it ended. Raises Failure."""
+async def disturbed(platform: Platform, place: Place, case: Case, blow: Blow) -> str:
+    """One action whose agent is struck; how it ended. Raises Failure."""
     agents = Agents(place, _settings(platform))
+    number = blow.number
     try:
-        first = agents.start("first", boundary, number)
+        first = agents.start("first", blow.boundary, number)
         async with place.open("alice") as alice:
+            if not blow.boundary:
+                await _led(place)
+                agents.start("second")
             asked = await _confirmed(alice, case)
+            if not blow.boundary:
+                await asyncio.sleep(blow.after_s)
+                first.send_signal(number)
             await asyncio.to_thread(_struck, first, number)
-            agents.start("second")
+            if blow.boundary:
+                agents.start("second")
             ended = await _until(alice, asked, lambda a: a.state.final or a.state is ActionState.INTERRUPTED)
             if ended.state is ActionState.INTERRUPTED and not ended.question:
                 raise Failure("it waits for a person, without a question")
@@ -174,6 +200,15 @@ async def _heard(place: Place, agent: subprocess.Popen[str]) -> None:
         await asyncio.sleep(0.02)
 
 
+async def _led(place: Place) -> None:
+    """Until somebody leads."""
+    deadline = time.monotonic() + _LONGEST_S
+    while not (await place.owner("SELECT FROM console.lease WHERE expires_at > clock_timestamp()")):
+        if time.monotonic() > deadline:
+            raise Failure("no agent leads")
+        await asyncio.sleep(0.02)
+
+
 async def _confirmed(alice: Store, case: Case) -> int:
     deadline = time.monotonic() + _LONGEST_S
     while not await actions.kinds(alice):
@@ -211,7 +246,9 @@ def _settings(platform: Platform) -> Path:
         data = settings_of(platform).model_dump(mode="json", exclude_defaults=True)
         for name in ("ops_database_password", "service_key", "vercel_token"):
             data[name] = getattr(settings_of(platform), name).get_secret_value()
-        file.write_text(json.dumps({"time_scale": SCALE, "platform": data}))
+        rules = platform.folder / "actions.yaml"
+        rules.write_text("actions: {block_ip: {budget: 10000}, suspend_account: {budget: 10000}}")
+        file.write_text(json.dumps({"time_scale": SCALE, "platform": data, "actions": {"file": str(rules)}}))
         file.chmod(0o600)
     return file
 
@@ -235,9 +272,17 @@ async def stage(folder: Path) -> AsyncIterator[tuple[Platform, Place]]:
         await asyncio.to_thread(server.stop)
 
 
-def rounds(dice: random.Random, count: dict[str, int]) -> Iterator[tuple[str, int, int]]:
-    """Every case, boundary and signal, in an order of its own."""
-    found = [(name, n, s) for name, most in count.items() for n in range(1, most + 1) for s in (KILL, STOP)]
+def rounds(dice: random.Random, count: dict[str, int]) -> Iterator[tuple[str, Blow]]:
+    """Every case, boundary and signal, and a few moments, in an order of its own."""
+    found = [
+        (name, Blow(number, boundary))
+        for name, most in count.items()
+        for boundary in range(1, most + 1)
+        for number in (KILL, STOP)
+    ]
+    for _ in range(MOMENTS):
+        blow = Blow(dice.choice((KILL, STOP)), after_s=dice.uniform(0, _MOMENTS_S))
+        found.append((dice.choice(sorted(count)), blow))
     dice.shuffle(found)
     yield from found
 
@@ -250,14 +295,11 @@ async def share(platform: Platform, place: Place, dice: random.Random, most: int
     count = {name: await boundaries(platform, place, make()) for name, make in CASES.items()}
     met: dict[str, int] = {}
     played = 0
-    for name, boundary, number in itertools.islice(rounds(dice, count), most):
+    for name, blow in itertools.islice(rounds(dice, count), most):
         try:
-            state = await disturbed(platform, place, CASES[name](), boundary, number)
+            state = await disturbed(platform, place, CASES[name](), blow)
         except Failure as failure:
-            signal_name = signal.Signals(number).name
-            raise Failure(
-                f"{name}, {signal_name} at boundary {boundary} of {count[name]}: {failure}"
-            ) from None
+            raise Failure(f"{name} (of {count[name]} boundaries), {blow}: {failure}") from None
         met[state] = met.get(state, 0) + 1
         played += 1
         await _lapsed(place)

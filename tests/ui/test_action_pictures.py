@@ -51,7 +51,7 @@ def settled(*pressed: str, then: Callable[[QuietApp], object] | None = None) -> 
 def _read(app: QuietApp) -> bool:
     screen = app.screen
     if isinstance(screen, SecurityScreen):
-        return not app.static.snapshot.findings or screen._changes != () or screen.selected is None
+        return screen._detectors is not None and (screen.selected is None or bool(screen._changes))
     if isinstance(screen, ActionDetail):
         return bool(screen._entries or screen._changes or screen._lines) or not screen._reading
     if isinstance(screen, PlanDialog):

@@ -83,6 +83,11 @@ async def test_a_detector_that_can_not_run_is_no_calm() -> None:
     blind = (Detector("brute_force", None, None, "auth_audit_log: permission denied"),)
     async with opened(actions.nothing(), detectors=blind) as seen:
         await seen.says("NO OPEN ATTACK", "brute force can't run: auth_audit_log: permission denied")
+        seen.app.static._detectors = actions.DETECTORS
+        seen.app.static.hint("finding")
+        await seen.says("watching: brute force")
+    async with opened(actions.nothing(), detectors=()) as seen:
+        await seen.says("no detector has run yet: nobody watches")
 
 
 async def test_the_finding_under_the_cursor_is_told_with_its_accounts_lines_and_history() -> None:

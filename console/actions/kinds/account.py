@@ -70,6 +70,9 @@ class SuspendAccount:
     def target(self, request: Request) -> str:
         return _who(request)
 
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return await _names(changes, request)
+
     def length(self, request: Request) -> timedelta | None:
         if not request.params.get("length", "").strip():
             return None
@@ -191,6 +194,9 @@ class ReinstateAccount:
     def target(self, request: Request) -> str:
         return _who(request)
 
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return await _names(changes, request)
+
     def length(self, request: Request) -> timedelta | None:
         return None
 
@@ -281,6 +287,9 @@ class ResetPassword:
     def target(self, request: Request) -> str:
         return _who(request)
 
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return await _names(changes, request)
+
     def length(self, request: Request) -> timedelta | None:
         return None
 
@@ -339,6 +348,11 @@ def _who(request: Request) -> str:
     if not who:
         raise Refused("expected an account: its e-mail or its id")
     return printable(who, 200)
+
+
+async def _names(changes: Changes, request: Request) -> tuple[str, ...]:
+    account = await _account(changes, request)
+    return tuple(dict.fromkeys((account.email, account.user_id, _who(request))))
 
 
 async def _account(changes: Changes, request: Request) -> Account:

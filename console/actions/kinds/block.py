@@ -11,6 +11,7 @@ from console.actions.kind import Context, Request, Run, StepDef, duration_of, pl
 from console.actions.wording import clock, counted, equal_command
 from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.errors import Refused
+from console.gateway.changes import Changes
 from console.gateway.network import Network
 
 PLATFORM, VERCEL = "platform", "vercel"
@@ -68,6 +69,9 @@ class BlockIp:
 
     def target(self, request: Request) -> str:
         return written(_network(request))
+
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return (self.target(request),)
 
     def length(self, request: Request) -> timedelta | None:
         return duration_of(request, "length", USUAL, least=_LEAST, most=_MOST)
@@ -206,6 +210,9 @@ class UnblockIp:
 
     def target(self, request: Request) -> str:
         return written(_network(request))
+
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return (self.target(request),)
 
     def length(self, request: Request) -> timedelta | None:
         return None

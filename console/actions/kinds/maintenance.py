@@ -10,6 +10,7 @@ from console.actions.kind import Context, Request, Run, StepDef, planned
 from console.actions.wording import equal_command
 from console.domain.action import Danger, Fact, Guard, KindSpec, Plan, Proof
 from console.domain.errors import Refused
+from console.gateway.changes import Changes
 
 FLAG = "maintenance"
 _LAYER = "platform"
@@ -52,6 +53,9 @@ class Maintenance:
 
     def target(self, request: Request) -> str:
         return ""
+
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return (self.target(request),)
 
     def length(self, request: Request) -> timedelta | None:
         return None
