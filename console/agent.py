@@ -193,7 +193,7 @@ class Agent:
 
     async def _wait_for_lease(self, store: Store) -> Lease:
         """Until this agent leads. A waiting agent shows itself, so that consoles see the stand-by."""
-        pause = self.settings.agent.lease_ttl_s / 3
+        pause = self.settings.agent.lease_ttl_s / 10
         while True:
             try:
                 held = await leases.acquire(store, self.vitals.name, self.settings.agent.lease_ttl_s)
@@ -255,7 +255,8 @@ class Agent:
             good = begun
 
     async def _tick_forever(self, term: _Term) -> None:
-        """A tick at each multiple of tick_s on the store's clock; one that came too late is left out."""
+        """A tick at each multiple of tick_s on the store's clock, the first one at once unless there is one that
+        recent; one that came too late is left out."""
         store, lease = term.store, term.lease
         every = self.settings.agent.tick_s
         catalogue_id: int | None = None
@@ -267,10 +268,12 @@ class Agent:
                     catalogue_id = await ticks.ensure_catalogue(store, lease, term.metrics.specs)
                 now = self._clock.now()
                 due = max((now // every + 1) * every, last + every)
-                if last and due > last + every:
+                if not last and await self._is_behind(store, now):
+                    due = now
+                elif last and due > last + every:
                     self.vitals.ticks_skipped += round((due - last) / every) - 1
                 await asyncio.sleep(due - now)
-                last = due
+                last = due // every * every
                 begun = time.monotonic()
                 at = datetime.fromtimestamp(due, UTC)
                 checks = await term.probes.run(at, patience_s=every / 2)
@@ -288,6 +291,11 @@ class Agent:
                 self.vitals.ticks_failed += 1
                 log.warning("no tick: %s", error)
                 await asyncio.sleep(_RETRY_S)
+
+    async def _is_behind(self, store: Store, now: float) -> bool:
+        """Whether the last tick, if there is any, is as old as one may become."""
+        last = await ticks.latest_at(store)
+        return last is None or now - last.timestamp() >= self.settings.agent.tick_s
 
     async def _judge(self, term: _Term, at: datetime, checks: Sequence[Check]) -> None:
         """What the tick means for the alerts. One that fails is made up for at the next tick, and consoles say that

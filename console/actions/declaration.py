@@ -13,10 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from console.actions.declared import Declared
-from console.actions.declared_steps import Ask, Call, Command, DeclaredStep, Deed, Ops, Probe, Sql
 from console.actions.governed import Governed
 from console.actions.kind import Kind
+from console.actions.kinds.declared import Declared
+from console.actions.kinds.declared_steps import Ask, Call, Command, DeclaredStep, Deed, Ops, Probe, Sql
 from console.domain.action import Danger, KindSpec, Parameter
 from console.domain.duration import EXPECTED
 from console.domain.duration import parse as parse_duration

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,19 +100,16 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self._exit.close()
 
-    def start_store(
-        self, environment: str, people: Mapping[str, Role], *, time_scale: float, tick_s: float
-    ) -> str:
-        """The embedded store with its people; returns its URL (without user and password)."""
+    def start_server(self) -> None:
+        """The embedded PostgreSQL."""
         say("starting the store")
         self.postgres.start()
         self.folder.write(self.folder.secret_file(POSTGRES_SECRET), self.postgres.password)
-        asyncio.run(self._prepare_store(environment, people, time_scale, tick_s))
-        return self.postgres.url("console")
 
-    async def _prepare_store(
-        self, environment: str, people: Mapping[str, Role], time_scale: float, tick_s: float
-    ) -> None:
+    async def prepare_store(
+        self, environment: str, people: Mapping[str, Role], *, time_scale: float, tick_s: float
+    ) -> str:
+        """The store with its people on the running server; returns its URL (without user and password)."""
         from console.store import migrate
         from console.store import people as logins
 
@@ -123,6 +121,7 @@ class Stack:
             await logins.ensure_login(
                 url, password, name=name, role=role, login_password=self.folder.secret(name)
             )
+        return url
 
     async def create_database(self, name: str) -> None:
         """Create this database on the embedded server unless it is there."""
@@ -225,11 +224,11 @@ class Sandbox:
 
 def start_sandbox(stack: Stack, wanted: Sandbox) -> Running:
     """The simulated platform with its past, its traffic, and an agent that watches it."""
-    store_url = stack.start_store(SANDBOX, PEOPLE, time_scale=wanted.time_scale, tick_s=SANDBOX_TICK_S)
+    stack.start_server()
     say("preparing the platform and its last 26 hours")
     sandbox = replace(wanted, port=free_port(), cache_port=free_port())
     port = sandbox.port
-    asyncio.run(_populate(stack, store_url, sandbox))
+    store_url = asyncio.run(_populate(stack, sandbox))
     stack.watch()
     return Running(
         pid=os.getpid(),
@@ -243,8 +242,9 @@ def start_sandbox(stack: Stack, wanted: Sandbox) -> Running:
     )
 
 
-async def _populate(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
-    """The platform's past, then its processes and the agent, and while these start up the store's past."""
+async def _populate(stack: Stack, sandbox: Sandbox) -> str:
+    """The store and, at the same time, the platform's past; then the platform's processes and the agent, and while
+    these start up the store's past. Returns the store's URL."""
     from console.metrics import catalogue
     from console.sandbox import history, install
     from console.store import lease as leases
@@ -252,19 +252,23 @@ async def _populate(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
     from console.store.pool import Store
 
     url, password, folder = stack.postgres.url("platform"), stack.postgres.password, stack.folder
-    store = await Store.open(
-        store_url, user=AGENT, password=folder.secret(AGENT), size=1, command_timeout_s=60
-    )
-    try:
-        now = await store.now()
-        await install.install(
+    # One server, hence one clock: this machine's.
+    now = datetime.now(UTC)
+    store_url, _ = await asyncio.gather(
+        stack.prepare_store(SANDBOX, PEOPLE, time_scale=sandbox.time_scale, tick_s=SANDBOX_TICK_S),
+        install.install(
             url,
             password,
             app_password=folder.secret("platform_app"),
             reader_password=folder.secret("platform_reader"),
             ops_password=folder.secret("platform_ops"),
             now=now,
-        )
+        ),
+    )
+    store = await Store.open(
+        store_url, user=AGENT, password=folder.secret(AGENT), size=1, command_timeout_s=60
+    )
+    try:
         # The lease first: the agent that starts meanwhile waits until the past is written.
         lease = await _lease(store)
         _start_parts(stack, store_url, sandbox)
@@ -281,6 +285,7 @@ async def _populate(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
         await leases.release(store, lease)
     finally:
         await store.close()
+    return store_url
 
 
 def _start_parts(stack: Stack, store_url: str, sandbox: Sandbox) -> None:
@@ -383,7 +388,10 @@ def start_up(stack: Stack, settings: Settings, config: Path, environment: str | 
     """Embedded store and agent for the platform of `settings`."""
     name = settings.environment or "production"
     people: dict[str, Role] = {person: "commander"}
-    store_url = stack.start_store(name, people, time_scale=settings.time_scale, tick_s=settings.agent.tick_s)
+    stack.start_server()
+    store_url = asyncio.run(
+        stack.prepare_store(name, people, time_scale=settings.time_scale, tick_s=settings.agent.tick_s)
+    )
     env = {k: v for k, v in os.environ.items() if k.startswith("TRADEX_")} | {
         "TRADEX_STORE__URL": store_url,
         "TRADEX_STORE__USER": AGENT,

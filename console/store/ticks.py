@@ -86,6 +86,11 @@ async def latest(store: Store) -> Metrics:
     return await _metrics(store, _LATEST)
 
 
+async def latest_at(store: Store) -> datetime | None:
+    """When the last tick was; None before the first one."""
+    return await store.fetchval("SELECT max(at) FROM console.tick")
+
+
 async def at_moment(store: Store, moment: datetime) -> Metrics:
     """The last tick at or before `moment`, however long before; `Metrics()` when there is none."""
     return await _metrics(store, _AT_MOMENT, moment)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from console.actions.declared_steps import DeclaredStep, Values, titled
 from console.actions.guards import network_of, written
 from console.actions.kind import Context, Request, Run, StepDef, duration_of, planned
+from console.actions.kinds.declared_steps import DeclaredStep, Values, titled
 from console.actions.wording import equal_command
 from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.duration import EXPECTED
