@@ -1,6 +1,6 @@
 """How an action is asked for from a screen: whether it may be, what it is filled in with, what is said afterwards."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -118,6 +118,34 @@ def commands(screen: ConsoleScreen) -> Iterator[tuple[str, str, Callable[[], Non
         if not spec.unavailable:
             text = f"asks for a plan first (tradex {spec.command})"
             yield spec.title, text, partial(begin, screen, spec.name, Aim())
+    from screens.while_dialogs import break_glass, freeze
+
+    yield "Freeze changes", "let nothing that minds it be done for a while", partial(freeze, screen)
+    yield "Break the glass", "do without a second person for a while", partial(break_glass, screen)
+    now, user = screen.now, screen.snapshot.link.user
+    for window in (f for f in screen.snapshot.freezes if f.ends_at > now):
+        title = f"End the freeze of {window.author}: {window.reason}"
+        call = partial(_tell, screen, partial(screen.feed.desk.end_freeze, window.id), "the freeze is over")
+        yield title, "let changes be made again", call
+    if any(glass.author == user and glass.ends_at > now for glass in screen.snapshot.glass):
+        call = partial(_tell, screen, screen.feed.desk.mend_glass, "the glass is whole again")
+        yield "Mend the glass", "a second person is needed again", call
+
+
+def _tell(screen: ConsoleScreen, call: Callable[[], Awaitable[None]], words: str) -> None:
+    """Ask the store for something that needs no more words, and say what it answers."""
+
+    async def tell() -> None:
+        try:
+            await call()
+        except TradexError as error:
+            said, role = str(error), "warn"
+        else:
+            said, role = words, "ok"
+        if screen.is_attached:
+            screen.say(said, role=role, glyph="done" if role == "ok" else "warn")
+
+    screen.app.run_worker(tell(), group="desk", exit_on_error=False)
 
 
 def ask(

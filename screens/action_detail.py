@@ -142,7 +142,10 @@ class ActionDetail(DecidingScreen):
         if before != self.action:
             # Hints and snapshots come on two ways.
             self._heard()
-        self._draw()
+        if changed & {"actions", "kinds", "link"}:
+            self._draw()
+        else:
+            self.update_ages()
 
     def update_ages(self) -> None:
         self._draw_words()

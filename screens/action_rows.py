@@ -277,7 +277,9 @@ def proof_lines(action: Action, look: Look, width: int, *, most: int = 2) -> lis
         return []
     role = {"worse": "crit", "unproved": "warn", "proved": "ok"}.get(proof.verdict, "text")
     tail = "; u takes it back" if proof.verdict == "worse" and action.undone_by is None else ""
-    lines = _paragraph("proof", f"{proof.text}{tail}", look, width, role=role, most=most)
+    # What it ended with is often what was proved: once is enough.
+    text = "" if proof.text == action.words else proof.text
+    lines = _paragraph("proof", f"{text}{tail}".removeprefix("; "), look, width, role=role, most=most)
     size = max((len(fact.value) for fact in proof.facts), default=0)
     facts = [_fact(fact, look, size) for fact in proof.facts]
     return lines + _labelled("" if lines else "proof", facts, look)

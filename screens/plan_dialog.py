@@ -198,7 +198,11 @@ class PlanDialog(Dialog[Action]):
     @property
     def _over(self) -> bool:
         """Whether what was asked for can't be confirmed any more."""
-        return bool(self._refusal) or (self._action is not None and self._action.state.final)
+        action = self._action
+        if action is None:
+            return bool(self._refusal)
+        late = action.plan_expires_at is not None and action.plan_expires_at <= self.host.feed.now()
+        return action.state.final or (action.state is ActionState.PLANNED and late)
 
     def _withdraw(self) -> None:
         unconfirmed = self._action is None or self._action.state in _WAITING

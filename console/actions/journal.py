@@ -29,7 +29,7 @@ TAKEOVER_S = 3.0
 # agent that stood still in between can't do what its successor has done meanwhile.
 FRESH_S = 2.5
 _SIGN_S = 0.8
-_BATCH_S = 0.1
+_BATCH_S, _MOST_LINES = 0.1, 2000
 _AGAIN_S = 0.25
 
 
@@ -50,6 +50,7 @@ class Journal:
         self._sent = 0
         self._lines: list[tuple[str, str, str]] = []
         self._more = asyncio.Event()
+        self._flushing = asyncio.Lock()
 
     async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work`, however long the store is away. Raises Fenced and StoreRefused."""
@@ -88,8 +89,10 @@ class Journal:
         await self.insist(lambda: actions.write_steps(self.store, self.lease, self.action_id, self.steps))
 
     async def write(self, step: Step, **changes: Any) -> Step:
-        """This step as it is from now on."""
+        """This step as it is from now on; what was said in it is written before."""
         new = replace(step, **changes)
+        with contextlib.suppress(StoreAway):
+            await self._flush()
         await self.insist(lambda: actions.write_steps(self.store, self.lease, self.action_id, [new]))
         self.steps[self.steps.index(step)] = new
         return new
@@ -124,10 +127,12 @@ class Journal:
         try:
             yield
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
             with contextlib.suppress(TradexError):
                 await self._flush()
+            # Not in the middle of a batch, which would be written twice.
+            async with self._flushing:
+                writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
 
     async def _write_forever(self) -> None:
         while True:
@@ -146,20 +151,16 @@ class Journal:
             await asyncio.sleep(_BATCH_S)
 
     async def _flush(self) -> None:
-        while self._lines:
-            step, kind, _ = self._lines[0]
-            count = next(
-                (i for i, line in enumerate(self._lines) if line[:2] != (step, kind)), len(self._lines)
-            )
-            await actions.append_output(
-                self.store,
-                self.lease,
-                self.action_id,
-                step=step,
-                kind=kind,
-                lines=[text for _, _, text in self._lines[:count]],
-            )
-            del self._lines[:count]
+        async with self._flushing:
+            while self._lines:
+                step, kind, _ = self._lines[0]
+                alike = (i for i, line in enumerate(self._lines) if line[:2] != (step, kind))
+                count = min(next(alike, len(self._lines)), _MOST_LINES)
+                lines = [text for _, _, text in self._lines[:count]]
+                await actions.append_output(
+                    self.store, self.lease, self.action_id, step=step, kind=kind, lines=lines
+                )
+                del self._lines[:count]
 
     async def watch(self) -> None:
         """All steps are over."""

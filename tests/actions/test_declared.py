@@ -233,3 +233,17 @@ async def test_a_changed_file_is_published_and_a_wrong_one_changes_nothing(
             return "third" in found and "first" not in found and "second" not in found
 
         await stage.wait_for(known)
+
+
+async def test_a_flood_of_output_is_kept_at_both_ends(stage: Stage, tmp_path: Path) -> None:
+    stage.file = tmp_path / "actions.yaml"
+    stage.file.write_text(entry(STEP + "command: {argv: [seq, '1', '40000']}"))
+    async with stage.agent():
+        action = await stage.done("own")
+        found = lines_of(await actions.output(stage.alice, action.id, limit=20_000), "out")
+    assert found[:8000] == [str(n) for n in range(1, 8001)]
+    assert found[8000:8002] == [
+        "[the output is long: from here on only its end is kept]",
+        "[24,000 lines left out]",
+    ]
+    assert found[8002:] == [str(n) for n in range(32_001, 40_001)]

@@ -411,3 +411,39 @@ async def test_the_largest_plan_fits_with_its_buttons(size: str) -> None:
         ):
             assert part in text, part
         assert "2 open positions" in text, "what has to be decided is never left out"
+
+
+# For a while
+
+
+async def test_a_freeze_and_a_broken_glass_are_in_the_palette_and_ask_for_a_reason() -> None:
+    commander = actions.as_person(actions.live(), "bob", "commander")
+    for title, typed, call in (
+        ("Freeze changes", "2h", ("freeze", timedelta(hours=2), "quarter end")),
+        ("Break the glass", "20m", ("break_glass", timedelta(minutes=20), "quarter end")),
+    ):
+        async with opened(snapshot=commander) as seen:
+            found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
+            found[title]()
+            await seen.until(lambda: "why, for the audit" in shown(seen.app))
+            await seen.press("enter", "y")
+            await seen.until(lambda: "a reason is required" in shown(seen.app))
+            await seen.press(*"quarter end", "enter", "l", "ctrl+u", *"99d", "enter", "y")
+            await seen.until(lambda: "at most" in shown(seen.app))
+            assert not seen.clerk.asked
+            await seen.press("ctrl+u", *typed, "enter", "y")
+            await seen.until(lambda: seen.clerk.asked)
+            assert seen.clerk.asked == [call]
+
+
+async def test_what_holds_is_ended_from_the_palette_and_a_responder_can_not_freeze() -> None:
+    async with opened(snapshot=replace(actions.emergency(), glass=())) as seen:
+        found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
+        assert "Mend the glass" not in found
+        found["End the freeze of tess.w: quarter end"]()
+        await seen.until(lambda: seen.clerk.of("end_freeze"))
+        await seen.until(lambda: "the freeze is over" in shown(seen.app))
+    async with opened() as seen:
+        found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
+        found["Freeze changes"]()
+        await seen.until(lambda: "that takes a commander" in shown(seen.app))

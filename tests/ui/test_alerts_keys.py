@@ -376,12 +376,17 @@ async def test_r_asks_the_feed_and_tab_reaches_list_silences_changes_and_history
         assert reached == ["silences", "changes", "history", "alerts"]
 
 
-async def test_4_leads_here_and_capital_letters_that_start_actions_are_free() -> None:
+async def test_4_leads_here_and_capital_letters_that_start_actions_are_not_taken() -> None:
     async with opened() as seen:
         await seen.press("1", "4")
         await seen.until(lambda: isinstance(seen.app.screen, AlertsScreen))
-        bound = set(seen.app.screen.active_bindings)
-        assert not bound & set("DRBSM")
+        bound = seen.app.screen.active_bindings
+        assert not set(bound) & set("DR")
+        assert [bound[key].binding.id for key in "BSM"] == [
+            "screen.block",
+            "screen.suspend",
+            "screen.maintenance",
+        ]
         assert all(b.binding.id for b in seen.app.screen.active_bindings.values() if b.binding.show)
 
 
