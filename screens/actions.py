@@ -30,7 +30,7 @@ from screens.base import Layout
 from widgets.cells import EMPTY, cells
 from widgets.fact_list import FactList
 from widgets.field import Field
-from widgets.live_table import LiveTable
+from widgets.live_table import LiveTable, Row
 from widgets.panel import set_subtitle, set_title
 
 _PAGE = 200
@@ -152,7 +152,7 @@ class ActionsScreen(DecidingScreen):
         self._list.redraw()
         self._draw_selected()
 
-    def _row_of(self, action: Action):  # type: ignore[no-untyped-def]
+    def _row_of(self, action: Action) -> Row:
         return action_row(action, self.snapshot, self.look, self.now, greyed=self.greyed)
 
     def _draw_list(self) -> None:

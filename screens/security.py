@@ -14,9 +14,9 @@ from console.domain.errors import TradexError
 from console.domain.finding import Detector, Finding, FindingChange
 from console.domain.log import LogLine
 from screens.action_asking import lift
-from screens.action_rows import EFFECT_COLUMNS, EFFECT_COLUMNS_COMPACT, effect_entries
 from screens.aim import Aim
 from screens.base import ConsoleScreen, Layout
+from screens.effect_rows import EFFECT_COLUMNS, EFFECT_COLUMNS_COMPACT, effect_entries
 from screens.log_rows import LOG_COLUMNS_NARROW, log_entries
 from screens.security_rows import (
     ACCOUNT_COLUMNS,
@@ -32,7 +32,7 @@ from screens.security_rows import (
 )
 from widgets.cells import EMPTY, cells
 from widgets.fact_list import FactList
-from widgets.live_table import LiveTable
+from widgets.live_table import LiveTable, Row
 from widgets.panel import set_subtitle, set_title
 
 _STAY_S = 0.2
@@ -163,7 +163,7 @@ class SecurityScreen(ConsoleScreen):
         self._draw_close_up()
         self._draw_force()
 
-    def _row(self, finding: Finding):  # type: ignore[no-untyped-def]
+    def _row(self, finding: Finding) -> Row:
         compact = self.arrangement is Layout.COMPACT
         return finding_row(finding, self.look, self.now, compact=compact, greyed=self.greyed)
 

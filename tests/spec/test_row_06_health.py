@@ -37,7 +37,9 @@ def get(url: str) -> tuple[int, Any]:
 def test_status_says_how_every_component_is(demo: Demo) -> None:
     def healthy() -> Any:
         answer = demo.json("status", code=None)
-        fresh = answer["overall"] == "healthy" and answer["agent"]["data_age_s"] < 6
+        agent = answer["agent"]
+        # On a machine that is busy enough the lease may lapse for a moment.
+        fresh = answer["overall"] == "healthy" and agent["data_age_s"] < 6 and agent["leader"]
         return answer if fresh and all(c["status"] == "ok" for c in answer["components"]) else None
 
     status = demo.until(healthy, 60)

@@ -50,7 +50,7 @@ async def test_consoles_are_told_only_when_an_alert_changed(place: Place, wait_f
         assert await heard_by_now() == {"alert", "event"}
         a = (await agent.alerts())["A"]
         await alerts.acknowledge(bob, [a.id])
-        assert await heard_by_now() == {"alert", "event"}
+        assert await heard_by_now() == {"alert", "event", "audit"}
         await alerts.expire_acknowledgements(store, lease, at=NOON, idle=timedelta(hours=1))
         assert await heard_by_now() == set()
 

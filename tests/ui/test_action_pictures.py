@@ -38,10 +38,11 @@ def settled(*pressed: str, then: Callable[[QuietApp], object] | None = None) -> 
             if key:
                 await pilot.press(key)
             await until(pilot, lambda: _read(app), "the reading")
-        if then is not None:
+        dialog = app.screen
+        if then is not None and isinstance(dialog, PlanDialog):
+            await until(pilot, lambda: dialog._number == 40, "the request's answer")
             then(app)
-            await pilot.pause()
-            await until(pilot, lambda: _read(app), "the reading")
+            await until(pilot, lambda: _told(dialog), "the plan")
         await pilot.wait_for_scheduled_animations()
         await pilot.pause()
 
@@ -54,13 +55,12 @@ def _read(app: QuietApp) -> bool:
         return screen._detectors is not None and (screen.selected is None or bool(screen._changes))
     if isinstance(screen, ActionDetail):
         return bool(screen._entries or screen._changes or screen._lines) or not screen._reading
-    if isinstance(screen, PlanDialog):
-        number = screen._number
-        planned = (
-            number is not None and screen.action is not None and screen.action.state is ActionState.PLANNED
-        )
-        return not planned or bool(screen._guards)
     return True
+
+
+def _told(dialog: PlanDialog) -> bool:
+    """What became of the request is there, with the store's guards."""
+    return dialog.action is not None and (bool(dialog._guards) or dialog.action.state.final)
 
 
 STATES: dict[str, Callable[[], Snapshot]] = {
@@ -138,21 +138,21 @@ def clerk(**more: Any) -> ActionClerk:
     return made
 
 
-DIALOGS: dict[str, tuple[str, Callable[[QuietApp], object] | None, ActionClerk]] = {
-    "planning": ("B", None, clerk()),
-    "block": ("B", block, clerk()),
-    "suspend": ("S", suspend, clerk()),
-    "refused": ("B", refused, clerk()),
-    "frozen-and-two-people": ("B", block, clerk(guards=(FROZEN,), approval="wider than /24")),
-    "form": ("M", None, clerk()),
+DIALOGS: dict[str, tuple[str, Callable[[QuietApp], object] | None, dict[str, Any]]] = {
+    "planning": ("B", None, {}),
+    "block": ("B", block, {}),
+    "suspend": ("S", suspend, {}),
+    "refused": ("B", refused, {}),
+    "frozen-and-two-people": ("B", block, {"guards": (FROZEN,), "approval": "wider than /24"}),
+    "form": ("M", None, {}),
 }
 
 
 @pytest.mark.parametrize("size", ["80x24", "120x40"])
 @pytest.mark.parametrize("name", DIALOGS)
 def test_dialog(snap_compare: Callable[..., bool], name: str, size: str) -> None:
-    key, then, desk = DIALOGS[name]
-    app = SecurityApp(actions.feed(actions.live(), desk=desk))
+    key, then, more = DIALOGS[name]
+    app = SecurityApp(actions.feed(actions.live(), desk=clerk(**more)))
     assert snap_compare(app, run_before=settled(key, then=then), terminal_size=SIZES[size])
 
 

@@ -428,7 +428,8 @@ class Pressed:
                 await self.pilot.pause()
 
 
-@pytest.mark.parametrize("size", SIZES)
+# What 120x40 shows lies between these two.
+@pytest.mark.parametrize("size", ["80x24", "160x50"])
 async def test_every_key_that_is_shown_does_something(size: str) -> None:
     found = replace(diagnoses.FOUND_ERRORS, alert_id=1)
     app = QuietApp(
