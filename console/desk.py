@@ -68,6 +68,10 @@ class Desk(Protocol):
         """Be the second person."""
         ...
 
+    async def withdraw(self, action_id: int, reason: str = "") -> None:
+        """Leave what nobody but oneself asked for, and nobody has confirmed."""
+        ...
+
     async def cancel(self, action_id: int, reason: str = "") -> None:
         """End an action: at once before it runs, else after the step it is at."""
         ...
@@ -152,6 +156,9 @@ class StoreDesk:
 
     async def approve(self, action_id: int, *, plan_hash: str) -> None:
         await actions.approve(await self._source.connected(), action_id, plan_hash=plan_hash)
+
+    async def withdraw(self, action_id: int, reason: str = "") -> None:
+        await actions.withdraw(await self._source.connected(), action_id, reason)
 
     async def cancel(self, action_id: int, reason: str = "") -> None:
         await actions.cancel(await self._source.connected(), action_id, reason)

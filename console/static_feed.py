@@ -49,6 +49,9 @@ class ClosedDesk:
     async def approve(self, action_id: int, *, plan_hash: str) -> None:
         raise Refused("nothing can be changed here")
 
+    async def withdraw(self, action_id: int, reason: str = "") -> None:
+        raise Refused("nothing can be changed here")
+
     async def cancel(self, action_id: int, reason: str = "") -> None:
         raise Refused("nothing can be changed here")
 

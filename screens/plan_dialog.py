@@ -214,7 +214,7 @@ class PlanDialog(Dialog[Action]):
 
     async def _cancel(self, action_id: int) -> None:
         try:
-            await self.host.feed.desk.cancel(action_id, "withdrawn before it was confirmed")
+            await self.host.feed.desk.withdraw(action_id, "withdrawn before it was confirmed")
         except TradexError:
             # A plan that nobody confirms ends by itself.
             return

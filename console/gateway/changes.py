@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from console.domain.errors import SourceFailed, Unknown
+from console.domain.errors import SourceFailed
 from console.gateway.accounts import Accounts
 from console.gateway.blocklist import BlockList
 from console.gateway.database import Database
@@ -92,9 +92,5 @@ class Changes(BlockList, Firewall, Accounts, Declared):
             if not isinstance(data, dict):
                 raise SourceFailed(f"{path}: an object was expected")
             return data
-        answer = await self._send(method, url, key, json, timeout_s=timeout_s)
-        try:
-            data = answer.json() if answer.body else {}
-        except SourceFailed as error:
-            raise Unknown(f"sent, and the answer can't be read: {error}") from None
+        data = await self._change(method, url, key, json, timeout_s=timeout_s)
         return data if isinstance(data, dict) else {}

@@ -25,5 +25,4 @@ class Declared(Caller):
         Unknown."""
         if method == "GET":
             return await self._ask(url, token, timeout_s=timeout_s)
-        answer = await self._send(method, url, token, json, timeout_s=timeout_s)
-        return answer.json() if answer.body else None
+        return await self._change(method, url, token, json, timeout_s=timeout_s)

@@ -189,6 +189,16 @@ class Caller:
             raise self._verdict(HttpRefused(answer), answer.status in _UNSURE)
         return answer
 
+    async def _change(
+        self, method: str, url: str, token: str, body: Any, *, timeout_s: float = TIMEOUT_S
+    ) -> Any:
+        """The JSON of a good answer to a change, None for an empty one. Raises SourceFailed and Unknown."""
+        answer = await self._send(method, url, token, body, timeout_s=timeout_s)
+        try:
+            return answer.json() if answer.body else None
+        except SourceFailed as error:
+            raise Unknown(f"sent, and the answer can't be read: {error}") from None
+
     async def _ask(self, url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> Any:
         """The JSON of a good answer to GET. Raises SourceFailed, HttpRefused where the other side said no."""
         try:

@@ -145,6 +145,14 @@ async def test_a_done_change_whose_answer_cannot_be_read_is_unknown(body: bytes)
         await changes.close()
 
 
+async def test_a_declared_change_whose_answer_cannot_be_read_is_unknown_too() -> None:
+    async with servers.http({"/hook": reply(b"nonsense")}) as (base, _):
+        changes = opened(base)
+        with pytest.raises(Unknown, match="can't be read"):
+            await changes.call("POST", f"{base}/hook", {"x": 1})
+        await changes.close()
+
+
 async def test_a_mail_that_fails_after_the_password_was_set_is_unknown() -> None:
     async with servers.http({ADMIN: reply(b"{}")}) as (base, asked):
         changes = opened(base)

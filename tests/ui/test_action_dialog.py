@@ -110,7 +110,7 @@ async def test_y_confirms_the_plan_that_was_shown_and_it_is_said() -> None:
         assert seen.clerk.of("confirm") == [
             ("confirm", 40, {"plan_hash": HASH, "typed": "", "choices": {}, "override": ""})
         ]
-        assert not seen.clerk.of("cancel")
+        assert not seen.clerk.of("withdraw")
         await seen.until(lambda: "action 40, block ip 203.0.113.7: confirmed" in shown(seen.app))
 
 
@@ -131,8 +131,8 @@ async def test_leaving_withdraws_what_nobody_confirmed(key: str) -> None:
         await seen.planned()
         await seen.press(key)
         await seen.until(lambda: not seen.open)
-        await seen.until(lambda: seen.clerk.of("cancel"))
-        assert seen.clerk.of("cancel")[0][1] == 40
+        await seen.until(lambda: seen.clerk.of("withdraw"))
+        assert seen.clerk.of("withdraw")[0][1] == 40
 
 
 async def test_a_request_that_is_answered_after_somebody_left_is_withdrawn_too() -> None:
@@ -141,11 +141,11 @@ async def test_a_request_that_is_answered_after_somebody_left_is_withdrawn_too()
         await seen.until(lambda: clerk.of("request"))
         await seen.press("escape")
         await seen.until(lambda: not seen.open)
-        assert not clerk.of("cancel")
+        assert not clerk.of("withdraw")
         assert clerk.wait is not None
         clerk.wait.set()
-        await seen.until(lambda: clerk.of("cancel"))
-        assert clerk.of("cancel")[0][1] == 40
+        await seen.until(lambda: clerk.of("withdraw"))
+        assert clerk.of("withdraw")[0][1] == 40
 
 
 async def test_what_somebody_else_asked_for_is_joined_and_never_withdrawn() -> None:
@@ -156,7 +156,7 @@ async def test_what_somebody_else_asked_for_is_joined_and_never_withdrawn() -> N
         await seen.press("escape")
         await seen.until(lambda: not seen.open)
         await seen.pilot.pause()
-        assert not clerk.of("cancel")
+        assert not clerk.of("withdraw")
 
 
 async def test_what_is_under_way_already_is_said_and_can_not_be_confirmed() -> None:
@@ -186,8 +186,8 @@ async def test_another_length_is_another_wish_and_asks_anew() -> None:
         await seen.press("l", "enter")
         await seen.until(lambda: len(seen.clerk.of("request")) == 2)
         assert seen.clerk.of("request")[1][3] == {"network": ATTACKER, "length": "2h"}
-        await seen.until(lambda: seen.clerk.of("cancel"))
-        assert seen.clerk.of("cancel")[0][1] == 40, "the plan before is withdrawn"
+        await seen.until(lambda: seen.clerk.of("withdraw"))
+        assert seen.clerk.of("withdraw")[0][1] == 40, "the plan before is withdrawn"
         await seen.planned(41)
         await seen.press("y")
         await seen.until(lambda: seen.clerk.of("confirm"))
