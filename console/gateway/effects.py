@@ -232,7 +232,8 @@ class HttpRefused(SourceFailed):
 
 def _headers(token: str) -> dict[str, str]:
     # Supabase's gateway wants the key twice. A connection that is not kept can't be stale at the next change.
-    return {"Authorization": f"Bearer {token}", "apikey": token, "Connection": "close"}
+    key = {"Authorization": f"Bearer {token}", "apikey": token} if token else {}
+    return {**key, "Connection": "close"}
 
 
 def _first_line(error: BaseException) -> str:
