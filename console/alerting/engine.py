@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 
 from console.alerting.lifecycle import Open, Policy, evaluate
 from console.alerting.rulebook import Rulebook
+from console.domain.action import Glass
 from console.domain.alert import Phase
 from console.domain.health import Check, Status
 from console.domain.metric import MetricSpec, MetricValue
 from console.domain.snapshot import Metrics
 from console.rules.evaluator import Recent, Standing
 from console.rules.replay import DAY, DAY_LOOKBACK
-from console.store import alerts, ticks
+from console.store import actions, alerts, ticks
 from console.store.encoding import status_metric
 from console.store.lease import Lease
 from console.store.pool import Store
@@ -35,6 +36,7 @@ class Engine:
         self._open: dict[str, Open] = {}
         self._recent = self._new_recent()
         self._day: Mapping[str, MetricValue] = {}
+        self._glasses: Sequence[Glass] = ()
         self._known = False
 
     @property
@@ -53,6 +55,7 @@ class Engine:
         if self._cursor is None:
             return 0
         evaluated = 0
+        self._glasses = await actions.broken_glass(store, since=self._cursor)
         try:
             async for tick in ticks.between(store, self._cursor, until):
                 said = _said(checks) if tick.at == until else {}
@@ -135,7 +138,7 @@ class Engine:
     def _observe(self, tick: Metrics) -> None:
         assert tick.at is not None  # noqa: S101
         readings: dict[str, MetricValue] = dict(tick.values)
-        readings |= self.rulebook.faults(tick.at)
+        readings |= self.rulebook.faults(tick.at, self._glasses)
         specs: Mapping[str, MetricSpec] = tick.specs or self.rulebook.specs
         self._recent.observe(tick.at, readings, specs)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from console.domain.action import Glass
 from console.domain.errors import Misuse
 from console.domain.event import Severity
 from console.domain.metric import MetricSpec, MetricValue
@@ -14,7 +15,7 @@ from console.domain.text import printable
 from console.rules import alerting_file, file, generated
 from console.rules.alerting_file import Alerting
 from console.rules.condition import Failed
-from console.rules.names import CONFIGURATION
+from console.rules.names import ACTIONS, CONFIGURATION
 from console.rules.rule import Rule
 
 _FILES = "rule_files"
@@ -27,6 +28,18 @@ _UNREADABLE = Rule(
     condition=Failed(_FILES),
     text="the rule files can't be read; the old rules stay in force",
     type="CONFIGURATION",
+    action="notify_team",
+)
+
+_GLASS = "break_glass"
+"""The reading that says whose glass is broken."""
+
+_BROKEN_GLASS = Rule(
+    name=f"{ACTIONS}break-glass",
+    severity=Severity.CRITICAL,
+    condition=Failed(_GLASS),
+    text="somebody broke the glass: their actions need no second person",
+    type="SECURITY",
     action="notify_team",
 )
 
@@ -79,11 +92,15 @@ class Rulebook:
         self.broken = None
         return f"the rule files were read again: {len(self.rules)} rules"
 
-    def faults(self, at: datetime) -> dict[str, MetricValue]:
-        """Readings about the rules themselves."""
-        if self.broken is None:
-            return {}
-        return {_FILES: MetricValue(_FILES, None, at, reason=self.broken, failed=True)}
+    def faults(self, at: datetime, glasses: Sequence[Glass] = ()) -> dict[str, MetricValue]:
+        """Readings about the console itself: its rule files, and whose glass is broken at that moment."""
+        found: dict[str, MetricValue] = {}
+        if self.broken is not None:
+            found[_FILES] = MetricValue(_FILES, None, at, reason=self.broken, failed=True)
+        broken = [f"{g.author}: {g.reason}" for g in glasses if g.starts_at <= at < g.ends_at]
+        if broken:
+            found[_GLASS] = MetricValue(_GLASS, None, at, reason=", ".join(broken), failed=True)
+        return found
 
     def _read(self) -> None:
         rules, own = self._paths
@@ -99,6 +116,7 @@ class Rulebook:
             *generated.probes(every),
             *generated.collections(every, for_=alerting.collection_for),
             _UNREADABLE,
+            _BROKEN_GLASS,
         )
         self._day_before = any(rule.uses_day_before for rule in named)
 

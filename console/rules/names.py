@@ -1,7 +1,7 @@
 """How the names of rules tell where a rule comes from."""
 
-THRESHOLD, PROBE, COLLECTION, CONFIGURATION = PREFIXES = (
-    "threshold:", "probe:", "collection:", "configuration:",
+THRESHOLD, PROBE, COLLECTION, CONFIGURATION, ACTIONS = PREFIXES = (
+    "threshold:", "probe:", "collection:", "configuration:", "actions:",
 )  # fmt: skip
 """What the names of rules begin with that no file declares."""
 

@@ -516,13 +516,14 @@ async def freezes(store: Store) -> list[Freeze]:
     ]
 
 
-async def broken_glass(store: Store) -> list[Glass]:
-    """Who may do without a second person now."""
+async def broken_glass(store: Store, *, since: datetime | None = None) -> list[Glass]:
+    """Who may do without a second person now, or could at any time after `since`."""
     rows = await store.fetch(
         """
         SELECT id, author, reason, starts_at, ends_at FROM console.glass
-        WHERE ends_at > clock_timestamp() ORDER BY id
-        """
+        WHERE ends_at > coalesce($1, clock_timestamp()) ORDER BY id
+        """,
+        since,
     )
     return [
         Glass(r["id"], printable(r["author"], 63), printable(r["reason"]), r["starts_at"], r["ends_at"])

@@ -1,5 +1,6 @@
 """Rule files that change while alerts are open: what did not change keeps its state, what is broken changes nothing."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from console.alerting.engine import Engine
 from console.domain.errors import Misuse
 from console.rules import file
+from console.store import actions
 from tests.alerting import recorded
 from tests.alerting.recorded import TICK, row
 from tests.store.stores import NOON, Place
@@ -150,3 +152,27 @@ async def test_another_action_reaches_the_open_alert(place: Place, rules: Path) 
         await engine.catch_up(store, lease, until=NOON + TICK * 6)
     found = await place.owner("SELECT id, action FROM console.alert WHERE fingerprint = 'Busy'")
     assert [r["action"] for r in found] == ["scale_resources"]
+
+
+async def test_a_broken_glass_is_an_alert_to_all_until_it_is_mended(place: Place, rules: Path) -> None:
+    await recorded.record(place, [row(NOON + TICK * (i + 1), cpu_usage=10.0) for i in range(8)])
+    async with place.leader() as (store, lease), place.open("alice") as alice:
+        engine = Engine(recorded.rulebook(rules=rules))
+        await actions.break_glass(alice, reason="alone at night", length=timedelta(minutes=5))
+        # As if it had been broken, and ended, in the middle of the recorded past.
+        await place.owner(
+            "UPDATE console.glass SET starts_at = $1, ends_at = $2", NOON + TICK * 3, NOON + TICK * 6
+        )
+        await engine.catch_up(store, lease, until=NOON + TICK * 4)
+        (alert,) = await place.owner(
+            "SELECT phase, severity, summary, fired_at FROM console.alert WHERE fingerprint = 'actions:break-glass'"
+        )
+        assert (alert["phase"], alert["severity"], alert["fired_at"]) == (
+            "firing",
+            "critical",
+            NOON + TICK * 3,
+        )
+        assert "alice: alone at night" in alert["summary"]
+        await engine.catch_up(store, lease, until=NOON + TICK * 8)
+    found = await place.owner("SELECT phase FROM console.alert WHERE fingerprint = 'actions:break-glass'")
+    assert [r["phase"] for r in found] == ["resolved"]
