@@ -25,6 +25,7 @@ from console.domain.errors import Fenced, StoreAway, TradexError
 from console.domain.event import Severity
 from console.domain.health import Check, CheckPoint
 from console.domain.metric import MetricValue
+from console.domain.snapshot import STALE_AFTER_TICKS
 from console.gateway import logs
 from console.gateway.platform import Platform
 from console.metrics import catalogue
@@ -278,6 +279,10 @@ class Agent:
                 at = datetime.fromtimestamp(due, UTC)
                 checks = await term.probes.run(at, patience_s=every / 2)
                 values = await term.collector.collect(at, checks)
+                if self._clock.now() - due > STALE_AFTER_TICKS * every:
+                    # This process stood still meanwhile: what was read now is not how things were then.
+                    self.vitals.ticks_skipped += 1
+                    continue
                 await ticks.write_tick(
                     store, lease, at=at, catalogue_id=catalogue_id, values=values, checks=checks
                 )

@@ -170,7 +170,7 @@ class TradexApp(App[None]):
         from screens.help import HelpScreen, sections_of
 
         if isinstance(self.screen, ConsoleScreen):
-            title = next(e.title for e in SCREENS if e.number == self.screen.number)
+            title = self.screen.TITLE or next(e.title for e in SCREENS if e.number == self.screen.number)
             self.push_screen(HelpScreen(f"{title}: keys", sections_of(self.screen)))
 
     def action_logs(self) -> None:

@@ -42,6 +42,7 @@ _AUDITED = 200
 class ActionDetail(DecidingScreen):
     """Opened from the list of actions; the action is followed. `v` goes through output, history, audit and plan."""
 
+    TITLE: ClassVar[str | None] = "Action"
     AUTO_FOCUS: ClassVar[str | None] = "#output"
     DEFAULT_CSS = """
     ActionDetail #action-words { height: 8; padding: 0 1; }
@@ -161,7 +162,8 @@ class ActionDetail(DecidingScreen):
         output.show(columns, output_entries(self._lines, look, narrow=narrow), empty=self._empty())
         if follows and self._lines:
             output.select(str(self._lines[-1].seq))
-        set_subtitle(output, f"{len(self._lines):,} lines" if self._lines else "")
+        count = len(self._lines)
+        set_subtitle(output, f"{count:,} line{'' if count == 1 else 's'}" if count else "")
         history = self.query_one("#history", LiveTable)
         history.show(
             CHANGE_COLUMNS, change_entries(self._changes, look), empty="nothing was written about it"

@@ -29,7 +29,7 @@ from screens.aim import Aim
 from screens.base import Layout
 from widgets.cells import EMPTY, cells
 from widgets.fact_list import FactList
-from widgets.field import Field
+from widgets.field import FilterField
 from widgets.live_table import LiveTable, Row
 from widgets.panel import set_subtitle, set_title
 
@@ -95,7 +95,7 @@ class ActionsScreen(DecidingScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
-            yield Field(id="action-filter", placeholder="words, !word, state, person, action:12")
+            yield FilterField(id="action-filter", placeholder="words, !word, state, person, action:12")
             with Horizontal(id="columns"):
                 yield LiveTable(id="actions", empty="", follow=True)
                 with Vertical(id="beside"):

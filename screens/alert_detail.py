@@ -46,6 +46,7 @@ _MARKED = 3
 class AlertDetail(ActingScreen, WindowedScreen):
     """Opened from the list of alerts; `alert` is followed while it is known."""
 
+    TITLE: ClassVar[str | None] = "Alert"
     AUTO_FOCUS: ClassVar[str | None] = "#plot"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "back", id="detail.back"),

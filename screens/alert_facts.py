@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from rich.segment import Segment
 
 from console.domain import format as fmt
-from console.domain.alert import Alert, AlertChange, AlertState, Phase, Silence, remaining
+from console.domain.alert import Alert, AlertChange, AlertState, Phase, Silence, remaining, title_of
 from console.domain.metric import MetricSpec
-from screens.alert_rows import SEVERITY_WORDS, Scene, moment, spec_of, title_of, value_cells
+from screens.alert_rows import SEVERITY_WORDS, Scene, moment, spec_of, value_cells
 from widgets.cells import EMPTY, Cells, cells, join, measure, piece
 from widgets.live_table import Column, Entry, Row
 from widgets.look import Look

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from console.domain import format as fmt
-from console.domain.alert import Alert, AlertState, remaining
+from console.domain.alert import Alert, AlertState, remaining, title_of
 from console.domain.event import Severity
 from console.domain.metric import MetricSpec
 from console.domain.text import printable
@@ -47,7 +47,6 @@ COLUMNS_COMPACT = (
     Column("next step", 13),
 )
 _SOON = timedelta(hours=20)
-_GENERATED = {"threshold": "{}", "collection": "{} not collected", "probe": "{} probe"}
 _NAMES = {AlertState.ACKNOWLEDGED: "acked", AlertState.RESOLVED: "resolved today"}
 QUIET = (AlertState.SILENCED, AlertState.INHIBITED)
 
@@ -62,15 +61,6 @@ class Scene:
     greyed: bool = False
     compact: bool = False
     acting: Mapping[int, str] = field(default_factory=dict)
-
-
-def title_of(alert: Alert, specs: Mapping[str, MetricSpec]) -> str:
-    """What a list calls an alert: a rule of a file by its name, a generated one by what it watches."""
-    kind, colon, subject = alert.rule.partition(":")
-    if not colon or kind not in _GENERATED:
-        return alert.rule
-    spec = specs.get(subject)
-    return _GENERATED[kind].format(subject.removeprefix("edge_functions/") if spec is None else spec.title)
 
 
 def spec_of(alert: Alert, specs: Mapping[str, MetricSpec]) -> MetricSpec:

@@ -40,7 +40,7 @@ from screens.base import EVERYTHING, Layout
 from screens.silence_rows import SILENCE_COLUMNS, silence_entries
 from screens.window import LIVE, WINDOWS
 from widgets.bars import Bars
-from widgets.field import Field
+from widgets.field import FilterField
 from widgets.live_table import Deferred, LiveTable, Row
 from widgets.mark_table import MarkTable
 from widgets.panel import set_subtitle, set_title
@@ -89,7 +89,7 @@ class AlertsScreen(ActingScreen):
         with Horizontal(id="columns"):
             with Vertical(id="left"):
                 hint = "words, state:firing, severity:critical, !word"
-                yield Field(id="filter", placeholder=hint)
+                yield FilterField(id="filter", placeholder=hint)
                 yield MarkTable(id="alerts", empty="", follow=True)
                 yield Bars(id="fired", empty=f"no alert fired in {HOURS} h")
                 yield LiveTable(id="silences", empty="no silence is in force")

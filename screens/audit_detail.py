@@ -21,6 +21,7 @@ from widgets.text_panel import TextPanel
 class AuditDetail(ConsoleScreen):
     """Opened from the audit."""
 
+    TITLE: ClassVar[str | None] = "Audit entry"
     AUTO_FOCUS: ClassVar[str | None] = "#text"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "copy", id="audit.copy"),

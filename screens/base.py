@@ -53,7 +53,8 @@ class Host(Protocol):
 
 
 class ConsoleScreen(Screen[None]):
-    """A screen in the frame. `NUMBER` is its place in the screen row; details are given their parent's."""
+    """A screen in the frame. `NUMBER` is its place in the screen row; details are given their parent's, and
+    have a `TITLE` of their own."""
 
     NUMBER: ClassVar[int] = 0
     AUTO_FOCUS: ClassVar[str | None] = ""

@@ -23,6 +23,7 @@ from widgets.panel import set_subtitle, set_title
 class Catalogue(ConsoleScreen):
     """Typing filters at once; the arrows move the selection below while the filter has the focus."""
 
+    TITLE: ClassVar[str | None] = "All metrics"
     AUTO_FOCUS: ClassVar[str | None] = "#filter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", id="catalogue.back"),

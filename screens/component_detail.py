@@ -76,6 +76,7 @@ def buckets(
 class ComponentDetail(ConsoleScreen):
     """Opened from the component table and from events."""
 
+    TITLE: ClassVar[str | None] = "Component"
     AUTO_FOCUS: ClassVar[str | None] = "#latency"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "back", id="detail.back"),

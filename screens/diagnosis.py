@@ -67,6 +67,7 @@ def shares(wanted: Sequence[int], room: int, least: int) -> list[int]:
 class DiagnosisScreen(ConsoleScreen):
     """Opened from an alert. A newer diagnosis replaces the one that is shown, cursor and narrowing stay."""
 
+    TITLE: ClassVar[str | None] = "Diagnosis"
     NUMBER: ClassVar[int] = 4
     AUTO_FOCUS: ClassVar[str | None] = "#section-0"
     BINDINGS: ClassVar[list[BindingType]] = [

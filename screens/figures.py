@@ -26,7 +26,7 @@ _RESOURCES: tuple[tuple[str, str] | None, ...] = (
     ("cache hit", "redis_hit_pct"),
     ("slow query", "slow_queries_pct"),
     ("api avail", "availability_pct"),
-    ("success", "success_under_500ms_pct"),
+    ("< 500 ms", "success_under_500ms_pct"),
 )
 
 

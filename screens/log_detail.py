@@ -27,6 +27,7 @@ _LABEL = 9
 class LogDetail(ConsoleScreen):
     """Opened from a line, and from the lines of its request."""
 
+    TITLE: ClassVar[str | None] = "Log line"
     AUTO_FOCUS: ClassVar[str | None] = "#text"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "back", id="detail.back"),
@@ -104,7 +105,8 @@ class LogDetail(ConsoleScreen):
         table.show(
             LOG_COLUMNS_NARROW if narrow else LOG_COLUMNS, entries, empty=self._reason or "no other line"
         )
-        set_subtitle(table, f"{len(self._others)} lines" if self._others else "")
+        count = len(self._others)
+        set_subtitle(table, f"{count} line{'' if count == 1 else 's'}" if count else "")
 
     def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
         place = int(event.key)

@@ -18,7 +18,7 @@ from screens.base import ConsoleScreen, Layout
 from screens.log_detail import LogDetail
 from screens.log_reading import LogReading
 from widgets.cells import Cells, join, measure, piece, space, spread
-from widgets.field import Field
+from widgets.field import FilterField
 from widgets.line_widget import LineWidget
 from widgets.log_view import LogView
 from widgets.notice import Notice
@@ -56,6 +56,7 @@ class LogHead(LineWidget):
 class LogScreen(ConsoleScreen):
     """Opened from anywhere. Keeps the last 20,000 lines and reads on where it stopped."""
 
+    TITLE: ClassVar[str | None] = "Logs"
     AUTO_FOCUS: ClassVar[str | None] = "#log"
     DEFAULT_CSS = """
     LogScreen #log-filter {
@@ -104,7 +105,7 @@ class LogScreen(ConsoleScreen):
         with Vertical():
             yield LogHead()
             yield Notice(id="log-notice")
-            yield Field(id="log-filter", placeholder="regular expression")
+            yield FilterField(id="log-filter", placeholder="regular expression")
             yield LogView(id="log")
 
     def on_mount(self) -> None:
@@ -223,7 +224,8 @@ class LogScreen(ConsoleScreen):
         right: list[Cells] = []
         if self.lines.dropped:
             right.append((piece(f"{self.lines.dropped:,} left out", look("muted")),))
-        words = f" lines, {hidden:,} hidden" if hidden else " lines"
+        words = " line" if shown == 1 else " lines"
+        words += f", {hidden:,} hidden" if hidden else ""
         if hidden and compact:
             words = f" of {len(self.lines):,}"
         right.append((piece(f"{shown:,}", look("strong", bold=True)), piece(words, look("muted"))))

@@ -35,6 +35,7 @@ _SOURCES = {
 class MetricDetail(WindowedScreen):
     """Opened from every row that shows a metric."""
 
+    TITLE: ClassVar[str | None] = "Metric"
     AUTO_FOCUS: ClassVar[str | None] = "#source"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "back", id="detail.back"),

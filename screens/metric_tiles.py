@@ -30,7 +30,7 @@ TILES = (
     TileSpec("avg_execution_time", "avg latency"),
     TileSpec("p95_execution_time", "p95"),
     TileSpec("p99_execution_time", "p99"),
-    TileSpec("success_under_500ms_pct", "success"),
+    TileSpec("success_under_500ms_pct", "< 500 ms"),
     TileSpec("orders_per_second", "orders"),
     TileSpec("error_rate", "errors"),
 )

@@ -51,6 +51,7 @@ class SampleScreen(ConsoleScreen):
     """Opened from the samples of a diagnosis; holds still while newer diagnoses come. `reason` says why no log could
     be read."""
 
+    TITLE: ClassVar[str | None] = "Sample"
     AUTO_FOCUS: ClassVar[str | None] = "#log"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "app.pop_screen", "back", id="detail.back"),

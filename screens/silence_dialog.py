@@ -9,11 +9,11 @@ from textual.widget import Widget
 
 from console.domain import format as fmt
 from console.domain import matchers
-from console.domain.alert import Alert, AlertState, Matcher, Silence
+from console.domain.alert import Alert, AlertState, Matcher, Silence, title_of
 from console.domain.errors import Misuse
 from console.domain.metric import MetricSpec
 from screens import silence_text
-from screens.alert_rows import SEVERITY_WORDS, moment, title_of
+from screens.alert_rows import SEVERITY_WORDS, moment
 from screens.base import Host
 from themes.palette import environment_role
 from widgets.cells import Cells, cells, piece

@@ -1,7 +1,7 @@
 """The vital figures of Health: each a value, what it is measured against, and its last hour. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from console.domain import format as fmt
 from console.domain.alert import Alert
@@ -47,11 +47,13 @@ def vital_tile(
     open on its metric."""
     found = reading(snapshot.metrics, vital.metric)
     marked = EMPTY if alert is None else (mark(alert, look, greyed=greyed),)
+    trend = snapshot.trends.get(vital.metric)
+    values = trend.values if trend is not None else ()
     if found is None or found.value.value is None:
         reason = "no source" if found is None else found.value.reason or "no value"
         if snapshot.metrics.at is None:
             reason = ""
-        return TileFacts(
+        unread = TileFacts(
             vital.title,
             vital.short,
             look.glyphs["none"],
@@ -59,11 +61,10 @@ def vital_tile(
             role="muted",
             note=cells(reason, look("muted")),
         )
-    trend = snapshot.trends.get(vital.metric)
-    values = trend.values if trend is not None else ()
+        # What was before is still known.
+        return unread if found is None else _with_trend(unread, found, values, greyed=greyed)
     number, unit = fmt.value_and_unit(found.spec, found.value.value)
-    low, high = tile_range(found.spec, values, found.number)
-    return TileFacts(
+    read = TileFacts(
         vital.title,
         vital.short,
         number,
@@ -71,6 +72,17 @@ def vital_tile(
         mark=marked,
         role=value_role(found, greyed=greyed),
         note=_note(vital.metric, found, snapshot, look, values, greyed=greyed),
+    )
+    return _with_trend(read, found, values, greyed=greyed)
+
+
+def _with_trend(
+    facts: TileFacts, found: Reading, values: tuple[float | None, ...], *, greyed: bool
+) -> TileFacts:
+    """The tile with its last hour, `values`, on a scale that holds the limit."""
+    low, high = tile_range(found.spec, values, found.number)
+    return replace(
+        facts,
         values=values,
         low=low,
         high=high,
@@ -110,7 +122,7 @@ def _note(
         of = f" of {plain_number(limit, spec, unit=False)}" if limit else ""
         return (*aside, *cells(of, look("muted")))
     if name == "orders_per_second":
-        return _aside("success", "success_under_500ms_pct", metrics, look, greyed, unit=True)
+        return _aside("< 500 ms", "success_under_500ms_pct", metrics, look, greyed, unit=True)
     if name == "cpu_usage":
         gap = cells("  ")
         return join(

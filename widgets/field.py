@@ -1,5 +1,8 @@
 """One line to type into, safe to show: what is pasted may come from anywhere."""
 
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from console.domain.text import printable
@@ -17,3 +20,11 @@ class Field(Input):
 
     def validate_value(self, value: str) -> str:
         return printable(value, _MOST)
+
+
+class FilterField(Field):
+    """A field that narrows a list while it is typed into; Enter keeps that and goes back to the list."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "keep", id="filter.keep"),
+    ]

@@ -14,8 +14,8 @@ import click
 from console.cli.connect import with_feed
 from console.cli.tables import GLYPH, STYLE, print_table, table
 from console.domain import duration, matchers
-from console.domain.alert import LABELS, Alert, AlertChange, AlertState, Matcher, Silence, remaining
-from console.domain.errors import Misuse
+from console.domain.alert import LABELS, Alert, AlertChange, AlertState, Matcher, Silence, remaining, title_of
+from console.domain.errors import Misuse, TradexError
 from console.domain.format import age, amount, clock, iso, reading
 from console.domain.snapshot import Snapshot
 
@@ -107,7 +107,7 @@ def list_(
     of_silences: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Open alerts, the most urgent first."""
+    """Open alerts, the most urgent first. Exit code 1 when nobody evaluates the rules."""
 
     async def read(feed: LiveFeed) -> Snapshot:
         return feed.snapshot
@@ -131,6 +131,10 @@ def list_(
             click.echo(f"    and {count} explained by {by}: --state inhibited lists them")
     else:
         click.echo("no alert" + (f" is {' or '.join(states)}" if states else " is open"))
+    if now.is_stale(now.metrics.at, now.at) or not now.agent.judging:
+        leader = f"{now.agent.leader} leads" if now.agent.leader else "no agent leads"
+        since = "" if now.metrics.at is None else f", this is how it was at {clock(now.metrics.at)} UTC"
+        raise TradexError(f"no rule is evaluated now ({leader}){since}")
 
 
 @alerts.command()
@@ -254,19 +258,23 @@ def silence(
     if (which is None) == (not terms):
         raise Misuse("name one alert, or say with --match which ones")
 
-    async def work(feed: LiveFeed) -> Silence:
+    async def work(feed: LiveFeed) -> tuple[Silence, int]:
         wanted_ones = (
             [Matcher("rule", "=", _find(feed.snapshot, which).rule)]
             if which is not None
             else [matchers.single(term) for term in terms]
         )
-        return await feed.desk.silence(wanted_ones, wanted, reason)
+        made = await feed.desk.silence(wanted_ones, wanted, reason)
+        now = await feed.read()
+        return made, sum(alert.silence == made.id for alert in now.alerts)
 
-    made = with_feed(options, work)
+    made, held = with_feed(options, work)
     if as_json:
         click.echo(json.dumps(silence_json(made), indent=2))
     else:
-        click.echo(f"silence {made.id} until {iso(made.ends_at)}: {', '.join(map(str, made.matchers))}")
+        words = ", ".join(map(str, made.matchers))
+        click.echo(f"silence {made.id} until {iso(made.ends_at)}: {words}")
+        click.echo(f"it holds {held} alert{'' if held == 1 else 's'} of now")
 
 
 @alerts.command()
@@ -279,9 +287,13 @@ def unsilence(options: dict[str, Any], number: int) -> None:
 
 
 def _find(now: Snapshot, which: str) -> Alert:
-    """By number, else the first of the list whose rule has this name. Raises Misuse."""
+    """By number, else the first of the list whose rule has this name, else the first that screens call so. Raises
+    Misuse."""
     for alert in now.alerts:
         if which in (str(alert.id), alert.rule):
+            return alert
+    for alert in now.alerts:
+        if which == title_of(alert, now.metrics.specs):
             return alert
     names = [a.rule for a in now.alerts]
     near = difflib.get_close_matches(which, names, 1)

@@ -258,7 +258,7 @@ def _print_replay(found: _Replayed) -> None:
     times = found.replay.evaluations
     print_table(
         rows,
-        f"{len(courses)} rules over {duration.written(_whole(end - start))}, "
+        f"{len(courses)} {'rule' if len(courses) == 1 else 'rules'} over {duration.written(_whole(end - start))}, "
         f"{times:,} evaluations: {fired} would have fired\n{_KEY}",
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from console.domain.event import Severity
+from console.domain.metric import MetricSpec
 
 
 class Phase(StrEnum):
@@ -190,3 +191,15 @@ def remaining(alert: Alert, now: datetime) -> timedelta | None:
     if alert.phase is not Phase.PENDING:
         return None
     return max(timedelta(seconds=alert.for_s) - (now - alert.pending_at), timedelta())
+
+
+_GENERATED = {"threshold": "{}", "collection": "{} not collected", "probe": "{} probe"}
+
+
+def title_of(alert: Alert, specs: Mapping[str, MetricSpec]) -> str:
+    """What screens call an alert: a rule of a file by its name, a generated one by what it watches."""
+    kind, colon, subject = alert.rule.partition(":")
+    if not colon or kind not in _GENERATED:
+        return alert.rule
+    spec = specs.get(subject)
+    return _GENERATED[kind].format(subject.removeprefix("edge_functions/") if spec is None else spec.title)

@@ -56,6 +56,30 @@ def test_a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes(
     assert first.process.poll() is None, "it stands by from now on"
 
 
+def test_what_is_read_after_the_agent_stood_still_is_not_told_of_the_time_before(
+    watch: Watch, until: Callable[..., Any]
+) -> None:
+    agent = watch.agent("a1")
+    until(lambda: watch.ticks() >= 2, 30)
+    agent.kill(signal.SIGSTOP)
+    stopped = watch.sql("SELECT clock_timestamp() AS at")[0]["at"]
+    # Twelve ticks long.
+    until(
+        lambda: watch.sql("SELECT clock_timestamp() > $1::timestamptz + interval '6 s' AS over", stopped)[0][
+            "over"
+        ],
+        30,
+    )
+    agent.kill(signal.SIGCONT)
+    until(
+        lambda: watch.sql("SELECT FROM console.tick WHERE at > $1::timestamptz + interval '6 s'", stopped), 30
+    )
+    missing = (
+        "SELECT at FROM console.tick WHERE at > $1::timestamptz AND at < $1::timestamptz + interval '4 s'"
+    )
+    assert watch.sql(missing, stopped) == []
+
+
 def test_an_agent_waits_for_a_store_that_is_away_and_goes_on_after_a_restart_of_it(
     watch: Watch, until: Callable[..., Any]
 ) -> None:

@@ -218,12 +218,26 @@ async def test_a_metric_shows_its_source_thresholds_and_window() -> None:
             assert part in text
 
 
+async def test_help_is_titled_with_the_page_it_explains() -> None:
+    app = app_of(story.live())
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        for keys, page in ((("enter",), ComponentDetail), (("2", "slash"), Catalogue), (("enter",), MetricDetail)):
+            await pilot.press(*keys)
+            await until(pilot, lambda page=page: isinstance(app.screen, page) and app.screen.focused)
+            app.action_help()
+            await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+            title = {ComponentDetail: "Component", Catalogue: "All metrics", MetricDetail: "Metric"}[page]
+            await until(pilot, lambda title=title: f" {title}: keys " in shown(app), title)
+            await pilot.press("escape")
+
+
 async def test_help_lists_the_keys_of_the_panel_the_screen_and_the_app() -> None:
     app = app_of(story.live())
     async with app.run_test(size=SIZES["120x40"]) as pilot:
         await pilot.press("2", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         text = shown(app)
+        assert " Metrics: keys " in text
         for part in (
             "this panel",
             "series",

@@ -24,6 +24,7 @@ from screens.logs import LogScreen
 from tests.ui.drive import SIZES, QuietApp, rows, shown, until
 from tests.ui.fixtures import story
 from tests.ui.test_hostile_text import HOSTILE, assert_clean
+from widgets.live_table import LiveTable
 from widgets.log_view import LogView
 
 SOURCES = (
@@ -406,6 +407,24 @@ async def test_the_keys_that_only_logs_have_are_named_where_there_is_little_room
             assert hint in keys
 
 
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_the_filter_says_what_it_takes_and_that_enter_keeps_it(size: str) -> None:
+    async with logs_of(lines(1, 10), size=size) as scene:
+        assert "keep" not in rows(scene.app)[-1]
+        await scene.press("slash")
+        await scene.sees("regular expression")
+        assert "⏎ keep" in rows(scene.app)[-1] and "esc back" in rows(scene.app)[-1]
+
+
+async def test_one_line_is_counted_as_one() -> None:
+    async with logs_of([line(1, request="req-x")]) as scene:
+        await scene.sees("1 line ")
+        await scene.press("up", "enter")
+        await scene.until(lambda: isinstance(scene.app.screen, LogDetail))
+        table = scene.app.screen.query_one("#request", LiveTable)
+        await scene.until(lambda: table.border_subtitle == "1 line", "the count")
+
+
 async def test_what_is_pasted_into_the_filter_is_made_visible() -> None:
     async with logs_of(lines(1, 10)) as scene:
         await scene.press("slash")
@@ -421,6 +440,7 @@ async def test_help_names_its_keys() -> None:
         await scene.press("question_mark")
         await scene.until(lambda: isinstance(scene.app.screen, HelpScreen))
         page = shown(scene.app)
+        assert " Logs: keys " in page
         for word in ("follow", "pause", "filter", "source", "errors", "group", "newest", "oldest"):
             assert word in page
 

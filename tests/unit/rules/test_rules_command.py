@@ -119,6 +119,11 @@ def test_another_step(run: Run, rules: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_one_rule_is_counted_as_one(run: Run, rules: Path, tmp_path: Path) -> None:
+    rules.write_text(RULES.partition("  info:")[0], encoding="utf-8")
+    assert run("replay", rules, "--samples", outage(tmp_path)).output.startswith("1 rule over 20m, ")
+
+
 def test_a_timeline(run: Run, rules: Path, tmp_path: Path) -> None:
     done = run("replay", rules, "--samples", outage(tmp_path))
     lines = [line.rstrip() for line in done.output.splitlines()]
