@@ -23,8 +23,10 @@ class Field(Input):
 
 
 class FilterField(Field):
-    """A field that narrows a list while it is typed into; Enter keeps that and goes back to the list."""
+    """A field that narrows a list while it is typed into; Enter keeps that and goes back to the list, Escape is its
+    screen's `action_back`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "keep", id="filter.keep"),
+        Binding("escape", "screen.back", "back", id="filter.back"),
     ]

@@ -302,7 +302,7 @@ async def test_what_is_typed_filters_at_once_and_escape_shows_all_again() -> Non
         everything = seen.table.keys
         await seen.press("slash", *"acked")
         await seen.until(lambda: seen.table.keys == ["4"])
-        assert "⏎ keep" in rows(seen.app)[-1]
+        assert "⏎ keep  esc back" in rows(seen.app)[-1]
         await seen.press("enter")
         await seen.until(lambda: seen.app.screen.focused is seen.table)
         assert seen.app.screen.query_one("#filter", Input).display

@@ -221,7 +221,11 @@ async def test_a_metric_shows_its_source_thresholds_and_window() -> None:
 async def test_help_is_titled_with_the_page_it_explains() -> None:
     app = app_of(story.live())
     async with app.run_test(size=SIZES["120x40"]) as pilot:
-        for keys, page in ((("enter",), ComponentDetail), (("2", "slash"), Catalogue), (("enter",), MetricDetail)):
+        for keys, page in (
+            (("enter",), ComponentDetail),
+            (("2", "slash"), Catalogue),
+            (("enter",), MetricDetail),
+        ):
             await pilot.press(*keys)
             await until(pilot, lambda page=page: isinstance(app.screen, page) and app.screen.focused)
             app.action_help()
