@@ -49,7 +49,7 @@ class DecidingScreen(ConsoleScreen):
     def _no(self, text: str) -> None:
         self.say(text, role="warn", glyph="warn")
 
-    def _may(self, action: Action | None, what: str) -> Action | None:
+    def _may(self, action: Action | None, what: str, takes: str = "responder") -> Action | None:
         """The action, where somebody is here who may decide about it; else it is said why not."""
         link = self.snapshot.link
         if action is None:
@@ -57,7 +57,7 @@ class DecidingScreen(ConsoleScreen):
         elif link.away is not None:
             self._no(f"the store is away: {link.away}")
         elif link.role not in ("responder", "commander"):
-            self._no(f"{link.user} is a {link.role} and may only look: to {what} takes a responder")
+            self._no(f"{link.user} is a {link.role} and may only look: to {what} takes a {takes}")
         elif link.read_only:
             self._no("this console is read-only")
         else:
@@ -66,7 +66,10 @@ class DecidingScreen(ConsoleScreen):
 
     def action_approve(self) -> None:
         """Confirm a proposal, or be the second person."""
-        action = self._may(self.action_in_view(), "approve")
+        action = self.action_in_view()
+        proposed = action is not None and action.state is ActionState.PLANNED
+        what, takes = ("confirm", "responder") if proposed else ("approve", "commander")
+        action = self._may(action, what, takes)
         if action is None:
             return
         if action.state is ActionState.PLANNED:

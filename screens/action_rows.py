@@ -24,7 +24,7 @@ from widgets.text_panel import wrapped
 from widgets.times import span_words
 
 Line = tuple[Cells, Cells]
-_LABEL = 8
+_LABEL = 9
 
 ACTION_COLUMNS = (
     Column("", 1),
@@ -270,22 +270,12 @@ def _fact(fact: Fact, look: Look, size: int) -> Cells:
 
 
 def steps_of(action: Action, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps as they went; before they are read, those of the plan and how many of them are over."""
-    if steps or action.plan is None:
+    """The steps as they went. Of one that has not begun those of the plan; how those of another stand is known only
+    when they are read."""
+    if steps or action.plan is None or action.started_at is not None:
         return steps
-    begun = action.started_at is not None
     return [
-        Step(
-            i,
-            planned.name,
-            planned.title,
-            planned.layer,
-            StepState.DONE
-            if i < action.step
-            else StepState.RUNNING
-            if begun and i == action.step and not action.state.final
-            else StepState.PENDING,
-        )
+        Step(i, planned.name, planned.title, planned.layer, StepState.PENDING)
         for i, planned in enumerate(action.plan.steps)
     ]
 

@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from console.domain.action import Action, ActionState, AuditEntry
+from console.domain.action import Action, ActionState, AuditEntry, Step
 from console.domain.errors import TradexError
 from screens.action_deciding import DecidingScreen
 from screens.action_rows import (
@@ -33,6 +34,8 @@ from widgets.field import FilterField
 from widgets.live_table import LiveTable, Row
 from widgets.panel import set_subtitle, set_title
 
+_STAY_S = 0.2
+"""How long the cursor stays before the steps of its action are read."""
 _PAGE = 200
 _NEAR = 20
 """So many rows before the end of what was read, the next page is."""
@@ -91,7 +94,13 @@ class ActionsScreen(DecidingScreen):
         self._audit: list[AuditEntry] = []
         self._audit_all = self._audit_busy = False
         self._audit_problem = ""
-        self._unwatch: Callable[[], None] | None = None
+        self._steps: Sequence[Step] = ()
+        self._steps_of: int | None = None
+        """The action that `_steps` are of; None while none were read."""
+        self._read_of: Action | None = None
+        """The action whose steps are read, as it stood then."""
+        self._timer: Timer | None = None
+        self._unwatch: list[Callable[[], None]] = []
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
@@ -108,13 +117,16 @@ class ActionsScreen(DecidingScreen):
         for name, title in titles.items():
             set_title(self.query_one(f"#{name}"), title)
         set_title(self.query_one("#action-filter"), "Filter")
-        self._list.on_cursor = self._draw_selected
+        self._list.on_cursor = self._moved
         self.query_one("#audit", LiveTable).on_cursor = self._draw_place
-        self._unwatch = self.feed.watch("audit", self._audit_heard)
+        self._unwatch = [
+            self.feed.watch("audit", self._audit_heard),
+            self.feed.watch("action", self._action_heard),
+        ]
 
     def on_unmount(self) -> None:
-        if self._unwatch is not None:
-            self._unwatch()
+        for end in self._unwatch:
+            end()
 
     @property
     def _list(self) -> LiveTable:
@@ -144,7 +156,7 @@ class ActionsScreen(DecidingScreen):
     def update(self, changed: frozenset[str]) -> None:
         if changed & {"actions", "kinds", "link", "agent", "control"}:
             self._draw_list()
-        self._draw_selected()
+        self._moved()
         if self._shows_audit:
             self._draw_audit()
 
@@ -182,7 +194,52 @@ class ActionsScreen(DecidingScreen):
         lines = action_lines(action, self.snapshot, look, self.now, width, most=most)
         words.styles.height = "1fr" if most == 1 else len(lines) + 2
         words.show(lines)
-        steps.show(STEP_COLUMNS_NARROW, step_entries(steps_of(action, ()), look, self.now, narrow=True))
+        read = self._steps_of == action.id
+        found = steps_of(action, self._steps if read else ())
+        empty = "no step yet" if read or action.started_at is None else ""
+        steps.show(STEP_COLUMNS_NARROW, step_entries(found, look, self.now, narrow=True), empty=empty)
+
+    # The steps of the action under the cursor
+
+    def _moved(self) -> None:
+        self._draw_selected()
+        self._read_soon()
+
+    def _read_soon(self) -> None:
+        action, before = self.selected, self._read_of
+        if action is None or action == before or self.snapshot.link.away is not None:
+            return
+        self._read_of = action
+        if before is not None and before.id == action.id:
+            self._begin_reading()
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(_STAY_S, self._begin_reading)
+
+    def _action_heard(self) -> None:
+        """A step has changed: the old ones stand until the new are there."""
+        if self.is_current:
+            self._begin_reading()
+
+    def _begin_reading(self) -> None:
+        action = self.selected
+        if action is not None:
+            self.run_worker(self._read_steps(action.id), group="steps", exclusive=True, exit_on_error=False)
+
+    async def _read_steps(self, number: int) -> None:
+        try:
+            found = await self.feed.query.action_steps(number)
+        except TradexError as error:
+            self._read_of = None
+            if self.is_attached:
+                self.say(
+                    f"the steps of action {number} could not be read: {error}", role="crit", glyph="crit"
+                )
+            return
+        self._steps, self._steps_of = found, number
+        if self.is_attached:
+            self._draw_selected()
 
     # The audit
 

@@ -347,12 +347,18 @@ class PlanDialog(Dialog[Action]):
         if self._refusal:
             return self._failed(self._refusal, look, width)
         if action is not None and action.state not in _WAITING:
-            state = action_state(action)
-            words = action.words or f"{self._told or 'somebody was quicker'}; 9 shows how it goes"
-            return self._failed(f"{state.word}: {words}", look, width)
+            tail = "" if action.words and action.state.final else "; 9 shows how it goes"
+            return self._failed(f"{self._taken(action)}{tail}", look, width)
         if plan is not None:
             return plan_lines(self._view(plan), look, width, room)
         return self._unplanned(look)
+
+    def _taken(self, action: Action) -> str:
+        """Why nobody can confirm it here: whose it is already, or how it stands."""
+        if self._told and not action.state.final:
+            # How it stood when it was asked for is past.
+            return self._told.rsplit(", ", 1)[0]
+        return f"{action_state(action).word}: {action.words or 'somebody was quicker'}"
 
     def _view(self, plan: Plan) -> PlanView:
         approval = self._approval or plan.second_person
@@ -414,29 +420,43 @@ class PlanDialog(Dialog[Action]):
             return "its plan is not there yet", None
         plan = action.plan
         if action.state is not ActionState.PLANNED or plan is None:
-            return f"it is {action.state}: {action.words or self._told or 'somebody was quicker'}", None
+            return self._taken(action), None
         return self._open(action, plan)
 
-    def _open(self, action: Action, plan: Plan) -> tuple[str, str | None]:
-        """What is still missing for this plan."""
-        snapshot = self.host.feed.snapshot
-        if action.plan_expires_at is not None and action.plan_expires_at <= self.host.feed.now():
-            return "the plan is too old: enter in a field asks for a new one", None
+    def possible(self) -> bool:
+        if self._refusal:
+            return False
+        action = self._action
+        if action is None or action.state is ActionState.PLANNING:
+            return True
+        if action.state is not ActionState.PLANNED or action.plan is None:
+            return bool(self._busy)
+        return not self._barred(action.plan)
+
+    def _barred(self, plan: Plan) -> str:
+        """The guard that failed and that this person can't override; "" for none."""
         overridable = {guard.text for guard in self._overridable}
         for guard in (*plan.guards, *self._guards):
             if not guard.passed and guard.text not in overridable:
-                return guard.text or guard.name, None
+                return guard.text or guard.name
+        if overridable and self.host.feed.snapshot.link.role != "commander":
+            return f"only a commander may override this: {'; '.join(sorted(overridable))}"
+        return ""
+
+    def _open(self, action: Action, plan: Plan) -> tuple[str, str | None]:
+        """What is still missing for this plan."""
+        if action.plan_expires_at is not None and action.plan_expires_at <= self.host.feed.now():
+            return "the plan is too old: enter in a field asks for a new one", None
+        if barred := self._barred(plan):
+            return barred, None
         if plan.typed and self._value("typed") != plan.typed:
             return f"type {plan.typed} to confirm", "typed"
         for key, choice in zip(CHOICE_KEYS, plan.choices, strict=False):
             if choice.name not in self._decided:
                 return f"decide first: {choice.title} ({key})", None
-        if overridable:
-            text = "; ".join(sorted(overridable))
-            if snapshot.link.role != "commander":
-                return f"only a commander may override this: {text}", None
-            if not self._value("override"):
-                return f"say why this is overridden: {text}", "override"
+        if self._overridable and not self._value("override"):
+            text = "; ".join(sorted({guard.text for guard in self._overridable}))
+            return f"say why this is overridden: {text}", "override"
         return "", None
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -148,8 +148,8 @@ def _choices(choices: Sequence[Choice], decided: Mapping[str, str], look: Look) 
         chosen = decided.get(choice.name)
         meaning = dict(choice.options).get(chosen or "", "")
         head = (
-            piece(f"{key} ", look("accent", bold=True)),
-            piece(f"{choice.title}  ", look("strong", bold=True)),
+            piece(f"{key}) ", look("accent", bold=True)),
+            piece(f"{choice.title}: ", look("strong", bold=True)),
             *(
                 part
                 for word, _ in choice.options

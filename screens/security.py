@@ -94,7 +94,7 @@ class SecurityScreen(ConsoleScreen):
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
             yield FactList(id="threat", rows=1)
-            yield LiveTable(id="findings", empty="", follow=True)
+            yield LiveTable(id="findings", empty="", newest_first=True, follow=True)
             with Horizontal(id="close-up"):
                 yield FactList(id="finding", classes="panel")
                 yield LiveTable(id="accounts", header=False, empty="no account was tried")

@@ -12,7 +12,7 @@ from widgets.action_states import finding_state
 from widgets.cells import EMPTY, Cells, cells, join, piece
 from widgets.live_table import Column, Deferred, Entry, Group, Row
 from widgets.look import Look
-from widgets.states import severity_state
+from widgets.states import UNKNOWN, severity_state
 from widgets.text_panel import wrapped
 
 Line = tuple[Cells, Cells]
@@ -102,9 +102,13 @@ def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look:
     found = snapshot.open_findings
     blocked = sum(f.state is FindingState.BLOCKED for f in snapshot.findings)
     force = [e for e in snapshot.effects if e.lifted_at is None]
+    blind = _blind(detectors)
     if found:
         words = f"{found} open attack{'s' if found > 1 else ''}"
         head: Cells = (piece(f" {look.glyphs['crit']} {words.upper()} ", look.chip("crit")),)
+    elif snapshot.control and blind:
+        # Where nobody can look, nothing that was found says nothing.
+        head = (piece(f" {look.glyphs[UNKNOWN.glyph]} UNKNOWN: {blind} ", look.chip(UNKNOWN.role)),)
     elif snapshot.control:
         head = (piece(f" {look.glyphs['ok']} NO OPEN ATTACK ", look.chip("ok")),)
     else:
@@ -119,19 +123,23 @@ def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look:
         for n, one, many in counts
         if n
     ]
-    if detectors is not None and not detectors:
-        words = f"{look.glyphs['warn']} no detector has run yet: nobody watches"
-        return (*head, piece("  "), *join(parts, cells("   "))), cells(words, look("warn"))
-    detectors = detectors or ()
-    blind = [d for d in detectors if d.reason]
+    if blind and found:
+        left = (*head, piece("  "), *join(parts, cells("   ")))
+        return left, cells(f"{look.glyphs['warn']} {blind}", look("warn"))
     if blind:
-        words = "; ".join(f"{d.name.replace('_', ' ')} can't run: {d.reason}" for d in blind)
-        return (*head, piece("  "), *join(parts, cells("   "))), cells(
-            f"{look.glyphs['warn']} {words}", look("warn")
-        )
-    watch = ", ".join(d.name.replace("_", " ") for d in detectors)
+        return head, join(parts, cells("   "))
+    watch = ", ".join(d.name.replace("_", " ") for d in detectors or ())
     right = cells(f"watching: {watch}" if watch else "", look("faint"))
     return (*head, piece("  "), *join(parts, cells("   "))), right
+
+
+def _blind(detectors: Sequence[Detector] | None) -> str:
+    """Why nobody watches, or not for everything; "" when all do, or nobody has asked."""
+    if detectors is None:
+        return ""
+    if not detectors:
+        return "no detector has run yet: nobody watches"
+    return "; ".join(f"{d.name.replace('_', ' ')} can't run: {d.reason}" for d in detectors if d.reason)
 
 
 def finding_lines(finding: Finding, look: Look, now: datetime, width: int, *, most: int = 3) -> list[Line]:

@@ -11,15 +11,16 @@ from tests.demo import Demo
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-async def draw(demo: Demo, key: str) -> str:
-    """The screen behind `key` at 120x40, once it is full."""
+async def draw(demo: Demo, *keys: str) -> str:
+    """What `keys` lead to at 120x40, once it is full."""
     password = (demo.state / "secrets" / "alice").read_text()
     app = TradexApp(LiveFeed(demo.info["store_url"], user="alice", password=password), theme="dark")
     async with app.run_test(size=(120, 40)) as pilot:
         while not app.feed.snapshot.health:
             await pilot.pause(0.1)
-        await pilot.press(key)
-        await pilot.pause(5)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(5)
         return app.export_screenshot(title="tradex")
 
 
@@ -35,6 +36,10 @@ def main() -> None:
             demo.run("drill", "errors", "--for", "120")
             asyncio.run(asyncio.sleep(45))
             (DOCS / "alerts.svg").write_text(asyncio.run(draw(demo, "4")))
+            demo.run("drill", "--stop")
+            demo.run("drill", "brute-force", "--for", "60")
+            asyncio.run(asyncio.sleep(20))
+            (DOCS / "plan.svg").write_text(asyncio.run(draw(demo, "8", "B")))
         finally:
             demo.stop()
 

@@ -29,6 +29,8 @@ Done = TypeVar("Done")
 CONFIRM_KEY = "y"
 _COMPACT_BELOW = 30
 _REFRESH_S = 1.0
+_LEAST_WORDS = 12
+"""So much of the action's words stays, whatever the hints need."""
 
 
 class Buttons(LineWidget, can_focus=True):
@@ -45,12 +47,12 @@ class Buttons(LineWidget, can_focus=True):
     def __init__(self, *, verb: str, role: str) -> None:
         super().__init__(id="buttons")
         self._verb, self._role = verb, role
-        self._action, self._ready, self._busy = "", False, ""
+        self._action, self._ready, self._busy, self._possible = "", False, "", True
         self._spans: list[tuple[int, int, type[Message]]] = []
 
-    def show(self, action: str, *, ready: bool, busy: str = "") -> None:
-        """`action` is the button's text; `busy` what goes on instead."""
-        self._action, self._ready, self._busy = action, ready, busy
+    def show(self, action: str, *, ready: bool, busy: str = "", possible: bool = True) -> None:
+        """`action` is the button's text; `busy` what goes on instead. `possible` is whether the key can ever act."""
+        self._action, self._ready, self._busy, self._possible = action, ready, busy, possible
         self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:
@@ -66,15 +68,18 @@ class Buttons(LineWidget, can_focus=True):
         if not self.has_focus:
             # In a field the key is a letter like any other.
             confirms = (self.text("enter", "accent", bold=True), self.text(" then ", "muted"), *confirms)
-        hints = (*cancels, *confirms)
+        hints = (*cancels, *confirms) if self._possible else cancels
         bar = look.glyphs["button"] if self.has_focus else " "
         cancel = Segment(
             f" {bar} Cancel ",
             look.chip("accent") if self.has_focus else look("text", on="raised"),
         )
         words = f"   {self._busy or self._action} "
-        (action,) = cut((piece(words, self._action_style()),), width - 14, self.ellipsis)[:1]
-        right = (cancel, *space(3), action)
+        # The key stays; what it acts on stands in the fields too.
+        around = measure((cancel, *space(3)))
+        room = max(width - around - measure(hints) - 1, _LEAST_WORDS)
+        action = cut((piece(words, self._action_style()),), min(room, width - around), self.ellipsis)
+        right = (cancel, *space(3), *action)
         room = width - measure(right) - 1
         line = spread(hints if measure(hints) <= room else cancels, right, width, self.ellipsis)
         begin = width - measure(right)
@@ -158,6 +163,10 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
         """Why it can't be done now, and the id of the field to mend; ("", None) when it can."""
         return "", None
 
+    def possible(self) -> bool:
+        """Whether it can be done at all, once what is missing is there."""
+        return True
+
     async def carry_out(self) -> Done:
         """Do it. Raises TradexError with the reason why it was not done; the dialog stays and shows it."""
         raise NotImplementedError
@@ -197,7 +206,9 @@ class Dialog(ModalScreen[Done | None], Generic[Done]):
     def changed(self) -> None:
         """What was typed or read has changed, or time has: draw the buttons again."""
         ready = not self.problem()[0] and not self._busy
-        self.query_one(Buttons).show(self.action_words(), ready=ready, busy=self._busy)
+        self.query_one(Buttons).show(
+            self.action_words(), ready=ready, busy=self._busy, possible=self.possible()
+        )
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.say("")

@@ -104,6 +104,9 @@ class Aftermath:
                 return Verdict(ActionState.DONE, f"{later} while it was watched", proof)
             by = (await self._journal.read()).cancelled_by
             if by:
+                in_part = self._in_part()
+                if in_part:
+                    return Verdict(ActionState.FAILED, f"{in_part}; {by} ended the watching", proof)
                 words = f"{by} ended the watching when all was done: {proof.text}"
                 return Verdict(ActionState.DONE, words, proof)
             now = await self._journal.now()
@@ -116,15 +119,34 @@ class Aftermath:
         if gone:
             proof = replace(proof, verdict="unproved", text=f"not so any more: {', '.join(gone)}")
             return Verdict(ActionState.FAILED, proof.text, proof)
+        in_part = self._in_part()
+        if in_part:
+            return Verdict(ActionState.FAILED, f"{in_part}; {proof.text}{self._way_back(proof)}", proof)
         return Verdict(ActionState.DONE, self._last_words(proof), proof)
+
+    def _in_part(self) -> str:
+        """Which layers it didn't reach and which it did, in words; "" when it reached all that are configured."""
+        good = "lifted" if self._kind.lifts else "in force"
+        layers = _layers(self._kind, self._journal.steps, good)
+        failed = [layer for layer in layers if layer.state == "failed"]
+        if not failed:
+            return ""
+        said = [f"{layer.name} failed ({layer.text})" for layer in failed]
+        said += [f"{layer.name} {good}" for layer in layers if layer.state == good]
+        return f"in part: {', '.join(said)}; ask again when it answers"
 
     def _last_words(self, proof: Proof) -> str:
         failed = [s for s in self._journal.steps if s.state is StepState.FAILED]
         words = "; ".join([proof.text or "done", *(f"{s.title}: {s.text}" for s in failed)])
         if proof.verdict == "worse":
-            undo = f": tradex actions undo {self._journal.action_id} takes it back"
-            return f"done, and it got worse since: {words}{undo if self._kind.spec.undo else ''}"
+            return f"done, and it got worse since: {words}{self._way_back(proof)}"
         return words if proof.verdict == "proved" else f"done, not proved: {words}"
+
+    def _way_back(self, proof: Proof) -> str:
+        """How it is taken back where it got worse."""
+        if proof.verdict != "worse" or not self._kind.spec.undo:
+            return ""
+        return f": tradex actions undo {self._journal.action_id} takes it back"
 
     async def _gone(self, defs: Mapping[str, StepDef]) -> list[str]:
         """Steps that were done and, as their probes say, are not any more."""

@@ -110,8 +110,8 @@ class Course:
                 await asyncio.sleep(_BACKOFF_S * 2**attempt)
             except Refused:
                 break
-        # Away for longer: then it is known as it was asked for.
-        return (kind.target(request),)
+        # Away for longer: then it is known as its plan wrote it, and as it was asked for.
+        return tuple(dict.fromkeys((request.target or kind.target(request), kind.target(request))))
 
     async def _check(self, kind: Kind, request: Request) -> None:
         for attempt in range(_CHECKS):

@@ -149,17 +149,18 @@ class Person:
     last_staff: bool
 
 
-def may_be_suspended(account: Person, logins: Iterable[str]) -> tuple[Guard, ...]:
-    """The guards that a suspension of this account passes; `logins` are those who ask for it or agree to it. Raises
-    Refused with the reason of the first that it doesn't."""
+def may_be_suspended(account: Person, logins: Iterable[str], deed: str = "suspended") -> tuple[Guard, ...]:
+    """The guards that a suspension of this account passes, or what else shuts its owner out (`deed`, as in "is never
+    suspended"); `logins` are those who ask for it or agree to it. Raises Refused with the reason of the first
+    that it doesn't."""
     mine = {account.email.casefold(), account.email.partition("@")[0].casefold(), account.name.casefold()}
     for login in logins:
         if login.casefold() in mine - {""}:
-            raise Refused(f"{account.email} seems to be {login}: nobody suspends oneself")
+            raise Refused(f"{account.email} seems to be {login}: oneself is never {deed}")
     if account.last_staff:
-        raise Refused(f"{account.email} is the last administrator that is active: it is never suspended")
+        raise Refused(f"{account.email} is the last administrator that is active: it is never {deed}")
     if account.staff:
-        raise Refused(f"{account.email} is staff: it is never suspended")
+        raise Refused(f"{account.email} is staff: it is never {deed}")
     return (Guard("oneself", True, "somebody else's account"), Guard("staff", True, "no staff account"))
 
 

@@ -45,6 +45,25 @@ async def plan_of(store: Store, around: Surroundings, request: Request) -> Plan:
         raise Refused(f"it could not be planned: {error}") from None
 
 
+async def target_of(around: Surroundings, request: Request) -> str | None:
+    """The one spelling of what a request that was planned is about; None for a kind that is about nothing. Raises
+    Refused."""
+    kind = around.kinds[request.kind]
+    if not kind.spec.target:
+        return None
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            return (await kind.names(around.changes, request))[0]
+    except TimeoutError:
+        raise Refused(
+            f"it could not be planned: the platform gave no answer within {_TIMEOUT_S:g} s"
+        ) from None
+    except Refused:
+        raise
+    except TradexError as error:
+        raise Refused(f"it could not be planned: {error}") from None
+
+
 def _require_one_target(kind: Kind, request: Request) -> None:
     """What everybody is shown as the target is what would be acted on. Raises Refused."""
     name = kind.spec.target
@@ -83,8 +102,11 @@ class Planner:
     async def _plan(self, store: Store, lease: Lease, action: Action) -> None:
         try:
             async with self._slots:
+                target = None
                 try:
-                    plan, refusal = await plan_of(store, self._around, Request.of(action)), None
+                    request = Request.of(action)
+                    plan, refusal = await plan_of(store, self._around, request), None
+                    target = await target_of(self._around, request)
                 except Refused as error:
                     plan, refusal = None, str(error)
                 except (Fenced, asyncio.CancelledError):
@@ -97,7 +119,7 @@ class Planner:
                         None,
                         f"it could not be planned: the agent failed at it ({type(error).__name__})",
                     )
-                await actions.write_plan(store, lease, action.id, plan, refusal)
+                await actions.write_plan(store, lease, action.id, plan, refusal, target)
         except Fenced:
             raise
         except TradexError as error:

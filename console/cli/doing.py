@@ -59,8 +59,15 @@ class How:
 def answers(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options with which a plan is answered beforehand; the command gets them as `how`."""
 
-    @click.option("--dry-run", is_flag=True, help="Show the plan and leave it.")
-    @click.option("--yes", "-y", is_flag=True, help="Confirm the plan without asking.")
+    @click.option(
+        "--dry-run", is_flag=True, help="Show the plan and leave it; exit code 4 where a guard fails."
+    )
+    @click.option(
+        "--yes",
+        "-y",
+        is_flag=True,
+        help="Confirm the plan without asking; exit code 1 while it waits for a second person.",
+    )
     @click.option(
         "--typed", metavar="TEXT", default="", help="With --yes: what a dangerous plan asks to type."
     )
@@ -267,12 +274,12 @@ async def _confirm(store: Store, action: Action, plan: Plan, spec: KindSpec, how
     _show(how, words.plan_lines(plan, await store.now(), guards))
     if preview.approval:
         how.say(f"  it takes a second person: {preview.approval}")
-    if how.dry_run:
-        return False
     # The store decides when it is confirmed; but nobody is asked about what it would refuse anyway.
     failed = [text for _, passed, text in guards if not passed]
-    if failed and not how.yes:
+    if failed and (how.dry_run or not how.yes):
         raise Refused("; ".join(failed))
+    if how.dry_run:
+        return False
     choices = {choice.name: await _chosen(choice, how) for choice in plan.choices}
     typed = how.typed
     if how.yes:
@@ -359,7 +366,8 @@ async def _follow(store: Store, action_id: int, kinds: Mapping[str, KindSpec], h
         raise
     if not action.state.final:
         how.say(words.what_to_do(action) or f"it goes on: tradex actions show {action.id}")
-        return _end(how, action, 0)
+        # Nothing happens until a person decides: a script that went on would take it for done.
+        return _end(how, action, 1 if words.what_to_do(action) else 0)
     proved = "" if action.proof is None else action.proof.text
     said = f": {action.words}" if action.words and action.words != proved else ""
     how.say(f"{words.STATE_GLYPH[action.state]} action {action.id} {action.state}{said}")

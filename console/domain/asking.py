@@ -52,6 +52,9 @@ def undoing(action: Action, kinds: Mapping[str, KindSpec]) -> tuple[KindSpec, di
     if undo is None:
         raise Refused(f"{action.kind} can't be taken back by another action")
     same = {p.name: action.params[p.name] for p in undo.parameters if p.name in action.params}
+    if undo.target in same and spec is not None and undo.target == spec.target:
+        # As its plan wrote it, which may be another spelling than it was asked for with.
+        same[undo.target] = action.target
     return undo, parameters(undo, same)
 
 

@@ -214,15 +214,23 @@ async def publish_kinds(store: Store, lease: Lease, kinds: Iterable[KindSpec]) -
 
 
 async def write_plan(
-    store: Store, lease: Lease, action_id: int, plan: Plan | None, refusal: str | None = None
+    store: Store,
+    lease: Lease,
+    action_id: int,
+    plan: Plan | None,
+    refusal: str | None = None,
+    target: str | None = None,
 ) -> bool:
-    """The plan, or why there is none. False: nobody waits for it any more. Raises Fenced."""
+    """The plan, or why there is none. `target` is the one spelling of what it is about (None: as it was asked for);
+    where another one of this kind is under way with it, the action is refused. False: nobody waits for it any more.
+    Raises Fenced."""
     return await store.fetchval(
-        "SELECT console.write_plan($1, $2, $3, $4)",
+        "SELECT console.write_plan($1, $2, $3, $4, $5)",
         lease.fence,
         action_id,
         None if plan is None else plan_json(plan),
         None if refusal is None else printable(refusal),
+        None if target is None else printable(target, 200),
     )
 
 
@@ -549,7 +557,8 @@ _COLUMNS = """
     planned_at, plan_expires_at, confirmed_by, confirmed_at, choices, override, needs_approval, approval_expires_at,
     approved_by, approved_at, started_at, ended_at, proof, undo_of, undone_by, cancelled_by, question,
     (SELECT count(*) FROM console.action_step AS s WHERE s.action_id = a.id) AS steps,
-    (SELECT count(*) FROM console.action_step AS s WHERE s.action_id = a.id AND s.ended_at IS NOT NULL) AS step
+    (SELECT count(*) FROM console.action_step AS s
+        WHERE s.action_id = a.id AND s.state IN ('done', 'skipped')) AS step
 """
 
 

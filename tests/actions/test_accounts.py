@@ -2,7 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
 from console.domain.action import ActionState, StepState
+from console.domain.asking import undoing
+from console.domain.errors import Refused
 from console.store import actions
 from tests.sandbox.platform import order, somebody
 from tests.sandbox.test_gotrue import log_in, renew
@@ -48,11 +52,44 @@ async def test_a_suspended_account_can_neither_order_nor_log_in_until_it_is_rein
         lines = [line.text for line in await actions.output(stage.alice, action.id) if line.kind == "command"]
         assert sum("DELETE FROM auth.sessions" in line for line in lines) == 2
 
+        shown = {fact.label: fact.value for fact in action.proof.facts}
+        assert shown["log-ins"] == "refused without an end" and steps[1].text == "no log-in, without an end"
+
         # By its other name.
         await stage.done("reinstate_account", person.id, account=person.id)
         assert (await order_code(stage, session["access_token"]))[0] == 200
         assert (await log_in(stage.platform, person)).status_code == 200
         assert await actions.effects(stage.alice) == []
+
+
+async def test_an_account_is_one_target_however_it_is_named(stage: Stage) -> None:
+    person = somebody()
+    stage.scale = 50.0
+    loud = person.email.upper()
+    async with stage.agent():
+        planned = await stage.ask("suspend_account", person.id, account=person.id)
+        assert (planned.state, planned.target) == (ActionState.PLANNED, person.email)
+        assert planned.plan is not None and planned.plan.typed == person.email
+        same = await stage.ask("suspend_account", person.id, who=stage.bob, account=person.id)
+        assert same.id == planned.id, "the same words join what they asked for"
+        other = await stage.ask("suspend_account", person.email, account=person.email)
+        shouted = await stage.ask("suspend_account", loud, account=loud)
+        assert other.target == shouted.target == person.email
+        await stage.confirm(planned)
+        with pytest.raises(Refused, match=f"action {planned.id} of alice is under way"):
+            await stage.confirm(other)
+        late = await stage.ask("suspend_account", loud, account=loud, length="2h")
+        assert late.state is ActionState.REFUSED
+        assert late.words.startswith(f"action {planned.id} is under way: suspend_account {person.email}")
+        joined = await stage.ask("suspend_account", person.id, account=person.id)
+        assert joined.id == planned.id
+        action = await stage.ended(planned.id)
+        assert action.state is ActionState.DONE, action.words
+        (effect,) = await actions.effects(stage.alice)
+        assert effect.target == person.email
+        undo, params = undoing(action, {kind.name: kind for kind in await actions.kinds(stage.alice)})
+        back = await stage.ask(undo.name, action.target, account=params["account"])
+        assert (back.state, back.target) == (ActionState.PLANNED, person.email), back.words
 
 
 async def test_the_second_deletion_of_sessions_survives_a_change_of_agents(stage: Stage) -> None:
@@ -133,8 +170,9 @@ async def test_staff_oneself_and_strangers_are_refused(stage: Stage) -> None:
             ("alice@mail.example", "oneself"),
             ("nobody@x.example", "no account"),
         ):
-            refused = await stage.ask("suspend_account", who, account=who)
-            assert refused.state is ActionState.REFUSED and words in refused.words, refused
+            for kind in ("suspend_account", "reset_password"):
+                refused = await stage.ask(kind, who, account=who)
+                assert refused.state is ActionState.REFUSED and words in refused.words, refused
         free = await stage.ask("reinstate_account", person.id, account=person.id)
         assert free.state is ActionState.REFUSED and "is not suspended" in free.words
         # Another one may suspend alice.
@@ -146,6 +184,8 @@ async def test_a_reset_password_is_void_and_its_mail_is_sent_once(stage: Stage) 
     person = somebody()
     async with stage.agent():
         action = await stage.done("reset_password", person.email, account=person.email)
+        assert action.plan is not None and action.plan.typed == person.email
+        assert "tokens that were issued stay valid until they expire" in action.plan.notes
         assert action.proof is not None and action.proof.verdict == "proved"
     assert (await log_in(stage.platform, person)).status_code == 400
     assert await stage.platform.effects("auth_user", person.id) == 1

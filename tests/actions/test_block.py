@@ -69,11 +69,23 @@ async def test_a_block_ends_by_itself_on_both_layers_with_an_action_of_its_own(s
 async def test_one_layer_that_fails_does_not_leave_the_other_one_open(stage: Stage) -> None:
     address = fresh_address()
     async with stage.agent(vercel_token="wrong"):
-        block = await stage.done("block_ip", address, network=address)
+        planned = await stage.ask("block_ip", address, network=address)
+        await stage.confirm(planned)
+        block = await stage.ended(planned.id)
         assert await stage.status(address, INSIDE) == 403 and await stage.status(address, EDGE) == 200
         (effect,) = await actions.effects(stage.alice)
         states = {layer.name: layer.state for layer in effect.layers}
-        assert states == {"platform": "in force", "vercel": "failed"} and "HTTP 403" in block.words
+        assert states == {"platform": "in force", "vercel": "failed"}
+        # Half a block is no success, and the half that failed is no step that is over.
+        assert block.state is ActionState.FAILED and (block.step, block.steps) == (1, 2)
+        assert block.words.startswith("in part: vercel failed (") and "HTTP 403" in block.words
+        assert "), platform in force; ask again when it answers" in block.words
+    async with stage.agent("a2"):
+        again = await stage.done("block_ip", address, network=address)
+        assert again.id != block.id and again.step == again.steps == 2
+        assert await stage.status(address, EDGE) == 403
+        (effect,) = await actions.effects(stage.alice)
+        assert [layer.state for layer in effect.layers] == ["in force", "in force"]
 
 
 async def test_a_layer_that_is_not_configured_is_said_and_left_out(stage: Stage) -> None:

@@ -201,7 +201,7 @@ async def test_a_dangerous_plan_takes_its_target_typed_and_a_second_person(
     start = ("actions", "start", "failover", "--set", "to=replica", "--reason", "x", "--yes")
     assert "--typed 'replica'" in (await alice.says(*start, code=2)).stderr
     assert (await found(agent.store, 1)).state is ActionState.CANCELLED
-    done = await alice.says(*start, "--typed", "replica")
+    done = await alice.says(*start, "--typed", "replica", code=1)
     assert "it takes a second person: failover always takes a second person" in done.stdout
     assert "tradex actions approve 2" in done.stdout
     assert "waits for a second person" in (await alice.says("actions", "list")).stdout
@@ -227,7 +227,7 @@ async def test_the_one_who_asked_is_no_second_person(agent: Agent, bob: Person) 
         "--typed",
         "replica",
     )
-    assert (await bob.json(*start))["needs_approval"]
+    assert (await bob.json(*start, code=1))["needs_approval"]
     assert "not the one who asked" in (await bob.says("actions", "approve", "1", "--yes", code=4)).stderr
     await bob.says("actions", "cancel", "1", "--reason", "never mind")
     assert "until" in (await bob.says("actions", "break-glass", "--for", "30m", "--reason", "alone")).stdout
@@ -257,7 +257,9 @@ async def test_a_freeze_holds_until_a_commander_overrides_or_ends_it(
     assert datetime.fromisoformat(made["until"]) - datetime.fromisoformat(made["at"]) == timedelta(hours=8)
     assert "holiday" in (await alice.says("actions", "freezes")).stdout
     assert "holiday; a commander may override it" in (await alice.says(*restart, code=4)).stderr
-    assert "✗ freeze: frozen until" in (await alice.says(*restart[:-1], "--dry-run")).stdout
+    refused = await alice.says(*restart[:-1], "--dry-run", code=4)
+    assert "✗ freeze: frozen until" in refused.stdout and "withdrawn: nothing was changed" in refused.stdout
+    assert "holiday" in refused.stderr
     assert "only a commander" in (await alice.says(*restart, "--override", "now", code=4)).stderr
     assert (await bob.json(*restart, "--override", "it is down"))["override"] == "it is down"
     await bob.says("actions", "thaw", str(made["id"]))
@@ -307,7 +309,7 @@ async def test_an_interrupted_one_leaves_with_what_to_choose_and_goes_on(
     agent: Agent, alice: Person, wait_for: Wait
 ) -> None:
     agent.cut.add("203.0.113.7")
-    done = await alice.says(*BLOCK, "--yes")
+    done = await alice.says(*BLOCK, "--yes", code=1)
     assert "interrupted: did it happen?; choose: tradex actions resume 1 again|skip|stop" in done.stdout
     await alice.says("actions", "resume", "1", "again")
     await wait_for(lambda: in_state(agent, 1, ActionState.DONE))

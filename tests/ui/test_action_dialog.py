@@ -161,15 +161,18 @@ async def test_what_somebody_else_asked_for_is_joined_and_never_withdrawn() -> N
 
 async def test_what_is_under_way_already_is_said_and_can_not_be_confirmed() -> None:
     clerk = ActionClerk()
-    clerk.told = "nora.k asked for this already: it is action 40, running"
+    clerk.told = "nora.k asked for this already: it is action 40, planned"
     async with opened("B", clerk=clerk) as seen:
         await seen.until(lambda: seen.dialog._number == 40)
         running = actions.action(40, "block_ip", ATTACKER, ActionState.RUNNING, "03:12:00")
         snapshot = seen.app.static.snapshot
         seen.app.static.publish(replace(snapshot, actions=(running, *snapshot.actions)))
-        await seen.until(lambda: "running: nora.k asked for this already" in shown(seen.app))
+        words = "nora.k asked for this already: it is action 40"
+        await seen.until(lambda: f"✗ {words}; 9 shows how it goes" in shown(seen.app))
+        assert "enter cancels" in shown(seen.app) and "y block" not in shown(seen.app)
         await seen.press("y")
-        await seen.until(lambda: "it is running" in shown(seen.app))
+        await seen.until(lambda: f"▲ {words} " in shown(seen.app))
+        assert "planned" not in shown(seen.app) and "running: " not in shown(seen.app)
         assert not clerk.of("confirm")
 
 
@@ -250,6 +253,7 @@ async def test_a_choice_is_made_explicitly_and_goes_along() -> None:
         )
         plan = replace(SUSPEND_PLAN, typed="")
         await seen.planned(plan=plan, kind="suspend_account", target=actions.AFFECTED)
+        assert "1) 2 open positions, 1 pending order: " in shown(seen.app)
         await seen.press("y")
         await seen.until(lambda: "decide first: 2 open positions, 1 pending order (1)" in shown(seen.app))
         await seen.press("1", "1")
@@ -261,6 +265,23 @@ async def test_a_choice_is_made_explicitly_and_goes_along() -> None:
         assert seen.clerk.of("confirm")[0][2]["choices"] == {"positions": "keep"}
 
 
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_the_key_that_confirms_is_shown_however_long_the_target_is(size: str) -> None:
+    async with opened("S", size=size) as seen:
+        await seen.until(lambda: seen.clerk.of("request"))
+        await seen.planned(plan=SUSPEND_PLAN, kind="suspend_account", target=actions.AFFECTED)
+        assert "enter cancels   y suspend" in shown(seen.app)
+
+
+async def test_a_refused_plan_offers_only_to_leave() -> None:
+    async with opened("B") as seen:
+        await seen.until(lambda: seen.clerk.of("request"))
+        more = {"state": ActionState.REFUSED, "words": "it is on the allow list", "ended_at": NOW}
+        seen.app.static.publish(actions.planned(seen.app.static.snapshot, 40, BLOCK_PLAN, **more))
+        await seen.until(lambda: "refused: it is on the allow list" in shown(seen.app))
+        assert "enter cancels" in shown(seen.app) and "y block" not in shown(seen.app)
+
+
 async def test_a_freeze_stops_a_responder() -> None:
     clerk = ActionClerk()
     clerk.guards = (FROZEN,)
@@ -268,6 +289,7 @@ async def test_a_freeze_stops_a_responder() -> None:
         await seen.planned()
         await seen.press("y")
         await seen.until(lambda: "only a commander may override this: frozen" in shown(seen.app))
+        assert "y block" not in shown(seen.app), "a key that can't act is not offered"
         assert not clerk.of("confirm")
 
 
@@ -277,6 +299,7 @@ async def test_a_freeze_is_overridden_by_a_commander_with_a_reason() -> None:
     commander = actions.as_person(actions.live(), "bob", "commander")
     async with opened("B", clerk=clerk, snapshot=commander) as seen:
         await seen.planned()
+        assert "y block" in shown(seen.app)
         await seen.press("y")
         await seen.until(lambda: seen.dialog.query_one("#override", Field).has_focus)
         await seen.press(*"it attacks", "enter", "y")

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from console.domain.action import ActionState
 from console.domain.snapshot import AgentState, Snapshot
 from screens.action_detail import ActionDetail
+from screens.actions import ActionsScreen
 from screens.plan_dialog import PlanDialog
 from screens.security import SecurityScreen
 from tests.ui.drive import SIZES, QuietApp, until
@@ -53,6 +54,8 @@ def _read(app: QuietApp) -> bool:
     screen = app.screen
     if isinstance(screen, SecurityScreen):
         return screen._detectors is not None and (screen.selected is None or bool(screen._changes))
+    if isinstance(screen, ActionsScreen):
+        return screen.selected is None or screen._steps_of == screen.selected.id
     if isinstance(screen, ActionDetail):
         return bool(screen._entries or screen._changes or screen._lines) or not screen._reading
     return True

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from console.domain.action import ActionState, OutputLine
+from console.domain.action import ActionState, OutputLine, StepState
 from console.domain.errors import Refused
 from console.domain.snapshot import Snapshot
 from screens import actions as actions_screen
@@ -92,9 +92,33 @@ async def test_the_filter_narrows_and_escape_empties_it() -> None:
 async def test_the_action_under_the_cursor_is_told_beside_the_list() -> None:
     async with opened() as seen:
         await seen.on(10)
-        await seen.says("asks", "no answer came; has it", "C chooses")
+        await seen.says("asks", "no answer came;", "C chooses")
         await seen.on(7)
         await seen.says("the error rate rose since; u takes it back", "0.1 % before, 4.2 % now")
+
+
+async def test_each_step_beside_the_list_is_told_as_it_stands_and_again_when_it_changes() -> None:
+    async with opened() as seen:
+        await seen.on(10)
+        await seen.says("✓ done", "? unknown", "to do")
+        assert "✗ failed   delete" not in shown(seen.app)
+        steps = seen.app.static.steps[10]
+        failed = replace(steps[2], state=StepState.FAILED, text="the account is gone")
+        seen.app.static.steps[10] = (*steps[:2], failed, *steps[3:])
+        seen.app.static.hint("action")
+        await seen.says("✗ failed   delete")
+        assert "? unknown" not in shown(seen.app)
+        await seen.on(12)
+        await seen.says("► running  deny 203.0.113.7")
+        assert "✗ failed   delete" not in shown(seen.app)
+
+
+async def test_an_override_is_told_apart_from_its_label() -> None:
+    base = actions.live()
+    why = tuple(replace(a, override="botnet") if a.id == 12 else a for a in base.actions)
+    async with opened(replace(base, actions=why)) as seen:
+        await seen.on(12)
+        await seen.says("override botnet")
 
 
 async def test_what_is_not_read_yet_is_not_called_nothing() -> None:
@@ -125,7 +149,7 @@ async def test_a_commander_approves_what_others_asked_for() -> None:
     [
         ("alice", "responder", "alice is a responder: an approval takes a commander"),
         ("nora.k", "commander", "a second person is needed"),
-        ("vera", "viewer", "vera is a viewer and may only look"),
+        ("vera", "viewer", "vera is a viewer and may only look: to approve takes a commander"),
     ],
 )
 async def test_others_are_told_why_they_can_not_approve(who: str, role: str, words: str) -> None:

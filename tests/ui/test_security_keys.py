@@ -79,15 +79,35 @@ async def test_it_fits_other_sizes(size: str) -> None:
         await seen.says("OPEN ATTACKS", "203.0.113.7", "192.0.2.17", "In force")
 
 
-async def test_a_detector_that_can_not_run_is_no_calm() -> None:
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_a_detector_that_can_not_run_is_no_calm(size: str) -> None:
     blind = (Detector("brute_force", None, None, "auth_audit_log: permission denied"),)
-    async with opened(actions.nothing(), detectors=blind) as seen:
-        await seen.says("NO OPEN ATTACK", "brute force can't run: auth_audit_log: permission denied")
+    async with opened(actions.nothing(), size=size, detectors=blind) as seen:
+        await seen.says("? UNKNOWN: brute force can't run: auth_audit_log: permission denied")
+        assert "NO OPEN ATTACK" not in shown(seen.app)
         seen.app.static._detectors = actions.DETECTORS
         seen.app.static.hint("finding")
-        await seen.says("watching: brute force")
-    async with opened(actions.nothing(), detectors=()) as seen:
-        await seen.says("no detector has run yet: nobody watches")
+        await seen.says("NO OPEN ATTACK", "watching: brute force")
+    async with opened(actions.nothing(), size=size, detectors=()) as seen:
+        await seen.says("? UNKNOWN: no detector has run yet: nobody watches")
+    async with opened(size=size, detectors=blind) as seen:
+        await seen.says("2 OPEN ATTACKS", "can't run")
+
+
+async def test_a_cursor_that_nobody_moved_is_on_the_newest_attack_and_b_means_that() -> None:
+    base = actions.live()
+    old = replace(base, findings=base.findings[2:])
+    async with opened(old) as seen:
+        assert seen.table("findings").selected == "2"
+        seen.app.static.publish(base)
+        await seen.until(lambda: seen.table("findings").selected == "3")
+        await seen.press("B")
+        assert (await seen.request())[2] == ATTACKER
+    async with opened(old) as seen:
+        await seen.press("down")
+        seen.app.static.publish(base)
+        await seen.until(lambda: len(seen.table("findings").keys) == 5)
+        assert seen.table("findings").selected == "1", "a row that was chosen stays chosen"
 
 
 async def test_the_finding_under_the_cursor_is_told_with_its_accounts_lines_and_history() -> None:

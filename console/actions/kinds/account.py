@@ -27,6 +27,7 @@ ACTIVE, SUSPENDED = "active", "suspended"
 _LEAST, _MOST = timedelta(minutes=1), timedelta(days=90)
 # A suspension that does not end by itself: GoTrue's ban always has an end.
 _FOREVER, _LEAST_BAN = timedelta(days=36_500), timedelta(seconds=1)
+_ENDLESS = timedelta(days=3650)
 _WHO = Parameter("account", "Account (e-mail or id)", type="account")
 KEEP = "keep"
 
@@ -100,8 +101,8 @@ class SuspendAccount:
             choices=_choices(account),
             notes=tuple(notes),
             until=None if length is None else context.now + length / context.scale,
-            typed=self.target(request),
-            command=equal_command(self.spec, request, self.target(request)),
+            typed=account.email,
+            command=equal_command(self.spec, request, account.email),
         )
 
     def steps(self, request: Request) -> tuple[StepDef, ...]:
@@ -120,7 +121,7 @@ class SuspendAccount:
             account = await _account(run.changes, request)
             left = _FOREVER if length is None else run.later(length) - run.now
             until = await run.changes.ban(account.user_id, max(left, _LEAST_BAN))
-            return f"no log-in until {clock(until)}"
+            return "no log-in, without an end" if length is None else f"no log-in until {clock(until)}"
 
         async def is_banned(run: Run, _before: str) -> bool:
             account = await _account(run.changes, request)
@@ -218,7 +219,7 @@ class ReinstateAccount:
             steps=planned(self.steps(request), context.scale),
             facts=_facts(account),
             guards=self._may_come_back(account, context),
-            command=equal_command(self.spec, request, self.target(request)),
+            command=equal_command(self.spec, request, account.email),
         )
 
     def steps(self, request: Request) -> tuple[StepDef, ...]:
@@ -277,6 +278,7 @@ class ResetPassword:
             command="reset-password",
             parameters=(_WHO,),
             target="account",
+            danger=Danger.HIGH,
             budget=20,
             freeze=False,
             layers=(LOGIN,),
@@ -294,8 +296,12 @@ class ResetPassword:
         return None
 
     async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
-        account = await _account(context.changes, request)
-        return (Guard("account", True, f"{account.email} is {account.status}"),)
+        return self._may_be_reset(await _account(context.changes, request), request)
+
+    def _may_be_reset(self, account: Account, request: Request) -> tuple[Guard, ...]:
+        """As for a suspension: both shut a person out."""
+        guards = _may_be_suspended(account, request, "reset")
+        return (*guards, Guard("account", True, f"{account.email} is {account.status}"))
 
     async def plan(self, context: Context, request: Request) -> Plan:
         account = await _account(context.changes, request)
@@ -303,9 +309,13 @@ class ResetPassword:
             title=f"Reset the password of {account.email}",
             steps=planned(self.steps(request), context.scale),
             facts=_facts(account),
-            guards=(Guard("account", True, f"{account.email} is {account.status}"),),
-            notes=("the present password is replaced by one that nobody knows; it can't be taken back",),
-            command=equal_command(self.spec, request, self.target(request)),
+            guards=self._may_be_reset(account, request),
+            notes=(
+                "the present password is replaced by one that nobody knows; it can't be taken back",
+                "tokens that were issued stay valid until they expire",
+            ),
+            typed=account.email,
+            command=equal_command(self.spec, request, account.email),
         )
 
     def steps(self, request: Request) -> tuple[StepDef, ...]:
@@ -359,14 +369,17 @@ async def _account(changes: Changes, request: Request) -> Account:
     """Raises Refused without such an account."""
     who = _who(request)
     account = await changes.account(who)
+    if account is None and "@" in who and who != who.lower():
+        # GoTrue keeps e-mails in lower case, people write them as they like.
+        account = await changes.account(who.lower())
     if account is None:
         raise Refused(f"there is no account {who}")
     return account
 
 
-def _may_be_suspended(account: Account, request: Request) -> tuple[Guard, ...]:
+def _may_be_suspended(account: Account, request: Request, deed: str = "suspended") -> tuple[Guard, ...]:
     person = Person(account.user_id, account.email, account.name, account.staff, account.last_staff)
-    return may_be_suspended(person, request.people)
+    return may_be_suspended(person, request.people, deed)
 
 
 def _banned(account: Account, now: datetime) -> bool:
@@ -375,7 +388,12 @@ def _banned(account: Account, now: datetime) -> bool:
 
 
 def _logins(account: Account, now: datetime) -> str:
-    return f"refused until {clock(account.banned_until)}" if _banned(account, now) else "accepted"
+    if account.banned_until is None or not _banned(account, now):
+        return "accepted"
+    # GoTrue has no ban without an end: ours, and what others set that far away, outlasts everybody.
+    if account.banned_until - now > _ENDLESS:
+        return "refused without an end"
+    return f"refused until {clock(account.banned_until)}"
 
 
 def _facts(account: Account) -> tuple[Fact, ...]:

@@ -373,7 +373,9 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO other FROM console.action AS a
-        WHERE a.kind = p_kind AND a.target = coalesce(p_target, '')
+        WHERE a.kind = p_kind
+            -- What is about the same thing by the words of the request may have got another spelling by its plan.
+            AND (a.target = coalesce(p_target, '') OR a.params = p_params AND p_params ? (k.spec ->> 'target'))
             AND (a.state IN ('confirmed', 'approved', 'running', 'verifying', 'interrupted')
                 OR a.state IN ('planning', 'planned') AND a.params = p_params)
         ORDER BY a.confirmed_at NULLS LAST, a.id LIMIT 1;
@@ -700,10 +702,14 @@ BEGIN
 END $$;
 
 -- The plan of an action that is asked for, or why there is none. False: it is not asked for any more.
-CREATE FUNCTION console.write_plan(p_fence bigint, p_id bigint, p_plan jsonb, p_refusal text) RETURNS boolean
+-- `p_target` is the one spelling of what the action is about, so that the same thing is never two targets.
+CREATE FUNCTION console.write_plan(
+    p_fence bigint, p_id bigint, p_plan jsonb, p_refusal text, p_target text DEFAULT NULL
+) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, console, pg_temp AS $$
 DECLARE
     a console.action;
+    other console.action;
 BEGIN
     PERFORM console.hold(p_fence);
     PERFORM console.hold_audit();
@@ -711,7 +717,21 @@ BEGIN
     IF a.state IS DISTINCT FROM 'planning' THEN
         RETURN false;
     END IF;
-    UPDATE console.action SET plan = p_plan, planned_at = clock_timestamp(),
+    IF p_refusal IS NULL AND p_target <> a.target THEN
+        SELECT * INTO other FROM console.action AS q
+            WHERE q.id <> a.id AND q.kind = a.kind AND q.target = p_target
+                AND (q.state IN ('confirmed', 'approved', 'running', 'verifying', 'interrupted')
+                    OR q.state IN ('planning', 'planned') AND q.params = a.params)
+            ORDER BY q.confirmed_at NULLS LAST, q.id LIMIT 1;
+        IF FOUND THEN
+            p_plan := NULL;
+            p_refusal := format('action %s is %s: %s %s, which is the same', other.id,
+                CASE WHEN other.confirmed_at IS NULL THEN other.state ELSE 'under way' END, other.kind, other.target);
+        ELSE
+            a.target := left(p_target, 200);
+        END IF;
+    END IF;
+    UPDATE console.action SET target = a.target, plan = p_plan, planned_at = clock_timestamp(),
             plan_hash = CASE WHEN p_plan IS NULL THEN '' ELSE encode(sha256(convert_to(p_plan::text, 'UTF8')), 'hex') END,
             plan_expires_at = clock_timestamp() + interval '10 minutes',
             state = CASE WHEN p_refusal IS NULL THEN 'planned' ELSE 'refused' END,
@@ -1015,7 +1035,7 @@ REVOKE ALL ON FUNCTION
     console.break_glass(text, float8),
     console.mend_glass(),
     console.publish_kinds(bigint, jsonb),
-    console.write_plan(bigint, bigint, jsonb, text),
+    console.write_plan(bigint, bigint, jsonb, text, text),
     console.request_automatic(bigint, text, text, jsonb, text, text, jsonb, boolean, bigint),
     console.start_action(bigint, bigint),
     console.write_steps(bigint, bigint, jsonb),
@@ -1046,7 +1066,7 @@ GRANT EXECUTE ON FUNCTION
 TO console_viewer;
 GRANT EXECUTE ON FUNCTION
     console.publish_kinds(bigint, jsonb),
-    console.write_plan(bigint, bigint, jsonb, text),
+    console.write_plan(bigint, bigint, jsonb, text, text),
     console.request_automatic(bigint, text, text, jsonb, text, text, jsonb, boolean, bigint),
     console.start_action(bigint, bigint),
     console.write_steps(bigint, bigint, jsonb),
