@@ -259,7 +259,8 @@ def proof_lines(action: Action, look: Look, width: int, *, most: int = 2) -> lis
     # What it ended with is often what was proved: once is enough.
     text = "" if proof.text == action.words else proof.text
     lines = _paragraph("proof", f"{text}{tail}".removeprefix("; "), look, width, role=role, most=most)
-    size = max((len(fact.value) for fact in proof.facts), default=0)
+    # Counts stand under each other; a value of several words takes the room that it needs.
+    size = max((len(fact.value) for fact in proof.facts if " " not in fact.value), default=0)
     facts = [_fact(fact, look, size) for fact in proof.facts]
     return lines + _labelled("" if lines else "proof", facts, look)
 

@@ -174,7 +174,7 @@ class ActionsScreen(DecidingScreen):
         if self._words and snapshot.actions:
             empty = "no action matches"
         else:
-            empty = "nothing was asked for today: B blocks an address, S suspends an account, : has all"
+            empty = "nothing today: B blocks an address, S suspends an account, : has all"
         self._list.show(ACTION_COLUMNS, entries, empty=empty if snapshot.control else "")
         self.set_class(not found, "-empty")
         waiting = sum(a.waits_for_approval for a in snapshot.actions)

@@ -1,5 +1,6 @@
 """Metrics as figures: values, limits, what is over its threshold, what has no value; rows of resources. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.domain import format as fmt
@@ -72,6 +73,26 @@ def plain_number(value: float, spec: MetricSpec, *, unit: bool = True) -> str:
     if spec.unit not in ("bytes", "money", "s") and len(exact) <= 8:
         number = exact
     return f"{number} {suffix}".strip() if unit else number
+
+
+def limit_note(spec: MetricSpec) -> str:
+    """`limit 500`, `floor 99.9`, `warn at 80`; empty without a threshold."""
+    if spec.limit is None:
+        return ""
+    word = "floor" if spec.direction is Direction.LOW else "limit" if spec.critical is not None else "warn at"
+    return f"{word} {plain_number(spec.limit, spec, unit=False)}"
+
+
+def worst_note(found: Reading, values: Sequence[float | None], *, unit: bool = False) -> str:
+    """`peak 19.5`, `lowest 99.9`: the worst of a series; empty without any value. A series holds means: what is read
+    now may lie beyond them."""
+    known = [v for v in (*values, found.number) if v is not None]
+    if not known:
+        return ""
+    low = found.spec.direction is Direction.LOW
+    worst = min(known) if low else max(known)
+    number = fmt.metric(found.spec, worst) if unit else fmt.value_and_unit(found.spec, worst)[0]
+    return f"{'lowest' if low else 'peak'} {number}"
 
 
 def value_role(reading: Reading, *, greyed: bool = False) -> str:

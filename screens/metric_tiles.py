@@ -6,9 +6,9 @@ from datetime import datetime
 
 from console.domain import format as fmt
 from console.domain.alert import Alert
-from console.domain.metric import Direction, MetricSpec, Series
+from console.domain.metric import Direction, Series
 from console.domain.snapshot import Metrics, Snapshot
-from screens.figures import Reading, fraction, plain_number, reading, value_cells, value_role
+from screens.figures import Reading, fraction, limit_note, reading, value_cells, value_role, worst_note
 from screens.marks import mark, mark_words, metric_marks
 from widgets.area_chart import AreaFacts
 from widgets.cells import EMPTY, Cells, cells, piece
@@ -79,7 +79,9 @@ def metric_tile(
         unit,
         role=value_role(found, greyed=greyed),
         state=marked or _state(found, look, greyed=greyed),
-        footnote=cells(limit_note(found.spec) or _peak_note(found.spec, snapshot), look("muted")),
+        footnote=cells(
+            limit_note(found.spec) or worst_note(found, _trend(snapshot, found.spec.name)), look("muted")
+        ),
         fraction=fraction(found.spec, found.number),
         stale=greyed,
     )
@@ -93,27 +95,6 @@ def _state(found: Reading, look: Look, *, greyed: bool) -> Cells:
         return (piece(f"{look.glyphs['stale']} ", look("stale")), piece("stale", look("stale")))
     word = look("muted") if state.calm else look(state.role)
     return (piece(f"{look.glyphs[state.glyph]} ", look(state.role)), piece(state.word, word))
-
-
-def limit_note(spec: MetricSpec) -> str:
-    """`limit 500`, `floor 99.9`, `warn at 80`; empty without a threshold."""
-    if spec.limit is None:
-        return ""
-    word = "floor" if spec.direction is Direction.LOW else "limit" if spec.critical is not None else "warn at"
-    return f"{word} {plain_number(spec.limit, spec, unit=False)}"
-
-
-def _peak_note(spec: MetricSpec, snapshot: Snapshot) -> str:
-    """What a figure without a threshold is measured against: the worst of its last hour."""
-    trend = snapshot.trends.get(spec.name)
-    known = [] if trend is None else [v for v in trend.values if v is not None]
-    # The trend holds means of half a minute; what is read now may lie beyond them.
-    now = snapshot.metrics.values[spec.name].value if spec.name in snapshot.metrics.values else None
-    known += [now] if isinstance(now, int | float) else []
-    if not known:
-        return ""
-    low = spec.direction is Direction.LOW
-    return f"{'lowest' if low else 'peak'} {fmt.value_and_unit(spec, min(known) if low else max(known))[0]}"
 
 
 def area_facts(
@@ -145,7 +126,7 @@ def area_facts(
         head = (*head, piece(f" {found.value.reason}", look("muted")))
     return AreaFacts(
         head=tuple(head),
-        fact=_area_fact(spec, values, earlier.get(metric), look),
+        fact=_area_fact(found, values, earlier.get(metric), look),
         values=tuple(values),
         start=start,
         end=end,
@@ -157,16 +138,18 @@ def area_facts(
     )
 
 
-def _area_fact(spec: MetricSpec, values: Sequence[float | None], earlier: Series | None, look: Look) -> Cells:
+def _area_fact(found: Reading, values: Sequence[float | None], earlier: Series | None, look: Look) -> Cells:
     """The peak within the window; in a comparison yesterday's mean."""
     if earlier is not None:
         before = [v for v in earlier.values if v is not None]
-        mean = fmt.value_and_unit(spec, sum(before) / len(before))[0] if before else "no data"
+        mean = fmt.value_and_unit(found.spec, sum(before) / len(before))[0] if before else "no data"
         return cells(f"yesterday {mean}", look("muted"))
-    known = [v for v in values if v is not None]
-    if not known:
-        return EMPTY
-    return cells(f"peak {fmt.metric(spec, max(known))}", look("muted"))
+    return cells(worst_note(found, values, unit=True), look("muted"))
+
+
+def _trend(snapshot: Snapshot, name: str) -> Sequence[float | None]:
+    trend = snapshot.trends.get(name)
+    return () if trend is None else trend.values
 
 
 def more_entries(
@@ -207,7 +190,7 @@ def _more_row(
     columns = resample_worst(values, width, spec.limit, floor=low)
     over = "crit" if spec.critical is not None else "warn"
     roles = ["stale"] * width if greyed else beyond_roles(columns, spec.limit, over, floor=low)
-    note = limit_note(spec) or (f"peak {fmt.value_and_unit(spec, max(known))[0]}" if known else "")
+    note = limit_note(spec) or worst_note(found, values)
     if found.value.value is None:
         note = found.value.reason or "no value"
     marked = EMPTY if alert is None else (mark(alert, look, greyed=greyed), piece(" "))

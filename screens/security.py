@@ -177,7 +177,8 @@ class SecurityScreen(ConsoleScreen):
         set_subtitle(table, words)
 
     def _draw_threat(self) -> None:
-        self.query_one("#threat", FactList).show([verdict_line(self.snapshot, self._detectors, self.look)])
+        panel = self.query_one("#threat", FactList)
+        panel.show([verdict_line(self.snapshot, self._detectors, self.look, panel.content_size.width or 80)])
 
     def _draw_close_up(self) -> None:
         panel, finding, look = self.query_one("#finding", FactList), self.selected, self.look
@@ -185,7 +186,7 @@ class SecurityScreen(ConsoleScreen):
             panel.show([(cells("no finding is selected", look("muted")), EMPTY)])
             return
         width = panel.content_size.width or 50
-        most = 1 if self.arrangement is Layout.COMPACT else 3
+        most = 2 if self.arrangement is Layout.COMPACT else 3
         panel.show(finding_lines(finding, look, self.now, width, most=most))
         self._table("accounts").show(ACCOUNT_COLUMNS, account_entries(finding, self.snapshot, look))
         self._draw_past()

@@ -9,7 +9,7 @@ from console.domain.finding import Detector, Finding, FindingChange, FindingStat
 from console.domain.snapshot import Snapshot
 from screens.alert_rows import moment
 from widgets.action_states import finding_state
-from widgets.cells import EMPTY, Cells, cells, join, piece
+from widgets.cells import EMPTY, Cells, cells, join, measure, piece
 from widgets.live_table import Column, Deferred, Entry, Group, Row
 from widgets.look import Look
 from widgets.states import UNKNOWN, severity_state
@@ -96,9 +96,9 @@ def finding_row(finding: Finding, look: Look, now: datetime, *, compact: bool, g
     )
 
 
-def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look: Look) -> Line:
+def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look: Look, width: int) -> Line:
     """How many attacks nothing contains, what is in force, and whether anybody watches (`detectors` is None as long as
-    nobody has asked)."""
+    nobody has asked); where it is narrow, who does is left out first."""
     found = snapshot.open_findings
     blocked = sum(f.state is FindingState.BLOCKED for f in snapshot.findings)
     force = [e for e in snapshot.effects if e.lifted_at is None]
@@ -129,8 +129,9 @@ def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look:
     if blind:
         return head, join(parts, cells("   "))
     watch = ", ".join(d.name.replace("_", " ") for d in detectors or ())
+    left = (*head, piece("  "), *join(parts, cells("   ")))
     right = cells(f"watching: {watch}" if watch else "", look("faint"))
-    return (*head, piece("  "), *join(parts, cells("   "))), right
+    return left, right if measure(left) + measure(right) + 2 < width else EMPTY
 
 
 def _blind(detectors: Sequence[Detector] | None) -> str:
@@ -164,7 +165,7 @@ def finding_lines(finding: Finding, look: Look, now: datetime, width: int, *, mo
     lines += _paragraph("when", when, look, width, 1)
     lines += _paragraph(_fate(finding)[0], _fate(finding)[1], look, width, 2)
     if finding.command and finding.counts:
-        lines += _paragraph("command", finding.command, look, width, most, role="muted")
+        lines += _paragraph("command", finding.command, look, width, most if most > 2 else 1, role="muted")
     return lines
 
 

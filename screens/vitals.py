@@ -7,7 +7,7 @@ from console.domain import format as fmt
 from console.domain.alert import Alert
 from console.domain.metric import Direction, MetricSpec
 from console.domain.snapshot import Metrics, Snapshot
-from screens.figures import Reading, plain_number, reading, value_role
+from screens.figures import Reading, limit_note, plain_number, reading, value_role, worst_note
 from screens.marks import mark, metric_marks
 from widgets.cells import EMPTY, Cells, cells, join, piece
 from widgets.charts import HEADROOM
@@ -132,13 +132,7 @@ def _note(
             ),
             gap,
         )
-    if spec.limit is not None:
-        word = "limit" if spec.critical is not None else "warn at"
-        if spec.direction is Direction.LOW:
-            word = "floor"
-        return cells(f"{word} {plain_number(spec.limit, spec, unit=False)}", look("muted"))
-    peak = max((v for v in values if v is not None), default=None)
-    return EMPTY if peak is None else cells(f"peak {fmt.value_and_unit(spec, peak)[0]}", look("muted"))
+    return cells(limit_note(spec) or worst_note(found, values), look("muted"))
 
 
 def _aside(label: str, name: str, metrics: Metrics, look: Look, greyed: bool, *, unit: bool = False) -> Cells:

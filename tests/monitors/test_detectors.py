@@ -29,6 +29,7 @@ from tests.store.stores import Place, prepare
 TABLES = """
     CREATE TABLE auth_audit_log (id bigserial PRIMARY KEY, user_id uuid, action text NOT NULL, ip_address inet,
         created_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE TABLE profiles (id uuid PRIMARY KEY, email text NOT NULL);
     CREATE TABLE blocked_ips (id bigserial PRIMARY KEY, network cidr NOT NULL, expires_at timestamptz);
 """
 ATTACKER = "203.0.113.200"

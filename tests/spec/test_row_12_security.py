@@ -42,7 +42,7 @@ async def test_a_brute_force_is_one_finding_whose_numbers_are_the_platforms(demo
     platform = await demo.platform()
     try:
         rows = await platform.fetch(
-            "SELECT created_at, user_id FROM auth_audit_log "
+            "SELECT created_at, (SELECT email FROM profiles WHERE profiles.id = user_id) AS email FROM auth_audit_log "
             "WHERE ip_address = $1::text::inet AND action = 'authentication_failure' ORDER BY created_at, id",
             address,
         )
@@ -58,7 +58,7 @@ async def test_a_brute_force_is_one_finding_whose_numbers_are_the_platforms(demo
         sum((at - other).total_seconds() <= WINDOW_S for other in times[: place + 1])
         for place, at in enumerate(times)
     )
-    assert found["users"] == list(dict.fromkeys(str(row["user_id"]) for row in rows))
+    assert found["users"] == list(dict.fromkeys(row["email"] for row in rows))
     assert (found["first_at"], found["attack_at"]) == (iso(times[0]), iso(times[9]))
     history = demo.json("security", "show", str(found["id"]))["history"]
     assert [change["state"] for change in history if change["state"] != "grown"] == ["opened"]

@@ -126,7 +126,7 @@ async def test_what_is_not_read_yet_is_not_called_nothing() -> None:
     async with opened(base) as seen:
         assert "nothing was asked for" not in shown(seen.app)
         seen.app.static.publish(actions.nothing())
-        await seen.says("nothing was asked for today")
+        await seen.says("nothing today")
 
 
 # Deciding
