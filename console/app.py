@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from textual._compositor import ChopsUpdate
@@ -20,6 +20,7 @@ from console import terminal_watch
 from console.domain.alert import Alert, AlertState
 from console.domain.event import Severity
 from console.domain.snapshot import Snapshot
+from console.domain.text import printable
 from console.feed import Feed
 from screens.alert_acting import ActingScreen
 from screens.base import ConsoleScreen
@@ -32,6 +33,14 @@ from widgets.glyphs import ASCII, UNICODE, wants_ascii
 from widgets.look import Look
 from widgets.sparse_update import SparseUpdate
 from widgets.tab_row import Tab
+
+_UNMARKED = str.maketrans("[]", "()")
+_LONGEST_COMMAND = 400
+
+
+def _unmarked(words: str) -> str:
+    return printable(words.translate(_UNMARKED), _LONGEST_COMMAND)
+
 
 _LOUD = (AlertState.FIRING, AlertState.STALE)
 
@@ -208,25 +217,27 @@ class TradexApp(App[None]):
     # Command palette
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for title, text, action in self._commands(screen):
+            # The palette takes both for markup, and there is no sign that it leaves alone.
+            yield SystemCommand(_unmarked(title), _unmarked(text), action)
+
+    def _commands(self, screen: Screen[object]) -> Iterator[tuple[str, str, Callable[[], None]]]:
         for entry in SCREENS:
             title = f"Go to {entry.number} {entry.title}"
-            yield SystemCommand(title, entry.help, lambda e=entry: self._go_to(e))
+            yield title, entry.help, lambda e=entry: self._go_to(e)
         if isinstance(screen, ActingScreen):
-            for title, text, action in screen.commands():
-                yield SystemCommand(title, text, action)
+            yield from screen.commands()
         if isinstance(screen, ConsoleScreen):
             from screens.action_asking import commands
 
-            for title, text, action in commands(screen):
-                yield SystemCommand(title, text, action)
+            yield from commands(screen)
         for palette in PALETTES.values():
-            yield SystemCommand(
-                f"Theme: {palette.title}", "change the colours", lambda p=palette: self._choose_theme(p.name)
-            )
-        yield SystemCommand("Logs", "function, sign-in and order-error logs, live", self.action_logs)
-        yield SystemCommand("Refresh", "read the store again now", self.action_refresh)
-        yield SystemCommand("Help", "the keys of this screen", self.action_help)
-        yield SystemCommand("Quit", "leave this console", self.exit)
+            title = f"Theme: {palette.title}"
+            yield title, "change the colours", lambda p=palette: self._choose_theme(p.name)
+        yield "Logs", "function, sign-in and order-error logs, live", self.action_logs
+        yield "Refresh", "read the store again now", self.action_refresh
+        yield "Help", "the keys of this screen", self.action_help
+        yield "Quit", "leave this console", self.exit
 
     def _go_to(self, entry: Entry) -> None:
         self.go(entry.number)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from console.domain.alert import Matcher, Silence
 from console.query import Connected
-from console.store import actions, alerts, findings, silences
+from console.store import actions, alerts, findings, freezes, silences
 from console.store.actions import Asked, Preview
 
 
@@ -167,15 +167,14 @@ class StoreDesk:
         await actions.resume(await self._source.connected(), action_id, choice, reason)
 
     async def freeze(self, length: timedelta, reason: str) -> int:
-        return await actions.add_freeze(
-            await self._source.connected(), start=None, length=length, reason=reason
-        )
+        made = await freezes.add(await self._source.connected(), start=None, length=length, reason=reason)
+        return made.id
 
     async def end_freeze(self, freeze_id: int) -> None:
-        await actions.end_freeze(await self._source.connected(), freeze_id)
+        await freezes.end(await self._source.connected(), freeze_id)
 
     async def break_glass(self, length: timedelta, reason: str) -> None:
-        await actions.break_glass(await self._source.connected(), reason=reason, length=length)
+        await freezes.break_glass(await self._source.connected(), reason=reason, length=length)
 
     async def mend_glass(self) -> None:
-        await actions.mend_glass(await self._source.connected())
+        await freezes.mend_glass(await self._source.connected())

@@ -21,13 +21,13 @@ from console.domain.errors import StoreAway, StoreRefused
 from console.domain.event import Severity
 from console.domain.health import Check, Overall, Verdict
 from console.domain.metric import Series
-from console.domain.snapshot import ComponentHealth, Link, Metrics, Snapshot
+from console.domain.snapshot import LIFTED_FOR, RESOLVED_FOR, ComponentHealth, Link, Metrics, Snapshot
 from console.domain.text import printable
 from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
 from console.query import Query, StoreQuery
 from console.rules.names import named
-from console.store import alerts, health, silences, ticks, timeline
+from console.store import alerts, effects, freezes, health, silences, ticks, timeline
 from console.store import lease as leases
 from console.store.health import latency_metric
 from console.store.pool import Store
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     *("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences"),
-    *("control", "kinds", "actions", "effects", "freezes", "glass", "findings"),
+    *("control", "kinds", "actions", "effects", "freezes", "glass", "findings", "detectors"),
 )
 TREND_STEP_S, TREND_POINTS = 30.0, 120
 STATUS_STEP_S, STATUS_POINTS = 150.0, 24
@@ -48,8 +48,6 @@ _CLOCK_EVERY_S = 60.0
 # Hints of what no snapshot holds; who shows it reads it.
 _ON_DEMAND = frozenset({"log", "diagnosis", "output", "audit"})
 _SECTIONS_TOLD = frozenset({"tick", "event", "alert", "action", "kind", "finding"})
-_RESOLVED_FOR = timedelta(hours=24)
-_LIFTED_FOR = timedelta(hours=1)
 
 Listener = Callable[[Snapshot, frozenset[str]], None]
 _Firing = Mapping[Severity, Sequence[str]]
@@ -252,7 +250,7 @@ class LiveFeed:
         if everything or "event" in hints:
             sections["events"] = tuple(await timeline.recent(store, limit=EVENTS))
         if everything or "alert" in hints or self._silence_ended():
-            since = self.now() - _RESOLVED_FOR
+            since = self.now() - RESOLVED_FOR
             sections["alerts"] = tuple(await alerts.current(store, resolved_since=since))
             sections["silences"] = tuple(await silences.active(store))
         current: Sequence[tuple[Check, datetime]] = ()
@@ -286,12 +284,13 @@ class LiveFeed:
         if "kind" in hints:
             sections["kinds"] = tuple(await actions.kinds(store))
         if "action" in hints:
-            sections["actions"] = tuple(await actions.current(store, since=now - _RESOLVED_FOR))
-            sections["effects"] = tuple(await actions.effects(store, lifted_since=now - _LIFTED_FOR))
-            sections["freezes"] = tuple(await actions.freezes(store))
-            sections["glass"] = tuple(await actions.broken_glass(store))
+            sections["actions"] = tuple(await actions.current(store, since=now - RESOLVED_FOR))
+            sections["effects"] = tuple(await effects.current(store, lifted_since=now - LIFTED_FOR))
+            sections["freezes"] = tuple(await freezes.current(store))
+            sections["glass"] = tuple(await freezes.broken_glass(store))
         if "finding" in hints:
-            sections["findings"] = tuple(await findings.current(store, since=now - _RESOLVED_FOR))
+            sections["findings"] = tuple(await findings.current(store, since=now - RESOLVED_FOR))
+            sections["detectors"] = tuple(await findings.detectors(store))
         return sections | {"control": True} if sections else {}
 
     def _with_trends(self, current: Sequence[tuple[Check, datetime]]) -> dict[str, Any]:
@@ -344,7 +343,7 @@ class LiveFeed:
 
     def _publish(self, **sections: Any) -> None:
         before = self.snapshot
-        after = replace(before, at=self.now(), **sections)
+        after = replace(before, at=self.now(), **sections).without_the_past()
         if after.alerts is not self._firing_of:
             self._firing_of, self._firing = after.alerts, _firing(after.alerts)
         self.snapshot = replace(after, overall=_overall(after, self._firing))

@@ -97,6 +97,20 @@ def _plain(value: object) -> object:
     return dict(value) if isinstance(value, Table) else value
 
 
+def stamp(*files: Path | None) -> tuple[object, ...]:
+    """Another one as soon as one of these files is another one. To be taken before they are read: what is written
+    meanwhile is seen then."""
+    return tuple(None if file is None else _stamp(file) for file in files)
+
+
+def _stamp(file: Path) -> object:
+    try:
+        found = file.stat()
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def read(file: Path) -> Table:
     """The file's mapping. Misuse when it can't be read, is no YAML, or is no mapping of text keys."""
     try:

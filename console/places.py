@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from console.domain.errors import Misuse
 
@@ -48,3 +51,24 @@ def read_secret(file: Path) -> str:
         return file.read_text().splitlines()[0]
     except (OSError, IndexError, UnicodeDecodeError) as error:
         raise Misuse(f"{file}: expected a file that holds a secret: {error}") from None
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replace a file in one step, readable by this user only. Raises OSError."""
+    with private(file) as out:
+        out.write(text)
+
+
+@contextmanager
+def private(file: Path) -> Iterator[IO[str]]:
+    """The same for what is written bit by bit: the file is there whole, or stays as it was."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    # What a killed process of the same number left behind is nobody's any more.
+    part.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as out:
+            yield out
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from console.store.pool import Store
 if TYPE_CHECKING:
     from console.domain.action import Action, AuditEntry, OutputLine, Step
     from console.domain.diagnosis import Diagnosis
-    from console.domain.finding import Detector, Finding, FindingChange
+    from console.domain.finding import Finding, FindingChange
     from console.domain.log import LogLine, LogSource
 
 FiredPerHour = Sequence[tuple[datetime, Severity, int]]
@@ -109,10 +109,6 @@ class Query(Protocol):
 
     async def finding_history(self, finding_id: int, *, limit: int = 50) -> Sequence[FindingChange]:
         """What one finding went through, newest first."""
-        ...
-
-    async def detectors(self) -> Sequence[Detector]:
-        """Which detectors watch for attacks, and why one does not."""
         ...
 
 
@@ -208,11 +204,6 @@ class StoreQuery:
         from console.store import findings
 
         return await findings.history(await self._source.connected(), finding_id, limit=limit)
-
-    async def detectors(self) -> Sequence[Detector]:
-        from console.store import findings
-
-        return await findings.detectors(await self._source.connected())
 
     async def action(self, action_id: int) -> Action | None:
         from console.store import actions

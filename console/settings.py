@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from console.domain.errors import Misuse
 from console.domain.text import printable
+from console.origins import Layers, origin, variable
 from console.places import PREFIX, config_file, read_secret, set_variables
 
 MASK = "********"
@@ -228,8 +229,8 @@ def secret(value: SecretStr | None, file: Path | None) -> SecretStr | None:
     return SecretStr(read_secret(file))
 
 
-def plain(value: SecretStr | None, file: Path | None) -> str | None:
-    """The same in clear, for the one call that logs in with it."""
+def plain(value: SecretStr | None, file: Path | None = None) -> str | None:
+    """The same in clear, for the call that needs it."""
     found = secret(value, file)
     return None if found is None else found.get_secret_value()
 
@@ -249,7 +250,7 @@ def load(
     name, merged = _choose(raw, environment or os.environ.get("TRADEX_ENV"), path)
     if name:
         merged["environment"] = name
-    layers = [("file", merged), ("variable", _variables()), ("flag", _nested(flags or {}))]
+    layers: Layers = [("file", merged), ("variable", _variables()), ("flag", _nested(flags or {}))]
     data: dict[str, Any] = {}
     for _, layer in layers:
         data = _merge(data, layer)
@@ -293,7 +294,7 @@ def _choose(raw: dict[str, Any], wanted: str | None, path: Path) -> tuple[str, d
 def _variables() -> dict[str, Any]:
     """TRADEX_STORE__URL=x as {"store": {"url": "x"}}, read by pydantic-settings."""
     names = set_variables()
-    known = [_variable(dotted) for dotted in _fields(Settings)]
+    known = [variable(dotted) for dotted in _fields(Settings)]
     for name in names:
         if not any(name == k or name.startswith(f"{k}__") for k in known):
             near = difflib.get_close_matches(name, known, 1)
@@ -319,10 +320,6 @@ def _variables() -> dict[str, Any]:
         return EnvSettingsSource(Reader, env_prefix=PREFIX, env_nested_delimiter="__")()
     except SettingsError as error:
         raise Misuse(f"a {PREFIX}* variable: expected JSON for a list or table: {printable(error)}") from None
-
-
-def _variable(dotted: str) -> str:
-    return PREFIX + dotted.upper().replace(".", "__")
 
 
 def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -354,50 +351,10 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _origin(
-    loc: tuple[str, ...], layers: list[tuple[str, dict[str, Any]]], path: Path, text: str, env: str
-) -> str:
-    for kind, layer in reversed(layers):
-        place: Any = layer
-        for part in loc:
-            if not isinstance(place, dict) or part not in place:
-                break
-            place = place[part]
-        else:
-            if kind == "flag":
-                return f"flag for {'.'.join(loc)}"
-            if kind == "variable":
-                return _variable(".".join(loc))
-            return f"{path}:{_line(text, loc, env)}" if text else "--env"
-    return "default"
-
-
-def _line(text: str, loc: tuple[str, ...], env: str) -> int:
-    """The line of a key in the file, in its environment's table before the one at the top; 1 if not found."""
-    found: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
-        key = re.match(r"""\s*([\w.\-"']+)\s*=""", line)
-        if header:
-            table = tuple(p.strip().strip("\"'") for p in header.group(1).split("."))
-            found.setdefault(table, number)
-        elif key:
-            found.setdefault((*table, *(p.strip("\"'") for p in key.group(1).split("."))), number)
-    for place in ((("environments", env), loc), ((), loc)):
-        for cut in range(len(loc), 0, -1):
-            number = found.get((*place[0], *loc[:cut]))
-            if number is not None:
-                return number
-    return 1
-
-
-def _explain(
-    error: ValidationError, layers: list[tuple[str, dict[str, Any]]], path: Path, text: str, env: str
-) -> str:
+def _explain(error: ValidationError, layers: Layers, path: Path, text: str, env: str) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     loc = tuple(str(part) for part in first["loc"])
-    where = _origin(loc, layers, path, text, env)
+    where = origin(loc, layers, path, text, env)
     dotted = ".".join(loc)
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(dotted, list(_fields(Settings)), 1, 0.5)
@@ -410,13 +367,11 @@ def _explain(
     return f"{where}: {printable(dotted)}: expected {printable(expected)}{came}"
 
 
-def _effective(
-    settings: Settings, layers: list[tuple[str, dict[str, Any]]], path: Path, text: str, env: str
-) -> Iterator[Effective]:
+def _effective(settings: Settings, layers: Layers, path: Path, text: str, env: str) -> Iterator[Effective]:
     for dotted in _fields(Settings):
         loc = tuple(dotted.split("."))
         value: Any = settings
         for part in loc:
             value = getattr(value, part)
         shown = "" if value is None else MASK if isinstance(value, SecretStr) else printable(value)
-        yield Effective(dotted, shown, _origin(loc, layers, path, text, env))
+        yield Effective(dotted, shown, origin(loc, layers, path, text, env))

@@ -4,74 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from console.desk import Desk
 from console.domain.action import Action, AuditEntry, OutputLine, Step
-from console.domain.alert import AlertChange, Matcher, Silence
+from console.domain.alert import AlertChange
 from console.domain.diagnosis import Diagnosis
 from console.domain.errors import Refused
 from console.domain.event import Event
-from console.domain.finding import Detector, Finding, FindingChange
+from console.domain.finding import Finding, FindingChange
 from console.domain.health import CheckPoint
 from console.domain.log import LogLine, LogSource
 from console.domain.metric import Series
 from console.domain.snapshot import Snapshot
 from console.feed import Hints, Listener, Listeners
 from console.query import ActionChanges, FiredPerHour, Query
-from console.store.actions import Asked, Preview
+from console.store.actions import Preview
+
+
+async def _closed(*_given: Any, **_more: Any) -> NoReturn:
+    raise Refused("nothing can be changed here")
 
 
 class ClosedDesk:
     """Refuses everything."""
 
-    async def acknowledge(self, ids: Sequence[int], note: str = "") -> None:
-        raise Refused("nothing can be changed here")
-
-    async def unacknowledge(self, ids: Sequence[int]) -> None:
-        raise Refused("nothing can be changed here")
-
-    async def silence(self, matchers: Sequence[Matcher], length: timedelta, reason: str) -> Silence:
-        raise Refused("nothing can be changed here")
-
-    async def end_silence(self, silence_id: int) -> None:
-        raise Refused("nothing can be changed here")
-
-    async def request(self, kind: str, target: str, params: Mapping[str, str], **more: Any) -> Asked:
-        raise Refused("nothing can be changed here")
+    acknowledge = unacknowledge = silence = end_silence = _closed
+    request = confirm = approve = withdraw = cancel = resume = _closed
+    freeze = end_freeze = break_glass = mend_glass = dismiss_finding = _closed
 
     async def preview(self, action_id: int) -> Preview:
         return Preview((), "")
-
-    async def confirm(self, action_id: int, **more: Any) -> None:
-        raise Refused("nothing can be changed here")
-
-    async def approve(self, action_id: int, *, plan_hash: str) -> None:
-        raise Refused("nothing can be changed here")
-
-    async def withdraw(self, action_id: int, reason: str = "") -> None:
-        raise Refused("nothing can be changed here")
-
-    async def cancel(self, action_id: int, reason: str = "") -> None:
-        raise Refused("nothing can be changed here")
-
-    async def resume(self, action_id: int, choice: str, reason: str = "") -> None:
-        raise Refused("nothing can be changed here")
-
-    async def freeze(self, length: timedelta, reason: str) -> int:
-        raise Refused("nothing can be changed here")
-
-    async def end_freeze(self, freeze_id: int) -> None:
-        raise Refused("nothing can be changed here")
-
-    async def break_glass(self, length: timedelta, reason: str) -> None:
-        raise Refused("nothing can be changed here")
-
-    async def mend_glass(self) -> None:
-        raise Refused("nothing can be changed here")
-
-    async def dismiss_finding(self, finding_id: int, reason: str) -> None:
-        raise Refused("nothing can be changed here")
 
 
 class StaticFeed:
@@ -96,7 +59,6 @@ class StaticFeed:
         action_changes: Mapping[int, ActionChanges] | None = None,
         audit: Sequence[AuditEntry] = (),
         finding_history: Mapping[int, Sequence[FindingChange]] | None = None,
-        detectors: Sequence[Detector] = (),
         desk: Desk | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -115,7 +77,6 @@ class StaticFeed:
         self._action_changes = action_changes or {}
         self._audit = audit
         self._finding_history = finding_history or {}
-        self._detectors = detectors
         self._listeners = Listeners()
         self._hints = Hints()
 
@@ -215,6 +176,3 @@ class StaticFeed:
 
     async def finding_history(self, finding_id: int, *, limit: int = 50) -> Sequence[FindingChange]:
         return self._finding_history.get(finding_id, ())[:limit]
-
-    async def detectors(self) -> Sequence[Detector]:
-        return self._detectors

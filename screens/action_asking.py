@@ -8,6 +8,7 @@ from console.domain import asking
 from console.domain.action import Action, Effect, KindSpec
 from console.domain.errors import TradexError
 from console.domain.snapshot import Snapshot
+from screens.action_rows import named
 from screens.aim import Aim
 from screens.base import ConsoleScreen
 
@@ -17,14 +18,10 @@ _MAINTENANCE = ("maintenance_on", "maintenance_off")
 def why_not(snapshot: Snapshot, kind: str) -> str:
     """Why nobody can ask for an action of this kind here; "" when it can be asked for. That no agent leads is no
     reason: the dialog says so, and waits for one."""
-    link, spec = snapshot.link, snapshot.kind(kind)
-    what = kind.replace("_", " ") if spec is None else spec.title
-    if link.away is not None:
-        return f"{what}: the store is away: {link.away}"
-    if link.role not in ("responder", "commander"):
-        return f"{what}: {link.user} is a {link.role} and may only look: it takes a responder"
-    if link.read_only:
-        return f"{what}: this console is read-only"
+    spec = snapshot.kind(kind)
+    what = snapshot.command_of(kind) if spec is None else spec.title
+    if reason := snapshot.link.why_not():
+        return f"{what}: {reason}"
     if not snapshot.control:
         return f"{what}: the catalogue of actions is being read"
     if spec is None:
@@ -106,10 +103,7 @@ def confirm(screen: ConsoleScreen, action: Action) -> None:
     if spec is None or reason:
         screen.say(reason, role="warn", glyph="warn")
         return
-    from screens.plan_dialog import PlanDialog
-
-    dialog = PlanDialog(spec, action.params, reason=action.reason, planned=action)
-    screen.app.push_screen(dialog, partial(_said, screen))
+    ask(screen, spec, action.params, reason=action.reason, planned=action)
 
 
 def commands(screen: ConsoleScreen) -> Iterator[tuple[str, str, Callable[[], None]]]:
@@ -156,20 +150,22 @@ def ask(
     reason: str = "",
     cause: str = "",
     undo_of: int | None = None,
+    planned: Action | None = None,
 ) -> None:
-    """Open the dialog that shows the plan; afterwards it is said what became of it."""
+    """Open the dialog that shows the plan (that of `planned`, a proposal, where there is one); afterwards it is said
+    what became of it."""
     from screens.plan_dialog import PlanDialog
 
-    dialog = PlanDialog(spec, params, reason=reason, cause=cause, undo_of=undo_of)
+    dialog = PlanDialog(spec, params, reason=reason, cause=cause, undo_of=undo_of, planned=planned)
     screen.app.push_screen(dialog, partial(_said, screen))
 
 
 def _said(screen: ConsoleScreen, action: Action | None) -> None:
     if action is None or not screen.is_attached:
         return
-    what = " ".join(filter(None, (action.kind.replace("_", " "), action.target)))
+    what = f"action {action.id}, {named(action, screen.snapshot)}"
     now = screen.snapshot.action(action.id)
     if now is not None and now.waits_for_approval:
-        screen.say(f"action {action.id}, {what}: waits for a second person", role="pending", glyph="pending")
+        screen.say(f"{what}: waits for a second person", role="pending", glyph="pending")
     else:
-        screen.say(f"action {action.id}, {what}: confirmed; 9 shows how it goes", role="ok", glyph="done")
+        screen.say(f"{what}: confirmed; 9 shows how it goes", role="ok", glyph="done")

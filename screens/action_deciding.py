@@ -1,7 +1,7 @@
 """What may be decided about an action that is there: approve it, end it, choose how it goes on, take it back."""
 
 from collections.abc import Iterable
-from typing import ClassVar, cast
+from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
@@ -11,21 +11,23 @@ from console.domain.action import Action, ActionState
 from console.domain.errors import Misuse
 from screens.action_asking import confirm, undo
 from screens.action_rows import named
-from screens.base import ConsoleScreen, Host
-from screens.plan_lines import Line, PlanView, labelled, plan_lines
-from themes.palette import environment_role
+from screens.base import ConsoleScreen
+from screens.console_dialog import ConsoleDialog, labelled
+from screens.paragraphs import Line
+from screens.plan_lines import PlanView, plan_lines
 from widgets.cells import EMPTY, cells, piece
-from widgets.dialog import Dialog, LabelledField
+from widgets.dialog import LabelledField
 from widgets.fact_list import FactList
 from widgets.field import Field
 from widgets.look import Look
 from widgets.text_panel import wrapped
 from widgets.times import span_words
 
-CHOICES = (
-    ("again", "run the step once more"),
-    ("skip", "take the step as done and go on"),
-    ("stop", "end it as failed; what is done stays done"),
+_CHOICES = (
+    # word, what it means, what the button says
+    ("again", "run the step once more", "Run it again"),
+    ("skip", "take the step as done and go on", "Skip the step"),
+    ("stop", "end it as failed; what is done stays done", "Stop"),
 )
 _ROOM_COMPACT = 22
 _MOST_ASKED = 4
@@ -49,39 +51,35 @@ class DecidingScreen(ConsoleScreen):
     def _no(self, text: str) -> None:
         self.say(text, role="warn", glyph="warn")
 
-    def _may(self, action: Action | None, what: str, takes: str = "responder") -> Action | None:
-        """The action, where somebody is here who may decide about it; else it is said why not."""
-        link = self.snapshot.link
+    def _may(self, takes: Literal["responder", "commander"] = "responder") -> Action | None:
+        """The action, where somebody is here who may decide about actions; else it is said why not. Whether it must be
+        a commander is said with what else this action needs."""
+        action, link = self.action_in_view(), self.snapshot.link
         if action is None:
             self._no("no action is selected")
-        elif link.away is not None:
-            self._no(f"the store is away: {link.away}")
-        elif link.role not in ("responder", "commander"):
-            self._no(f"{link.user} is a {link.role} and may only look: to {what} takes a {takes}")
-        elif link.read_only:
-            self._no("this console is read-only")
+        elif link.why_not():
+            self._no(link.why_not(takes))
         else:
             return action
         return None
 
     def action_approve(self) -> None:
         """Confirm a proposal, or be the second person."""
-        action = self.action_in_view()
-        proposed = action is not None and action.state is ActionState.PLANNED
-        what, takes = ("confirm", "responder") if proposed else ("approve", "commander")
-        action = self._may(action, what, takes)
+        proposed = (now := self.action_in_view()) is not None and now.state is ActionState.PLANNED
+        action = self._may("responder" if proposed else "commander")
         if action is None:
             return
-        if action.state is ActionState.PLANNED:
+        link = self.snapshot.link
+        if proposed:
             confirm(self, action)
-        elif reason := no_approval(action, self.snapshot.link.user, self.snapshot.link.role):
+        elif reason := action.no_approval(link.user, link.role):
             self._no(reason)
         else:
             self.app.push_screen(ApproveDialog(action, named(action, self.snapshot)), self._approved)
 
     def action_end(self) -> None:
         """End it: at once, or after the step it is at."""
-        action = self._may(self.action_in_view(), "cancel")
+        action = self._may()
         if action is None:
             return
         if action.state.final:
@@ -95,7 +93,7 @@ class DecidingScreen(ConsoleScreen):
 
     def action_decide(self) -> None:
         """How an interrupted one goes on."""
-        action = self._may(self.action_in_view(), "choose")
+        action = self._may()
         if action is None:
             return
         if action.state is not ActionState.INTERRUPTED:
@@ -105,7 +103,7 @@ class DecidingScreen(ConsoleScreen):
 
     def action_undo(self) -> None:
         """Take back what it did, by an action of its own."""
-        action = self._may(self.action_in_view(), "undo")
+        action = self._may()
         if action is not None:
             undo(self, action)
 
@@ -123,16 +121,7 @@ class DecidingScreen(ConsoleScreen):
             self.say(f"action {action.id}, {named(action, self.snapshot)}: {word}", role="ok", glyph="done")
 
 
-def no_approval(action: Action, user: str, role: str) -> str:
-    """Why this person can't approve it; "" when they can."""
-    if not action.waits_for_approval:
-        return f"it is {action.state}: there is nothing to approve"
-    if user in (action.requested_by, action.confirmed_by):
-        return "a second person is needed: not the one who asked for it or confirmed it"
-    return "" if role == "commander" else f"{user} is a {role}: an approval takes a commander"
-
-
-class _Deciding(Dialog[Action]):
+class _Deciding(ConsoleDialog[Action]):
     """About one action, which is followed while the dialog is open. Returns it, None when nothing was decided."""
 
     DEFAULT_CSS = """
@@ -143,10 +132,6 @@ class _Deciding(Dialog[Action]):
     def __init__(self, title: str, action: Action, name: str, *, role: str | None = None) -> None:
         super().__init__(title, role=role)
         self._action, self._name = action, name
-
-    @property
-    def host(self) -> Host:
-        return cast(Host, self.app)
 
     @property
     def action(self) -> Action:
@@ -165,21 +150,14 @@ class _Deciding(Dialog[Action]):
 
     def lines(self, look: Look, width: int) -> list[Line]:
         """What is decided about."""
-        action, link = self.action, self.host.feed.snapshot.link
-        where = (
-            piece(
-                (link.environment or "no environment").upper(),
-                look(environment_role(link.environment), bold=True),
-            ),
-            piece(f"   as {link.user}", look("muted")),
-        )
+        action = self.action
         asked = (
             piece(action.confirmed_by or action.requested_by, look("text")),
             piece(f" {fmt.age(self.host.feed.now() - action.since)} ago: {action.reason}", look("muted")),
         )
         return [
             labelled("action", cells(f"{action.id}  {self._name}", look("strong", bold=True)), look),
-            labelled("where", where, look),
+            self.where(look),
             labelled("by", asked, look),
         ]
 
@@ -211,7 +189,7 @@ class ApproveDialog(_Deciding):
 
     def problem(self) -> tuple[str, str | None]:
         link = self.host.feed.snapshot.link
-        return no_approval(self.action, link.user, link.role), None
+        return self.action.no_approval(link.user, link.role), None
 
     def action_words(self) -> str:
         return f"Approve {self._name}"
@@ -230,6 +208,8 @@ class EndDialog(_Deciding):
 
     VERB: ClassVar[str] = "ends it"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "edit('reason')", "reason", id="end.reason")]
+    # Whoever begins to write at once means the reason: one that begins with y must not act.
+    AUTO_FOCUS: ClassVar[str | None] = "#reason"
 
     def __init__(self, action: Action, name: str) -> None:
         super().__init__("End an action", action, name, role="warn")
@@ -276,7 +256,10 @@ class ChooseDialog(_Deciding):
 
     VERB: ClassVar[str] = "goes on so"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(i), f"pick({i})", word, id=f"choose.{word}") for i, (word, _) in enumerate(CHOICES, 1)),
+        *(
+            Binding(str(i), f"pick({i})", word, id=f"choose.{word}")
+            for i, (word, _, _) in enumerate(_CHOICES, 1)
+        ),
         Binding("r", "edit('reason')", "reason", id="choose.reason"),
     ]
 
@@ -293,7 +276,7 @@ class ChooseDialog(_Deciding):
         for i, line in enumerate(wrapped(self.action.question, max(width - 12, 8))[:_MOST_ASKED]):
             lines.append(labelled("" if i else "question", cells(line, look("crit")), look))
         lines.append((EMPTY, EMPTY))
-        for i, (word, meaning) in enumerate(CHOICES, 1):
+        for i, (word, meaning, _) in enumerate(_CHOICES, 1):
             chosen = word == self._picked
             style = look.chip("accent") if chosen else look("text", on="raised")
             line = (
@@ -306,7 +289,7 @@ class ChooseDialog(_Deciding):
 
     def action_pick(self, number: int) -> None:
         """One of the choices; nothing is done yet."""
-        self._picked = CHOICES[number - 1][0]
+        self._picked = _CHOICES[number - 1][0]
         self.say("")
         self.changed()
 
@@ -316,7 +299,7 @@ class ChooseDialog(_Deciding):
         return ("" if self._picked else "choose first: 1, 2 or 3"), None
 
     def action_words(self) -> str:
-        return {"again": "Run it again", "skip": "Skip the step", "stop": "Stop"}.get(self._picked, "Go on")
+        return next((button for word, _, button in _CHOICES if word == self._picked), "Go on")
 
     def busy_words(self) -> str:
         return "telling the agent"

@@ -1,14 +1,14 @@
 """One action at full size: why, who, its steps with their states, its output as it comes, the proof, its history."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
+from console.domain import format as fmt
 from console.domain.action import Action, ActionState, AuditEntry, OutputLine, Step
-from console.domain.errors import TradexError
 from console.domain.log import LogLine
 from console.query import ActionChanges
 from screens.action_deciding import DecidingScreen
@@ -28,7 +28,6 @@ from screens.action_rows import (
     steps_of,
 )
 from screens.base import Layout
-from screens.copying import copy
 from screens.plan_lines import PlanView, plan_lines
 from widgets.fact_list import FactList
 from widgets.live_table import LiveTable
@@ -68,16 +67,24 @@ class ActionDetail(DecidingScreen):
         self._lines: list[OutputLine] = []
         self._changes: ActionChanges = ()
         self._entries: Sequence[AuditEntry] = ()
-        self._reading = self._more = False
-        self._unwatch: list[Callable[[], None]] = []
+        what = f"action {action.id}"
+        self._course = self.follow(self._read_course, self._draw, "action", what=what)
+        self._written = self.follow(
+            self._read_output, self._draw_output, "output", what=f"the output of {what}"
+        )
+        self._audited = self.follow(
+            *(self._read_audit, self._draw_audit, "audit"),
+            what=f"the audit of {what}",
+            wanted=lambda: self._view == "audit",
+        )
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
             yield FactList(id="action-words")
-            yield LiveTable(id="steps", header=False, empty="no step yet")
+            yield LiveTable(id="steps", header=False, empty="no step yet", opens=False)
             with Horizontal():
                 yield LiveTable(id="output", header=False, empty="")
-                yield LiveTable(id="history", header=False, empty="")
+                yield LiveTable(id="history", header=False, empty="", opens=False)
                 yield LiveTable(id="audit", empty="")
                 yield FactList(id="plan-panel", classes="panel")
 
@@ -91,60 +98,36 @@ class ActionDetail(DecidingScreen):
         }
         for name, title in titles.items():
             set_title(self.query_one(f"#{name}"), title)
-        self._unwatch = [self.feed.watch(hint, self._heard) for hint in ("action", "output")]
-        self._heard()
-
-    def on_unmount(self) -> None:
-        for end in self._unwatch:
-            end()
-
-    def on_screen_resume(self) -> None:
-        self._heard()
 
     def action_in_view(self) -> Action | None:
         return self.action
 
     # Reading
 
-    def _heard(self) -> None:
-        """There may be more of it. One reading at a time: what comes meanwhile is read by the next one."""
-        self._more = True
-        if not self._reading and self.is_current:
-            self._reading = True
-            self.run_worker(self._read(), group="action", exit_on_error=False)
-
-    async def _read(self) -> None:
+    async def _read_course(self) -> None:
         query, number = self.feed.query, self.action.id
-        try:
-            while self._more and self.is_current:
-                self._more = False
-                action = self.snapshot.action(number) or await query.action(number)
-                self._steps = await query.action_steps(number)
-                self._changes = await query.action_changes(number)
-                self._entries = await query.audit(action_id=number, limit=_AUDITED)
-                last = self._lines[-1].seq if self._lines else 0
-                while lines := await query.action_output(number, after=last):
-                    self._lines += lines
-                    last = self._lines[-1].seq
-                del self._lines[:-_MOST_LINES]
-                self.action = action or self.action
-                if self.is_attached:
-                    self._draw()
-        except TradexError as error:
-            if self.is_attached:
-                self.say(f"action {number} could not be read: {error}", role="crit", glyph="crit")
-        finally:
-            self._reading = False
+        self._steps = await query.action_steps(number)
+        self._changes = await query.action_changes(number)
+        self.action = self.snapshot.action(number) or await query.action(number) or self.action
+
+    async def _read_output(self) -> None:
+        last = self._lines[-1].seq if self._lines else 0
+        while lines := await self.feed.query.action_output(self.action.id, after=last):
+            self._lines += lines
+            last = self._lines[-1].seq
+        del self._lines[:-_MOST_LINES]
+
+    async def _read_audit(self) -> None:
+        self._entries = await self.feed.query.audit(action_id=self.action.id, limit=_AUDITED)
 
     # Drawing
 
     def update(self, changed: frozenset[str]) -> None:
-        before, self.action = self.action, self.snapshot.action(self.action.id) or self.action
-        if before != self.action:
-            # Hints and snapshots come on two ways.
-            self._heard()
+        self.action = self.snapshot.action(self.action.id) or self.action
         if changed & {"actions", "kinds", "link"}:
             self._draw()
+            self._draw_output()
+            self._draw_audit()
         else:
             self.update_ages()
 
@@ -155,26 +138,34 @@ class ActionDetail(DecidingScreen):
     def _draw(self) -> None:
         self._draw_words()
         self._draw_steps()
+        history = self.query_one("#history", LiveTable)
+        empty = self._course.empty("nothing was written about it")
+        history.show(CHANGE_COLUMNS, change_entries(self._changes, self.look), empty=empty)
+        self._draw_plan()
+
+    def _draw_output(self) -> None:
         look, narrow = self.look, self.arrangement is Layout.COMPACT
         output = self.query_one("#output", LiveTable)
         follows = output.place is None or output.place >= len(output.keys) - 1
         columns = OUTPUT_COLUMNS_NARROW if narrow else OUTPUT_COLUMNS
-        output.show(columns, output_entries(self._lines, look, narrow=narrow), empty=self._empty())
+        output.show(
+            columns,
+            output_entries(self._lines, look, narrow=narrow),
+            empty=self._written.empty(self._empty()),
+        )
         if follows and self._lines:
             output.select(str(self._lines[-1].seq))
         count = len(self._lines)
-        set_subtitle(output, f"{count:,} line{'' if count == 1 else 's'}" if count else "")
-        history = self.query_one("#history", LiveTable)
-        history.show(
-            CHANGE_COLUMNS, change_entries(self._changes, look), empty="nothing was written about it"
-        )
+        set_subtitle(output, fmt.counted(count, "line") if count else "")
+
+    def _draw_audit(self) -> None:
+        narrow = self.arrangement is Layout.COMPACT
         audit = self.query_one("#audit", LiveTable)
         audit.show(
             AUDIT_COLUMNS_COMPACT if narrow else AUDIT_COLUMNS,
-            audit_entries(self._entries, look, self.now, compact=narrow),
-            empty="nothing was written about it",
+            audit_entries(self._entries, self.look, self.now, compact=narrow),
+            empty=self._audited.empty("nothing was written about it"),
         )
-        self._draw_plan()
 
     def _empty(self) -> str:
         if self.action.started_at is None:
@@ -213,9 +204,13 @@ class ActionDetail(DecidingScreen):
         panel.show(plan_lines(view, self.look, width, height))
 
     def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
-        """The whole of a line that was cut."""
+        """The whole of a line or of an entry that was cut."""
+        from screens.audit_detail import AuditDetail
         from screens.log_detail import LogDetail
 
+        entry = next((each for each in self._entries if str(each.seq) == event.key), None)
+        if event.table.id == "audit" and entry is not None:
+            self.app.push_screen(AuditDetail(entry, number=self.number))
         line = next((each for each in self._lines if str(each.seq) == event.key), None)
         if event.table.id == "output" and line is not None:
             whole = LogLine(0, line.at, f"action {self.action.id}", "info", line.step, line.text)
@@ -230,6 +225,7 @@ class ActionDetail(DecidingScreen):
             self.set_class(view == self._view, f"-{view}")
         if self._view != "plan":
             self.query_one(f"#{self._view}", LiveTable).focus()
+        self._audited.catch_up()
         self.call_after_refresh(self._draw_plan)
 
     def action_follow(self) -> None:
@@ -246,11 +242,6 @@ class ActionDetail(DecidingScreen):
         else:
             text = "" if self.action.plan is None else self.action.plan.command
         if text:
-            self.run_worker(self._copy(text), exit_on_error=False)
+            self.copy_text(text)
         else:
             self.say("there is nothing to copy yet")
-
-    async def _copy(self, text: str) -> None:
-        said = await copy(self.app, text)
-        if self.is_attached:
-            self.say(said, role="ok", glyph="done")

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from console.domain import format as fmt
 from console.domain.action import (
     Action,
     ActionState,
     AuditEntry,
-    Fact,
     OutputLine,
     Step,
     StepState,
@@ -16,15 +16,14 @@ from console.domain.action import (
 from console.domain.snapshot import Snapshot
 from console.query import ActionChanges
 from screens.alert_rows import moment
+from screens.paragraphs import Labels, Line, fact_cells, value_size
 from widgets.action_states import action_state, step_state
-from widgets.cells import EMPTY, Cells, cells, join, measure, piece
+from widgets.cells import Cells, cells, join, measure, piece
 from widgets.live_table import Column, Deferred, Entry, Group, Row
 from widgets.look import Look
-from widgets.text_panel import wrapped
 from widgets.times import span_words
 
-Line = tuple[Cells, Cells]
-_LABEL = 9
+_LABELS = Labels(9)
 
 ACTION_COLUMNS = (
     Column("", 1),
@@ -60,15 +59,9 @@ _OUTPUT = {"command": ("running", "accent"), "out": ("dot", "grid"), "note": ("i
 # --- actions ---------------------------------------------------------------------------------------------------------
 
 
-def command_of(kind: str, snapshot: Snapshot) -> str:
-    """What an action is called: as its command is; `block-ip`."""
-    spec = snapshot.kind(kind)
-    return spec.command if spec is not None and spec.command else kind.replace("_", " ")
-
-
 def named(action: Action, snapshot: Snapshot) -> str:
     """`block-ip 203.0.113.7`"""
-    return " ".join(filter(None, (command_of(action.kind, snapshot), action.target)))
+    return " ".join(filter(None, (snapshot.command_of(action.kind), action.target)))
 
 
 def who(action: Action) -> str:
@@ -85,12 +78,8 @@ def action_entries(actions: Iterable[Action], row: Callable[[Action], Row], *, h
     for title, group in groups.items():
         if group and headings:
             entries.append(Group(f"{title} {len(group)}"))
-        entries.extend(Deferred(str(action.id), _built(row, action)) for action in group)
+        entries.extend(Deferred(str(action.id), partial(row, action)) for action in group)
     return entries
-
-
-def _built(row: Callable[[Action], Row], action: Action) -> Callable[[], Row]:
-    return lambda: row(action)
 
 
 def _group(action: Action) -> str:
@@ -108,7 +97,7 @@ def action_row(action: Action, snapshot: Snapshot, look: Look, now: datetime, *,
     open_role = "muted" if action.state.final and state.calm else "strong"
     name = (
         piece(
-            command_of(action.kind, snapshot),
+            snapshot.command_of(action.kind),
             look("stale" if old else open_role, bold=not action.state.final),
         ),
         piece(f" {action.target}" if action.target else "", look("stale" if old else "text")),
@@ -130,7 +119,7 @@ def matches(action: Action, words: Sequence[str], snapshot: Snapshot) -> bool:
     """Whether all words are in it; `!word` leaves out what has it."""
     hay = " ".join(
         (
-            *(action.kind, command_of(action.kind, snapshot), action.target, action_state(action).word),
+            *(action.kind, snapshot.command_of(action.kind), action.target, action_state(action).word),
             *(
                 action.requested_by,
                 action.confirmed_by,
@@ -151,28 +140,12 @@ def contains(hay: str, words: Sequence[str]) -> bool:
 # --- one action ------------------------------------------------------------------------------------------------------
 
 
-def _labelled(label: str, lines: Sequence[Cells], look: Look) -> list[Line]:
-    return [
-        ((piece(f"{label if i == 0 else '':<{_LABEL}}", look("faint")), *line), EMPTY)
-        for i, line in enumerate(lines)
-    ]
-
-
-def _paragraph(
-    label: str, text: str, look: Look, width: int, *, role: str = "text", most: int = 2
-) -> list[Line]:
-    lines = wrapped(text, max(width - _LABEL, 8))
-    if len(lines) > most:
-        lines = [*lines[: most - 1], " ".join(line.strip() for line in lines[most - 1 :])]
-    return _labelled(label, [cells(line, look(role)) for line in lines], look) if text else []
-
-
 def head_line(action: Action, snapshot: Snapshot, look: Look) -> Line:
     """`12  block-ip 203.0.113.7` and its state as a chip."""
     state = action_state(action)
     left = (
         piece(f"{action.id}  ", look("faint")),
-        piece(command_of(action.kind, snapshot), look("strong", bold=True)),
+        piece(snapshot.command_of(action.kind), look("strong", bold=True)),
         piece(f" {action.target}" if action.target else "", look("strong", bold=True)),
     )
     return left, (piece(f" {look.glyphs[state.glyph]} {state.word.upper()} ", look.chip(state.role)),)
@@ -183,16 +156,16 @@ def action_lines(
 ) -> list[Line]:
     """Who wanted it and why, how it stands, what it waits for or how it ended."""
     lines = [head_line(action, snapshot, look)]
-    lines += _paragraph("why", action.reason, look, width, most=most)
+    lines += _LABELS.text("why", action.reason, look, width, most=most)
     if action.cause:
-        lines += _paragraph("from", action.cause, look, width, role="muted", most=1)
-    lines += _labelled("who", _in_lines(_people(action, look, now), look, width - _LABEL), look)
+        lines += _LABELS.text("from", action.cause, look, width, role="muted", most=1)
+    lines += _LABELS.lines("who", _in_lines(_people(action, look, now), look, width - _LABELS.size), look)
     if action.override:
-        lines += _paragraph("override", action.override, look, width, role="warn", most=most)
+        lines += _LABELS.text("override", action.override, look, width, role="warn", most=most)
     lines += _waits(action, look, now, width, most)
     if action.words:
         role = action_state(action).role if action.state.final and not action_state(action).calm else "text"
-        lines += _paragraph(
+        lines += _LABELS.text(
             "result" if action.state.final else "now", action.words, look, width, role=role, most=most
         )
     lines += proof_lines(action, look, width, most=most)
@@ -204,17 +177,17 @@ def _waits(action: Action, look: Look, now: datetime, width: int, most: int) -> 
         left = action.approval_expires_at
         until = "" if left is None else f"; {span_words((left - now).total_seconds())} left"
         text = f"{action.needs_approval}: A approves it{until}"
-        return _paragraph("waits", text, look, width, role="pending", most=most)
+        return _LABELS.text("waits", text, look, width, role="pending", most=most)
     if action.state is ActionState.INTERRUPTED:
-        lines = _paragraph("asks", action.question, look, width, role="crit", most=max(most, 3))
+        lines = _LABELS.text("asks", action.question, look, width, role="crit", most=max(most, 3))
         choice = "C chooses: run the step again, take it as done, or stop"
-        return lines + _labelled("", [cells(choice, look("pending"))], look)
+        return lines + _LABELS.lines("", [cells(choice, look("pending"))], look)
     if action.state is ActionState.PLANNED:
-        return _labelled(
+        return _LABELS.lines(
             "waits", [cells("for somebody to confirm it: A shows its plan", look("muted"))], look
         )
     if action.cancelled_by and not action.state.final:
-        return _labelled("waits", [cells("it ends after the step it is at", look("pending"))], look)
+        return _LABELS.lines("waits", [cells("it ends after the step it is at", look("pending"))], look)
     return []
 
 
@@ -258,16 +231,10 @@ def proof_lines(action: Action, look: Look, width: int, *, most: int = 2) -> lis
     tail = "; u takes it back" if proof.verdict == "worse" and action.undone_by is None else ""
     # What it ended with is often what was proved: once is enough.
     text = "" if proof.text == action.words else proof.text
-    lines = _paragraph("proof", f"{text}{tail}".removeprefix("; "), look, width, role=role, most=most)
-    # Counts stand under each other; a value of several words takes the room that it needs.
-    size = max((len(fact.value) for fact in proof.facts if " " not in fact.value), default=0)
-    facts = [_fact(fact, look, size) for fact in proof.facts]
-    return lines + _labelled("" if lines else "proof", facts, look)
-
-
-def _fact(fact: Fact, look: Look, size: int) -> Cells:
-    role = fact.weight if fact.weight in ("warn", "crit") else "strong"
-    return piece(f"{fact.value:>{size}} ", look(role, bold=True)), piece(fact.label, look("muted"))
+    lines = _LABELS.text("proof", f"{text}{tail}".removeprefix("; "), look, width, role=role, most=most)
+    size = value_size(proof.facts)
+    facts = [fact_cells(fact, look, size, calm="muted") for fact in proof.facts]
+    return lines + _LABELS.lines("" if lines else "proof", facts, look)
 
 
 def steps_of(action: Action, steps: Sequence[Step]) -> Sequence[Step]:
@@ -323,11 +290,7 @@ def output_entries(lines: Sequence[OutputLine], look: Look, *, narrow: bool) -> 
             start.append(cells(line.step, look("faint")))
         return Row(str(line.seq), (*start, cells(line.text, look("strong" if call else "text"))))
 
-    return [Deferred(str(line.seq), _line_built(row, line)) for line in lines]
-
-
-def _line_built(row: Callable[[OutputLine], Row], line: OutputLine) -> Callable[[], Row]:
-    return lambda: row(line)
+    return [Deferred(str(line.seq), partial(row, line)) for line in lines]
 
 
 def change_entries(changes: ActionChanges, look: Look) -> list[Entry]:
@@ -371,11 +334,7 @@ def audit_entries(entries: Sequence[AuditEntry], look: Look, now: datetime, *, c
             row = (*row, cells(entry.detail, look("muted")))
         return Row(str(entry.seq), row)
 
-    return [Deferred(str(entry.seq), _audit_built(row, entry)) for entry in entries]
-
-
-def _audit_built(row: Callable[[AuditEntry], Row], entry: AuditEntry) -> Callable[[], Row]:
-    return lambda: row(entry)
+    return [Deferred(str(entry.seq), partial(row, entry)) for entry in entries]
 
 
 def audit_matches(entry: AuditEntry, words: Sequence[str]) -> bool:

@@ -1,6 +1,6 @@
 """9 Actions and audit: what was asked for, what runs, how it ended; and the audit of everything."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -10,7 +10,6 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from console.domain.action import Action, ActionState, AuditEntry, Step
-from console.domain.errors import TradexError
 from screens.action_deciding import DecidingScreen
 from screens.action_rows import (
     ACTION_COLUMNS,
@@ -41,30 +40,22 @@ _NEAR = 20
 """So many rows before the end of what was read, the next page is."""
 
 
+class AuditTable(LiveTable):
+    """Whoever goes down where it ends wants to read on."""
+
+    def action_cursor(self, step: int) -> None:
+        before = self.selected
+        super().action_cursor(step)
+        if step > 0 and self.selected == before and self.on_cursor is not None:
+            self.on_cursor()
+
+
 class ActionsScreen(DecidingScreen):
     """The list; beside it the action under the cursor. `v` shows the audit instead."""
 
     NUMBER = 9
     AUTO_FOCUS: ClassVar[str | None] = "#actions"
     DEFAULT_CSS = """
-    ActionsScreen #action-filter {
-        display: none;
-        height: 3;
-        border: round $tx-border;
-        border-title-color: $tx-strong;
-        border-title-style: bold;
-        background: $tx-surface;
-        color: $tx-text;
-        padding: 0 1;
-    }
-    ActionsScreen.-filter #action-filter { display: block; }
-    ActionsScreen #action-filter:focus { border: round $tx-accent; background-tint: $tx-surface 0%; }
-    .ascii ActionsScreen #action-filter, .ascii ActionsScreen #action-filter:focus { border: ascii $tx-accent; }
-    ActionsScreen.-compact #action-filter, ActionsScreen.-compact #action-filter:focus {
-        height: 1;
-        border: none;
-        background: $tx-raised;
-    }
     ActionsScreen #actions { width: 64; }
     ActionsScreen #beside { width: 1fr; }
     ActionsScreen #action-words { height: 8; }
@@ -92,15 +83,18 @@ class ActionsScreen(DecidingScreen):
         super().__init__()
         self._words: Sequence[str] = ()
         self._audit: list[AuditEntry] = []
-        self._audit_all = self._audit_busy = False
-        self._audit_problem = ""
+        self._audit_all = False
+        self._newest = self.follow(
+            *(self._read_newest, self._draw_audit, "audit"),
+            what="the audit",
+            wanted=lambda: self._shows_audit,
+        )
+        self._older = self.follow(self._read_older, self._draw_audit, what="the audit")
         self._steps: Sequence[Step] = ()
         self._steps_of: int | None = None
         """The action that `_steps` are of; None while none were read."""
-        self._read_of: Action | None = None
-        """The action whose steps are read, as it stood then."""
+        self._course = self.follow(self._read_steps, self._draw_selected, "action", what="its steps")
         self._timer: Timer | None = None
-        self._unwatch: list[Callable[[], None]] = []
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
@@ -110,23 +104,14 @@ class ActionsScreen(DecidingScreen):
                 with Vertical(id="beside"):
                     yield FactList(id="action-words", classes="panel")
                     yield LiveTable(id="action-steps", header=False, empty="no step yet")
-            yield LiveTable(id="audit", empty="", newest_first=True)
+            yield AuditTable(id="audit", empty="", newest_first=True)
 
     def on_mount(self) -> None:
         titles = {"actions": "Actions", "action-words": "Detail", "action-steps": "Steps", "audit": "Audit"}
         for name, title in titles.items():
             set_title(self.query_one(f"#{name}"), title)
-        set_title(self.query_one("#action-filter"), "Filter")
         self._list.on_cursor = self._moved
-        self.query_one("#audit", LiveTable).on_cursor = self._draw_place
-        self._unwatch = [
-            self.feed.watch("audit", self._audit_heard),
-            self.feed.watch("action", self._action_heard),
-        ]
-
-    def on_unmount(self) -> None:
-        for end in self._unwatch:
-            end()
+        self.query_one("#audit", LiveTable).on_cursor = self._page_down
 
     @property
     def _list(self) -> LiveTable:
@@ -149,7 +134,8 @@ class ActionsScreen(DecidingScreen):
         action = self.action_in_view()
         if action is None:
             return Aim()
-        return Aim(action.params.get("network", ""), action.params.get("account", ""), action.reason)
+        # Why it was done then is no reason to do it again.
+        return Aim(action.params.get("network", ""), action.params.get("account", ""))
 
     # Drawing
 
@@ -196,7 +182,7 @@ class ActionsScreen(DecidingScreen):
         words.show(lines)
         read = self._steps_of == action.id
         found = steps_of(action, self._steps if read else ())
-        empty = "no step yet" if read or action.started_at is None else ""
+        empty = "no step yet" if read or action.started_at is None else self._course.problem
         steps.show(STEP_COLUMNS_NARROW, step_entries(found, look, self.now, narrow=True), empty=empty)
 
     # The steps of the action under the cursor
@@ -206,69 +192,40 @@ class ActionsScreen(DecidingScreen):
         self._read_soon()
 
     def _read_soon(self) -> None:
-        action, before = self.selected, self._read_of
-        if action is None or action == before or self.snapshot.link.away is not None:
-            return
-        self._read_of = action
-        if before is not None and before.id == action.id:
-            self._begin_reading()
-            return
+        """The steps of another action, once the cursor stays on it; a hint tells that the same one has gone on."""
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(_STAY_S, self._begin_reading)
+        if self._is_unread and self.snapshot.link.away is None:
+            self._timer = self.set_timer(_STAY_S, self._stayed)
 
-    def _action_heard(self) -> None:
-        """A step has changed: the old ones stand until the new are there."""
-        if self.is_current:
-            self._begin_reading()
+    @property
+    def _is_unread(self) -> bool:
+        action = self.selected
+        return action is not None and action.id != self._steps_of
 
-    def _begin_reading(self) -> None:
+    def _stayed(self) -> None:
+        if self._is_unread:
+            self._course.again()
+
+    async def _read_steps(self) -> None:
         action = self.selected
         if action is not None:
-            self.run_worker(self._read_steps(action.id), group="steps", exclusive=True, exit_on_error=False)
-
-    async def _read_steps(self, number: int) -> None:
-        try:
-            found = await self.feed.query.action_steps(number)
-        except TradexError as error:
-            self._read_of = None
-            if self.is_attached:
-                self.say(
-                    f"the steps of action {number} could not be read: {error}", role="crit", glyph="crit"
-                )
-            return
-        self._steps, self._steps_of = found, number
-        if self.is_attached:
-            self._draw_selected()
+            self._steps, self._steps_of = await self.feed.query.action_steps(action.id), action.id
 
     # The audit
 
-    def _audit_heard(self) -> None:
-        if self._shows_audit and self.is_current:
-            self._read_audit(older=False)
+    async def _read_newest(self) -> None:
+        self._take_newest(await self.feed.query.audit(limit=_PAGE))
+        self._older.problem = ""
 
-    def _read_audit(self, *, older: bool) -> None:
-        if not self._audit_busy:
-            self._audit_busy = True
-            self.run_worker(self._read_page(older), group="audit", exit_on_error=False)
-
-    async def _read_page(self, older: bool) -> None:
-        before = self._audit[-1].seq if older and self._audit else None
-        try:
-            page = await self.feed.query.audit(before=before, limit=_PAGE)
-        except TradexError as error:
-            self._audit_problem = f"the audit could not be read: {error}"
-        else:
-            self._audit_problem = ""
-            if before is not None:
+    async def _read_older(self) -> None:
+        if self._audit and not self._audit_all:
+            last = self._audit[-1]
+            page = await self.feed.query.audit(before=last.seq, limit=_PAGE)
+            # Unless all was read anew meanwhile.
+            if self._audit[-1] == last:
                 self._audit += page
                 self._audit_all = len(page) < _PAGE
-            else:
-                self._take_newest(page)
-        finally:
-            self._audit_busy = False
-        if self.is_attached:
-            self._draw_audit()
 
     def _take_newest(self, page: Sequence[AuditEntry]) -> None:
         last = self._audit[0].seq if self._audit else 0
@@ -283,17 +240,26 @@ class ActionsScreen(DecidingScreen):
         compact = self.arrangement is Layout.COMPACT
         table = self.query_one("#audit", LiveTable)
         found = [e for e in self._audit if audit_matches(e, self._words)] if self._words else self._audit
-        empty = self._audit_problem or ("no entry matches" if self._audit and self._words else "")
+        problem = self._newest.problem or self._older.problem
+        more = "" if self._audit_all else f" of the last {len(self._audit):,}: down reads on"
+        words = f"no entry matches{more}" if self._audit and self._words else ""
         columns = AUDIT_COLUMNS_COMPACT if compact else AUDIT_COLUMNS
-        table.show(columns, audit_entries(found, self.look, self.now, compact=compact), empty=empty)
+        table.show(
+            columns, audit_entries(found, self.look, self.now, compact=compact), empty=problem or words
+        )
         self._draw_place()
 
     def _draw_place(self) -> None:
         table = self.query_one("#audit", LiveTable)
         shown, more = len(table.keys), "" if self._audit_all else "+"
         set_subtitle(table, f"{(table.place or 0) + 1} of {shown:,}{more}" if shown else "")
-        if self._shows_audit and not self._audit_all and (table.place or 0) >= shown - _NEAR:
-            self._read_audit(older=bool(self._audit))
+
+    def _page_down(self) -> None:
+        """Read on where somebody has come near the end of what was read, or wants to go beyond it."""
+        self._draw_place()
+        table = self.query_one("#audit", LiveTable)
+        if not self._audit_all and (table.place or 0) >= len(table.keys) - _NEAR:
+            self._older.again()
 
     # Keys
 
@@ -302,14 +268,13 @@ class ActionsScreen(DecidingScreen):
         self.toggle_class("-audit")
         if self._shows_audit:
             self.query_one("#audit", LiveTable).focus()
-            self._read_audit(older=False)
+            self._newest.again()
         else:
             self._list.focus()
 
     def action_filter(self) -> None:
         """Type words; the list is filtered as they are typed."""
-        self.add_class("-filter")
-        self.query_one("#action-filter", Input).focus()
+        self.query_one(FilterField).open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._words = event.value.lower().split()
@@ -318,23 +283,18 @@ class ActionsScreen(DecidingScreen):
             self._draw_audit()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        self._back_to_list()
-        self.set_class(bool(self._words), "-filter")
+        self.query_one(FilterField).keep(self._shown)
 
-    def _back_to_list(self) -> None:
-        self.query_one("#audit" if self._shows_audit else "#actions", LiveTable).focus()
+    @property
+    def _shown(self) -> LiveTable:
+        return self.query_one("#audit" if self._shows_audit else "#actions", LiveTable)
 
     def action_move(self, step: int) -> None:
-        table = self.query_one("#audit" if self._shows_audit else "#actions", LiveTable)
-        table.action_cursor(step)
+        self._shown.action_cursor(step)
 
     def action_back(self) -> None:
         """The filter is emptied, then the audit is left."""
-        if self.has_class("-filter"):
-            self.query_one("#action-filter", Input).value = ""
-            self._back_to_list()
-            self.remove_class("-filter")
-        elif self._shows_audit:
+        if not self.query_one(FilterField).drop(self._shown) and self._shows_audit:
             self.action_view()
 
     def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:

@@ -54,6 +54,10 @@ def address_in(text: str) -> str:
 
     for found in _MAYBE_ADDRESS.finditer(text):
         word = found.group().strip(".:") if "::" not in found.group() else found.group().strip(".")
+        begin = text.find(word, found.start())
+        if text[max(begin - 1, 0) : begin].isalnum():
+            # A part of a longer word, as the number of a version is: v2.14.4.1.
+            continue
         source = source_of(word) if "." in word or ":" in word else None
         if source is not None:
             return source

@@ -203,10 +203,8 @@ class ActingScreen(ConsoleScreen):
             return
         if self._aimed_at_other(found):
             return
-        if self.snapshot.link.read_only:
-            self.say(
-                f"{self.snapshot.link.user} may only look here: silencing takes a responder", role="warn"
-            )
+        if reason := self.snapshot.link.why_not("responder"):
+            self.say(reason, role="warn", glyph="warn")
             return
         # Only here: input fields cost a tenth of the time to the first screen.
         from screens import silence_text

@@ -10,15 +10,14 @@ from console.domain import format as fmt
 from console.domain.alert import Alert, AlertChange, AlertState, Phase, Silence, remaining, title_of
 from console.domain.metric import MetricSpec
 from screens.alert_rows import SEVERITY_WORDS, Scene, moment, spec_of, value_cells
+from screens.paragraphs import Labels, Line, folded
 from widgets.cells import EMPTY, Cells, cells, join, measure, piece
 from widgets.live_table import Column, Entry, Row
 from widgets.look import Look
 from widgets.states import STALE, State, alert_state, severity_state
-from widgets.text_panel import wrapped
 from widgets.times import span_words
 
-Line = tuple[Cells, Cells]
-_LABEL = 7
+_LABELS = Labels(7)
 _COMPARISON = re.compile(r"((?:[<>]=?|[!=]=)\s*[\w.]+(?:\s*(?:%|ms\b|s\b))?)")
 _KINDS: dict[str, tuple[str, str, str]] = {
     # kind: glyph, role, word
@@ -68,13 +67,13 @@ def rule_lines(alert: Alert, look: Look, width: int, *, most: int = 2) -> list[L
     if alert.for_s and " for " not in text.lower():
         text += f" for {span}"
     lines = []
-    for line in _paragraph(text, width, most):
+    for line in folded(text, width - _LABELS.size, most):
         parts: list[Segment] = []
         for i, part in enumerate(_COMPARISON.split(line)):
             if part:
                 parts.append(piece(part, look("strong", bold=True) if i % 2 else look("text")))
         lines.append(tuple(parts))
-    return _labelled("rule", lines, look)
+    return _LABELS.lines("rule", lines, look)
 
 
 def why_lines(alert: Alert, look: Look, width: int, *, most: int = 2) -> list[Line]:
@@ -82,8 +81,7 @@ def why_lines(alert: Alert, look: Look, width: int, *, most: int = 2) -> list[Li
     words = alert.summary
     if alert.state is AlertState.RESOLVED and alert.resolution:
         words = f"{alert.resolution}; it was: {alert.summary}" if alert.summary else alert.resolution
-    lines = [cells(line, look("text")) for line in _paragraph(words, width, most)]
-    return _labelled("why", lines, look) if words else []
+    return _LABELS.text("why", words, look, width, most=most)
 
 
 def quiet_lines(alert: Alert, silences: Sequence[Silence], now: datetime, look: Look) -> list[Line]:
@@ -94,14 +92,14 @@ def quiet_lines(alert: Alert, silences: Sequence[Silence], now: datetime, look: 
         end = "" if until is None else f"until {moment(until, now)} "
         reason = f": {silence.reason}" if silence is not None else ""
         words = f"{end}by {alert.silenced_by or 'somebody'}{reason}"
-        return _labelled("quiet", [cells(words, look("muted"))], look)
+        return _LABELS.lines("quiet", [cells(words, look("muted"))], look)
     if alert.state is AlertState.INHIBITED:
         words = f"{alert.inhibited_by} fires and explains it"
-        return _labelled("quiet", [cells(words, look("muted"))], look)
+        return _LABELS.lines("quiet", [cells(words, look("muted"))], look)
     if alert.flaps:
         times = f"{alert.flaps} times" if alert.flaps > 1 else "once"
         words = f"it came back {times} soon after it was resolved"
-        return _labelled("flaps", [cells(words, look("pending"))], look)
+        return _LABELS.lines("flaps", [cells(words, look("pending"))], look)
     return []
 
 
@@ -110,9 +108,9 @@ def chain_line(alert: Alert, look: Look, now: datetime, width: int) -> Line:
     for seconds, name in ((True, True), (True, False), (False, False)):
         parts = _chain(alert, look, now, seconds=seconds, name=name)
         line = join(parts, (piece(f" {look.glyphs['then']} ", look("faint")),))
-        if measure(line) <= width - _LABEL:
+        if measure(line) <= width - _LABELS.size:
             break
-    return (piece(f"{'state':<{_LABEL}}", look("faint")), *line), EMPTY
+    return _LABELS.line("state", line, look)
 
 
 def _chain(alert: Alert, look: Look, now: datetime, *, seconds: bool, name: bool) -> list[Cells]:
@@ -142,7 +140,7 @@ def _chain(alert: Alert, look: Look, now: datetime, *, seconds: bool, name: bool
 def value_line(alert: Alert, scene: Scene) -> Line:
     """The last value, and the worst."""
     look, spec = scene.look, spec_of(alert, scene.specs)
-    left = (piece(f"{'value':<{_LABEL}}", look("faint")), *value_cells(alert, scene))
+    left, _ = _LABELS.line("value", value_cells(alert, scene), look)
     if alert.peak is None:
         return left, EMPTY
     number, unit = fmt.value_and_unit(spec, alert.peak)
@@ -168,22 +166,8 @@ def place_lines(alert: Alert, look: Look, width: int) -> list[Line]:
         does.append(f"tells {', '.join(alert.channels)}")
     if alert.runbook:
         does.append(f"runbook {alert.runbook}")
-    lines = [cells(line, look("muted")) for line in _paragraph(", ".join(parts), width, 2)]
-    return _labelled("place", lines, look) + _labelled("does", [cells(", ".join(does), look("muted"))], look)
-
-
-def _paragraph(text: str, width: int, most: int) -> list[str]:
-    lines = wrapped(text, max(width - _LABEL, 8))
-    if len(lines) > most:
-        lines = [*lines[: most - 1], " ".join(line.strip() for line in lines[most - 1 :])]
-    return lines
-
-
-def _labelled(label: str, lines: Sequence[Cells], look: Look) -> list[Line]:
-    return [
-        ((piece(f"{label if i == 0 else '':<{_LABEL}}", look("faint")), *line), EMPTY)
-        for i, line in enumerate(lines)
-    ]
+    lines = _LABELS.text("place", ", ".join(parts), look, width, role="muted")
+    return lines + _LABELS.lines("does", [cells(", ".join(does), look("muted"))], look)
 
 
 def history_entries(

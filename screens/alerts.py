@@ -104,7 +104,6 @@ class AlertsScreen(ActingScreen):
             ("silences", "Silences"),
         ):
             set_title(self.query_one(f"#{name}"), title)
-        set_title(self.query_one("#filter"), "Filter")
         self._list.on_cursor = self._moved
 
     @property
@@ -355,9 +354,8 @@ class AlertsScreen(ActingScreen):
         self._draw_list()
 
     def action_filter(self) -> None:
-        self.add_class("-filter")
         self._unfiltered = self._list.selected
-        self.query_one("#filter", Input).focus()
+        self.query_one(FilterField).open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._wanted = alert_filter.terms(event.value)
@@ -370,8 +368,7 @@ class AlertsScreen(ActingScreen):
         self._list.handed_on = None
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        self._list.focus()
-        self.set_class(bool(self._wanted), "-filter")
+        self.query_one(FilterField).keep(self._list)
 
     def action_move(self, step: int) -> None:
         self._list.action_cursor(step)
@@ -393,12 +390,7 @@ class AlertsScreen(ActingScreen):
 
     def action_back(self) -> None:
         """First out of the silences, then the filter is emptied, then the marks go."""
-        field = self.query_one("#filter", Input)
         if self._table("silences").has_focus:
             self._leave_silences()
-        elif self.has_class("-filter"):
-            field.value = ""
-            self._list.focus()
-            self.remove_class("-filter")
-        else:
+        elif not self.query_one(FilterField).drop(self._list):
             self._unmark()

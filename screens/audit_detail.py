@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,7 +12,6 @@ from textual.widget import Widget
 from console.domain import format as fmt
 from console.domain.action import AuditEntry
 from screens.base import ConsoleScreen
-from screens.copying import copy
 from widgets.cells import cells, piece
 from widgets.fact_list import FactList
 from widgets.panel import set_title
@@ -71,10 +71,6 @@ class AuditDetail(ConsoleScreen):
         fields.show(lines)
 
     def action_copy(self) -> None:
-        """The entry as one line of JSON text."""
-        self.run_worker(self._copy(), exit_on_error=False)
-
-    async def _copy(self) -> None:
-        entry = self.entry
-        line = f"{entry.seq} {fmt.iso(entry.at)} {entry.actor} {entry.verb} {entry.subject} {entry.detail}"
-        self.say(await copy(self.app, line), role="ok", glyph="done")
+        """The entry as one line of JSON."""
+        entry = asdict(self.entry) | {"at": fmt.iso(self.entry.at)}
+        self.copy_text(json.dumps(entry, ensure_ascii=False))

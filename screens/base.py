@@ -4,10 +4,10 @@ A screen says what it is made of (`compose_body`) and draws on `update(changed)`
 front; what changed meanwhile is drawn when it comes back.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -20,6 +20,7 @@ from textual.widget import Widget
 from console.domain.snapshot import Snapshot
 from console.feed import SECTIONS, Feed
 from screens.aim import Aim
+from screens.rereading import Rereading
 from screens.trouble import Trouble, trouble
 from widgets.banner import Banner, Clock
 from widgets.key_row import KeyRow
@@ -78,6 +79,7 @@ class ConsoleScreen(Screen[None]):
         self._framed = False
         self._focus_before: Widget | None = None
         self._said_for: Timer | None = None
+        self._readings: list[Rereading] = []
 
     # What a screen fills in
 
@@ -94,6 +96,14 @@ class ConsoleScreen(Screen[None]):
     def aimed_at(self) -> Aim:
         """What a key that starts an action is filled in from."""
         return Aim()
+
+    def follow(
+        self, read: Callable[[], Awaitable[None]], draw: Callable[[], None], *hints: str, **more: Any
+    ) -> Rereading:
+        """Read what no snapshot holds once this screen is in front, and again with each hint; see `Rereading`."""
+        reading = Rereading(self, read, draw, *hints, **more)
+        self._readings.append(reading)
+        return reading
 
     # The frame
 
@@ -145,18 +155,24 @@ class ConsoleScreen(Screen[None]):
         self._framed = True
         self._arrange()
         self._unsubscribe = self.feed.subscribe(self._changed)
+        for reading in self._readings:
+            reading.begin()
         self.refresh_frame()
 
     def on_unmount(self) -> None:
         self._framed = False
         if self._unsubscribe is not None:
             self._unsubscribe()
+        for reading in self._readings:
+            reading.end()
 
     def on_screen_resume(self) -> None:
         if self._drawn_look not in (None, self.look):
             self.restyle()
         else:
             self._catch_up(frozenset())
+        for reading in self._readings:
+            reading.catch_up()
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
@@ -255,6 +271,17 @@ class ConsoleScreen(Screen[None]):
     def _unsay(self) -> None:
         self._said_for = None
         self.query_one("#answer", Notice).say("")
+
+    def copy_text(self, text: str) -> None:
+        """Into the person's clipboard; it is said where that is, to whoever is still here."""
+        self.run_worker(self._copy(text), exit_on_error=False)
+
+    async def _copy(self, text: str) -> None:
+        from screens.copying import copy
+
+        said = await copy(self.app, text)
+        if self.is_attached:
+            self.say(said, role="ok", glyph="done")
 
     # Actions
 

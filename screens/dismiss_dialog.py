@@ -1,23 +1,21 @@
 """The dialog that dismisses a security finding: whose it is, what it says, and why that does not matter."""
 
 from collections.abc import Iterable
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from console.domain.finding import Finding
-from screens.base import Host
-from screens.plan_lines import labelled
+from screens.console_dialog import ConsoleDialog, labelled
 from screens.security_rows import kind_words
-from themes.palette import environment_role
-from widgets.cells import cells, piece
-from widgets.dialog import Dialog, LabelledField
+from widgets.cells import cells
+from widgets.dialog import LabelledField
 from widgets.fact_list import FactList
 from widgets.field import Field
 
 
-class DismissDialog(Dialog[Finding]):
+class DismissDialog(ConsoleDialog[Finding]):
     """Returns the finding, None when it was cancelled."""
 
     ROLE: ClassVar[str] = "warn"
@@ -30,10 +28,6 @@ class DismissDialog(Dialog[Finding]):
         self._finding = finding
 
     @property
-    def host(self) -> Host:
-        return cast(Host, self.app)
-
-    @property
     def _now(self) -> Finding:
         found = self.host.feed.snapshot.findings
         return next((f for f in found if f.id == self._finding.id), self._finding)
@@ -43,20 +37,13 @@ class DismissDialog(Dialog[Finding]):
         yield LabelledField("r", "reason", Field(id="reason", placeholder="why it is none of our business"))
 
     def changed(self) -> None:
-        look, finding, link = self.host.look, self._now, self.host.feed.snapshot.link
-        where = (
-            piece(
-                (link.environment or "no environment").upper(),
-                look(environment_role(link.environment), bold=True),
-            ),
-            piece(f"   as {link.user}", look("muted")),
-        )
+        look, finding = self.host.look, self._now
         name = cells(f"{kind_words(finding)} {finding.source}", look("strong", bold=True))
         then = "it is counted no more and rings no bell; it grows on, quietly"
         self.query_one("#about", FactList).show(
             [
                 labelled("finding", name, look),
-                labelled("where", where, look),
+                self.where(look),
                 labelled("says", cells(finding.summary, look("text")), look),
                 labelled("then", cells(then, look("muted")), look),
             ]

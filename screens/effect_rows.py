@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from console.domain.action import Effect, remaining
 from console.domain.snapshot import Snapshot
-from screens.action_rows import command_of
 from screens.alert_rows import moment
 from widgets.action_states import layer_state
 from widgets.cells import EMPTY, Cells, cells, join, piece
+from widgets.charts import meter
 from widgets.live_table import Column, Entry, Group, Row
 from widgets.look import Look
 from widgets.times import span_words
@@ -39,12 +39,9 @@ def effect_entries(
 ) -> list[Entry]:
     """What is in force by kind, what ends first on top; then what was lifted within the hour."""
     groups: dict[str, list[Effect]] = {}
-    for effect in effects:
+    for effect in sorted(effects, key=lambda effect: effect.lifted_at is not None):
         title = "lifted within the hour" if effect.lifted_at is not None else _title(effect, snapshot)
         groups.setdefault(title, []).append(effect)
-    lifted = groups.pop("lifted within the hour", None)
-    if lifted is not None:
-        groups["lifted within the hour"] = lifted
     entries: list[Entry] = []
     for title, group in groups.items():
         if not compact:
@@ -59,7 +56,7 @@ _TITLES = {"block_ip": "blocked addresses", "suspend_account": "suspended accoun
 
 
 def _title(effect: Effect, snapshot: Snapshot) -> str:
-    return _TITLES.get(effect.kind) or command_of(effect.kind, snapshot)
+    return _TITLES.get(effect.kind) or snapshot.command_of(effect.kind)
 
 
 def _effect_row(
@@ -68,7 +65,7 @@ def _effect_row(
     over = effect.lifted_at is not None
     bad = not over and any(layer_state(layer.state).role == "crit" for layer in effect.layers)
     role = "muted" if over else "stale" if greyed else "crit" if bad else "info"
-    target = effect.target or command_of(effect.kind, snapshot)
+    target = effect.target or snapshot.command_of(effect.kind)
     name: Cells = (
         piece(target, look("muted" if over else "stale" if greyed else "strong", bold=not over)),
         piece(f"  {effect.reason}" if effect.reason else "", look("muted")),
@@ -81,7 +78,9 @@ def _effect_row(
     ]
     if not compact:
         row.append(cells(moment(effect.since, now), look("muted")))
-    row.append(EMPTY if over else _meter(effect, left, look, 6 if compact else _METER))
+    share = _left(effect, left)
+    role = "pending" if share <= _SOON else "s2"
+    row.append(EMPTY if over else meter(share, 6 if compact else _METER, look, role=role))
     if over:
         words = "lifted"
     elif left is None:
@@ -104,17 +103,9 @@ def layer_cells(effect: Effect, look: Look) -> Cells:
     return join(parts, cells(" "))
 
 
-def _meter(effect: Effect, left: timedelta | None, look: Look, width: int) -> Cells:
-    """How much of its time is left."""
-    share = 1.0
-    if left is not None and effect.expires_at is not None:
-        whole = (effect.expires_at - effect.since).total_seconds()
-        share = min(max(left.total_seconds() / whole, 0.0), 1.0) if whole > 0 else 0.0
-    halves = round(share * width * 2)
-    full, half = divmod(halves, 2)
-    role = "pending" if share <= _SOON else "s2"
-    glyphs = look.glyphs
-    return (
-        piece(glyphs["bar"] * full + (glyphs["bar-half"] if half else ""), look(role)),
-        piece(glyphs["bar-rest"] * (width - full - half), look("grid")),
-    )
+def _left(effect: Effect, left: timedelta | None) -> float:
+    """How much of its time is left, 0..1; 1 where it has no end."""
+    if left is None or effect.expires_at is None:
+        return 1.0
+    whole = effect.expires_at - effect.since
+    return left / whole if whole > timedelta() else 0.0

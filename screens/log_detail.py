@@ -106,7 +106,7 @@ class LogDetail(ConsoleScreen):
             LOG_COLUMNS_NARROW if narrow else LOG_COLUMNS, entries, empty=self._reason or "no other line"
         )
         count = len(self._others)
-        set_subtitle(table, f"{count} line{'' if count == 1 else 's'}" if count else "")
+        set_subtitle(table, fmt.counted(count, "line") if count else "")
 
     def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
         place = int(event.key)

@@ -1,7 +1,7 @@
 """The platform's logs, live: follow, stand still, filter, count equal lines, open one."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -58,26 +58,6 @@ class LogScreen(ConsoleScreen):
 
     TITLE: ClassVar[str | None] = "Logs"
     AUTO_FOCUS: ClassVar[str | None] = "#log"
-    DEFAULT_CSS = """
-    LogScreen #log-filter {
-        display: none;
-        height: 3;
-        border: round $tx-border;
-        border-title-color: $tx-strong;
-        border-title-style: bold;
-        background: $tx-surface;
-        color: $tx-text;
-        padding: 0 1;
-    }
-    LogScreen.-filter #log-filter { display: block; }
-    LogScreen #log-filter:focus { border: round $tx-accent; background-tint: $tx-surface 0%; }
-    .ascii LogScreen #log-filter, .ascii LogScreen #log-filter:focus { border: ascii $tx-accent; }
-    LogScreen.-compact #log-filter, LogScreen.-compact #log-filter:focus {
-        height: 1;
-        border: none;
-        background: $tx-raised;
-    }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "pause", key_display="space", id="logs.pause"),
         Binding("slash", "filter", "filter", id="logs.filter"),
@@ -97,9 +77,9 @@ class LogScreen(ConsoleScreen):
         self._reading = LogReading(lambda: self.feed.query, lambda: not self._view.following)
         self._grouping = False
         self._typed = self._title = ""
-        self._more = self._busy = self._goes_back = False
+        self._goes_back = False
         self._seconds = 0
-        self._unwatch: Callable[[], None] | None = None
+        self._newest = self.follow(self._read, self._draw, "log", what="the logs", rest_s=_REST_S)
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
@@ -107,18 +87,6 @@ class LogScreen(ConsoleScreen):
             yield Notice(id="log-notice")
             yield FilterField(id="log-filter", placeholder="regular expression")
             yield LogView(id="log")
-
-    def on_mount(self) -> None:
-        set_title(self.query_one("#log-filter"), "Filter")
-        self._unwatch = self.feed.watch("log", self._heard)
-        self._heard()
-
-    def on_unmount(self) -> None:
-        if self._unwatch is not None:
-            self._unwatch()
-
-    def on_screen_resume(self) -> None:
-        self._heard()
 
     def aimed_at(self) -> Aim:
         item = self._view.selected
@@ -135,26 +103,11 @@ class LogScreen(ConsoleScreen):
 
     # Reading
 
-    def _heard(self) -> None:
-        """There may be more lines."""
-        self._more = True
-        if self.is_current and not self._busy:
-            self._busy = True
-            self.run_worker(self._read(), group="log", exit_on_error=False)
-
     async def _read(self) -> None:
-        """Read what is new; again after a rest if there is still more."""
-        try:
-            while self._more and self.is_current:
-                self._more = False
-                await self._reading.read(sources=self._seconds == 0)
-                self._draw()
-                if not self._goes_back:
-                    self._goes_back = True
-                    self.run_worker(self._read_older(), group="older", exit_on_error=False)
-                await asyncio.sleep(_REST_S)
-        finally:
-            self._busy = False
+        await self._reading.read(sources=self._seconds == 0)
+        if not self._goes_back:
+            self._goes_back = True
+            self.run_worker(self._read_older(), group="older", exit_on_error=False)
 
     async def _read_older(self) -> None:
         """A page at a time, so that keys are answered in between."""
@@ -168,14 +121,14 @@ class LogScreen(ConsoleScreen):
 
     def update(self, changed: frozenset[str]) -> None:
         if changed & {"link", "agent"}:
-            self._heard()
+            self._newest.again()
         self._draw()
 
     def update_ages(self) -> None:
         self._seconds = (self._seconds + 1) % _POLL_SECONDS
         if self._seconds == 0:
             # A hint can be lost.
-            self._heard()
+            self._newest.again()
 
     def _draw(self) -> None:
         if not self._framed:
@@ -267,11 +220,10 @@ class LogScreen(ConsoleScreen):
 
     def action_filter(self) -> None:
         """Type a regular expression; it filters as it is typed."""
-        field = self.query_one("#log-filter", Input)
+        field = self.query_one(FilterField)
         self._typed = field.value = self._reading.pattern
         field.cursor_position = len(field.value)
-        self.add_class("-filter")
-        field.focus()
+        field.open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         # What is typed is seen at once; all lines are looked through when the fingers rest.
@@ -338,7 +290,7 @@ class LogScreen(ConsoleScreen):
 
     def on_log_view_moved(self, event: LogView.Moved) -> None:
         if self._view.following and self._reading.waiting:
-            self._heard()
+            self._newest.again()
         self._draw_head()
 
     def action_move(self, step: int) -> None:

@@ -6,12 +6,11 @@ from datetime import timedelta
 
 from console.domain import duration
 from console.domain.action import Choice, Fact, Guard, Plan, PlannedStep
+from screens.paragraphs import Line, fact_cells
 from widgets.cells import EMPTY, Cells, cells, fit, piece
 from widgets.look import Look
 
-Line = tuple[Cells, Cells]
 CHOICE_KEYS = "123456789"
-_LABEL = 12
 _INDENT = "  "
 _LEVELS = 6
 _FEW_STEPS, _FEW_FACTS = 3, 4
@@ -27,11 +26,6 @@ class PlanView:
     approval: str = ""
     approver: str = ""
     decided: Mapping[str, str] = field(default_factory=dict)
-
-
-def labelled(label: str, content: Cells, look: Look) -> Line:
-    """`where       PRODUCTION`: the label in the width of all others."""
-    return (piece(f"{label:<{_LABEL}}", look("faint")), *content), EMPTY
 
 
 def plan_lines(view: PlanView, look: Look, width: int, room: int) -> list[Line]:
@@ -98,7 +92,7 @@ def _facts(facts: Sequence[Fact], look: Look, width: int, *, pairs: bool, most: 
     shown = sorted(facts, key=lambda f: f.weight not in ("crit", "warn"))[:most] if most else list(facts)
     lines = [_heading("blast radius", EMPTY, look)]
     size = max(min(max(len(f.value) for f in shown), 16), 6)
-    entries = [_fact(fact, look, size) for fact in shown]
+    entries: list[Cells] = [(piece(_INDENT), *fact_cells(fact, look, size)) for fact in shown]
     if not pairs:
         return lines + [(entry, EMPTY) for entry in entries]
     half, ellipsis = width // 2, piece(look.glyphs["ellipsis"], look("faint"))
@@ -106,15 +100,6 @@ def _facts(facts: Sequence[Fact], look: Look, width: int, *, pairs: bool, most: 
         second = entries[i + 1] if i + 1 < len(entries) else EMPTY
         lines.append(((*fit(entries[i], half, ellipsis), *second), EMPTY))
     return lines
-
-
-def _fact(fact: Fact, look: Look, size: int) -> Cells:
-    role = fact.weight if fact.weight in ("warn", "crit") else "strong"
-    loud = role != "strong"
-    return (
-        piece(f"{_INDENT}{fact.value:>{size}} ", look(role, bold=True)),
-        piece(fact.label, look(role if loud else "text")),
-    )
 
 
 def _guards(guards: Sequence[Guard], look: Look, width: int, *, failed_only: bool) -> list[Line]:

@@ -1,7 +1,7 @@
 """8 Security: who attacks and whom, what is blocked and suspended until when; and what may be done about it."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from console.domain.action import Effect
 from console.domain.errors import TradexError
-from console.domain.finding import Detector, Finding, FindingChange
+from console.domain.finding import Finding, FindingChange
 from console.domain.log import LogLine
 from screens.action_asking import lift
 from screens.aim import Aim
@@ -84,12 +84,12 @@ class SecurityScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._pane = _PANES[0]
-        self._detectors: Sequence[Detector] | None = None
         self._changes: Sequence[FindingChange] = ()
         self._samples: Sequence[LogLine] = ()
-        self._read_of: tuple[object, ...] | None = None
+        self._past_of: int | None = None
+        """The finding that both are of; None while none were read."""
+        self._past = self.follow(self._read_past, self._draw_past, "finding", what="what is behind it")
         self._timer: Timer | None = None
-        self._unwatch: Callable[[], None] | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
@@ -115,11 +115,6 @@ class SecurityScreen(ConsoleScreen):
             set_title(self.query_one(f"#{name}"), title)
         self.add_class("-accounts")
         self._table("findings").on_cursor = self._moved
-        self._unwatch = self.feed.watch("finding", self._heard)
-
-    def on_unmount(self) -> None:
-        if self._unwatch is not None:
-            self._unwatch()
 
     def _table(self, name: str) -> LiveTable:
         return self.query_one(f"#{name}", LiveTable)
@@ -154,6 +149,7 @@ class SecurityScreen(ConsoleScreen):
     def update(self, changed: frozenset[str]) -> None:
         if changed & {"findings", "control", "link", "agent"}:
             self._draw_findings()
+        self._draw_beside()
         self.update_ages()
         self._read_soon()
 
@@ -178,7 +174,7 @@ class SecurityScreen(ConsoleScreen):
 
     def _draw_threat(self) -> None:
         panel = self.query_one("#threat", FactList)
-        panel.show([verdict_line(self.snapshot, self._detectors, self.look, panel.content_size.width or 80)])
+        panel.show([verdict_line(self.snapshot, self.look, panel.content_size.width or 80)])
 
     def _draw_close_up(self) -> None:
         panel, finding, look = self.query_one("#finding", FactList), self.selected, self.look
@@ -188,18 +184,26 @@ class SecurityScreen(ConsoleScreen):
         width = panel.content_size.width or 50
         most = 2 if self.arrangement is Layout.COMPACT else 3
         panel.show(finding_lines(finding, look, self.now, width, most=most))
-        self._table("accounts").show(ACCOUNT_COLUMNS, account_entries(finding, self.snapshot, look))
+
+    def _draw_beside(self) -> None:
+        """What does not change by time alone: accounts, log lines, history."""
+        if (finding := self.selected) is not None:
+            entries = account_entries(finding, self.snapshot, self.look)
+            self._table("accounts").show(ACCOUNT_COLUMNS, entries)
         self._draw_past()
 
     def _draw_past(self) -> None:
-        read = self._read_of is not None
+        finding, look, problem = self.selected, self.look, self._past.problem
+        # Another one's past must not stand beside this one.
+        read = finding is not None and finding.id == self._past_of
+        samples, changes = (self._samples, self._changes) if read else ((), ())
         self._table("samples").show(
             LOG_COLUMNS_NARROW,
-            log_entries(self._samples, self.look, narrow=True, greyed=self.greyed),
-            empty="no line of the logs is kept any more" if read else "",
+            log_entries(samples, look, narrow=True, greyed=self.greyed),
+            empty="no line of the logs is kept any more" if read else problem,
         )
-        empty = "nothing was written about it" if read else ""
-        self._table("past").show(CHANGE_COLUMNS, change_entries(self._changes, self.look), empty=empty)
+        empty = "nothing was written about it" if read else problem
+        self._table("past").show(CHANGE_COLUMNS, change_entries(changes, look), empty=empty)
 
     def _draw_force(self) -> None:
         compact, snapshot, table = self.arrangement is Layout.COMPACT, self.snapshot, self._table("force")
@@ -215,52 +219,36 @@ class SecurityScreen(ConsoleScreen):
 
     def _moved(self) -> None:
         self._draw_close_up()
+        self._draw_beside()
         self._read_soon()
 
     def _read_soon(self) -> None:
-        finding = self.selected
-        of = (None,) if finding is None else (finding.id, finding.state, finding.count)
-        if of == self._read_of or self.snapshot.link.away is not None:
-            return
-        if self._read_of is None or of[0] != self._read_of[0]:
-            # Another one's past must not stand beside this one.
-            self._changes, self._samples = (), ()
-        self._read_of = of
+        """What is behind another finding, once the cursor stays on it; a hint tells that there is more of the same."""
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(_STAY_S, self._begin_reading)
+        if self._is_unread and self.snapshot.link.away is None:
+            self._timer = self.set_timer(_STAY_S, self._stayed)
 
-    def _heard(self) -> None:
-        """A finding or a detector has changed: what stands beside it stays until the new is there."""
-        if self.is_current:
-            self._begin_reading()
+    @property
+    def _is_unread(self) -> bool:
+        finding = self.selected
+        return finding is not None and finding.id != self._past_of
 
-    def _begin_reading(self) -> None:
-        self.run_worker(self._read(self.selected), group="finding", exclusive=True, exit_on_error=False)
+    def _stayed(self) -> None:
+        if self._is_unread:
+            self._past.again()
 
-    async def _read(self, finding: Finding | None) -> None:
-        query = self.feed.query
-        try:
-            self._detectors = await query.detectors()
-            if finding is not None:
-                changes = await query.finding_history(finding.id)
-                # The log has single addresses; of an IPv6 network it is their beginning that is equal.
-                start = finding.source.partition("::/")[0]
-                samples = await query.logs(
-                    pattern=f"(^|[^0-9A-Fa-f:.]){re.escape(start)}([^0-9]|$)",
-                    sources=["auth"],
-                    limit=_SAMPLES,
-                )
-                if self.selected is not None and self.selected.id == finding.id:
-                    self._changes, self._samples = changes, list(reversed(samples))
-        except TradexError as error:
-            self._read_of = None
-            if self.is_attached:
-                self.say(f"what is behind it could not be read: {error}", role="crit", glyph="crit")
+    async def _read_past(self) -> None:
+        finding, query = self.selected, self.feed.query
+        if finding is None:
             return
-        if self.is_attached:
-            self._draw_threat()
-            self._draw_past()
+        changes = await query.finding_history(finding.id)
+        # The log has single addresses; of an IPv6 network it is their beginning that is equal.
+        start = finding.source.partition("::/")[0]
+        samples = await query.logs(
+            pattern=f"(^|[^0-9A-Fa-f:.]){re.escape(start)}([^0-9]|$)", sources=["auth"], limit=_SAMPLES
+        )
+        self._past_of, self._changes, self._samples = finding.id, changes, list(reversed(samples))
 
     # Keys
 
@@ -304,7 +292,8 @@ class SecurityScreen(ConsoleScreen):
         try:
             action = self.snapshot.action(effect.action_id) or await self.feed.query.action(effect.action_id)
         except TradexError as error:
-            self.say(str(error), role="crit", glyph="crit")
+            if self.is_attached:
+                self.say(str(error), role="crit", glyph="crit")
             return
         if action is not None and self.is_attached:
             self.app.push_screen(ActionDetail(action, number=self.number))
@@ -333,13 +322,11 @@ class SecurityScreen(ConsoleScreen):
 
     def action_dismiss_finding(self) -> None:
         """Say that a finding is none of our business, and why."""
-        finding, link = self.selected, self.snapshot.link
+        finding = self.selected
         if finding is None:
             self.say("no finding is selected")
-        elif link.role not in ("responder", "commander") or link.read_only:
-            self.say(
-                f"{link.user} may only look here: to dismiss takes a responder", role="warn", glyph="warn"
-            )
+        elif reason := self.snapshot.link.why_not("responder"):
+            self.say(reason, role="warn", glyph="warn")
         elif finding.dismissed_by is not None:
             self.say(f"{finding.dismissed_by} dismissed it already: {finding.dismissed_reason}")
         else:

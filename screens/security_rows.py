@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 from console.domain import duration
 from console.domain import format as fmt
 from console.domain.finding import Detector, Finding, FindingChange, FindingState
 from console.domain.snapshot import Snapshot
 from screens.alert_rows import moment
+from screens.paragraphs import Labels, Line
 from widgets.action_states import finding_state
 from widgets.cells import EMPTY, Cells, cells, join, measure, piece
 from widgets.live_table import Column, Deferred, Entry, Group, Row
 from widgets.look import Look
 from widgets.states import UNKNOWN, severity_state
-from widgets.text_panel import wrapped
 
-Line = tuple[Cells, Cells]
-_LABEL = 10
+_LABELS = Labels(10)
 
 FINDING_COLUMNS = (
     Column("", 1),
@@ -52,11 +52,7 @@ def kind_words(finding: Finding) -> str:
 
 def finding_entries(findings: Iterable[Finding], row: Callable[[Finding], Row]) -> list[Entry]:
     """In the order in which they come, which is that of a list."""
-    return [Deferred(str(finding.id), _built(row, finding)) for finding in findings]
-
-
-def _built(row: Callable[[Finding], Row], finding: Finding) -> Callable[[], Row]:
-    return lambda: row(finding)
+    return [Deferred(str(finding.id), partial(row, finding)) for finding in findings]
 
 
 def finding_row(finding: Finding, look: Look, now: datetime, *, compact: bool, greyed: bool) -> Row:
@@ -96,23 +92,23 @@ def finding_row(finding: Finding, look: Look, now: datetime, *, compact: bool, g
     )
 
 
-def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look: Look, width: int) -> Line:
-    """How many attacks nothing contains, what is in force, and whether anybody watches (`detectors` is None as long as
-    nobody has asked); where it is narrow, who does is left out first."""
+def verdict_line(snapshot: Snapshot, look: Look, width: int) -> Line:
+    """How many attacks nothing contains, what is in force, and whether anybody watches; where it is narrow, who does
+    is left out first."""
     found = snapshot.open_findings
     blocked = sum(f.state is FindingState.BLOCKED for f in snapshot.findings)
     force = [e for e in snapshot.effects if e.lifted_at is None]
-    blind = _blind(detectors)
+    blind = _blind(snapshot.detectors) if snapshot.control else ""
     if found:
-        words = f"{found} open attack{'s' if found > 1 else ''}"
+        words = fmt.counted(found, "open attack")
         head: Cells = (piece(f" {look.glyphs['crit']} {words.upper()} ", look.chip("crit")),)
-    elif snapshot.control and blind:
+    elif not snapshot.control:
+        head = (piece(f" {look.glyphs['stale']} READING ", look.chip("stale")),)
+    elif blind:
         # Where nobody can look, nothing that was found says nothing.
         head = (piece(f" {look.glyphs[UNKNOWN.glyph]} UNKNOWN: {blind} ", look.chip(UNKNOWN.role)),)
-    elif snapshot.control:
-        head = (piece(f" {look.glyphs['ok']} NO OPEN ATTACK ", look.chip("ok")),)
     else:
-        head = (piece(f" {look.glyphs['stale']} READING ", look.chip("stale")),)
+        head = (piece(f" {look.glyphs['ok']} NO OPEN ATTACK ", look.chip("ok")),)
     counts = (
         (blocked, "attacker blocked", "attackers blocked"),
         (sum(e.kind == "block_ip" for e in force), "block in force", "blocks in force"),
@@ -128,16 +124,14 @@ def verdict_line(snapshot: Snapshot, detectors: Sequence[Detector] | None, look:
         return left, cells(f"{look.glyphs['warn']} {blind}", look("warn"))
     if blind:
         return head, join(parts, cells("   "))
-    watch = ", ".join(d.name.replace("_", " ") for d in detectors or ())
+    watch = ", ".join(d.name.replace("_", " ") for d in snapshot.detectors)
     left = (*head, piece("  "), *join(parts, cells("   ")))
     right = cells(f"watching: {watch}" if watch else "", look("faint"))
     return left, right if measure(left) + measure(right) + 2 < width else EMPTY
 
 
-def _blind(detectors: Sequence[Detector] | None) -> str:
-    """Why nobody watches, or not for everything; "" when all do, or nobody has asked."""
-    if detectors is None:
-        return ""
+def _blind(detectors: Sequence[Detector]) -> str:
+    """Why nobody watches, or not for everything; "" when all do."""
     if not detectors:
         return "no detector has run yet: nobody watches"
     return "; ".join(f"{d.name.replace('_', ' ')} can't run: {d.reason}" for d in detectors if d.reason)
@@ -155,17 +149,22 @@ def finding_lines(finding: Finding, look: Look, now: datetime, width: int, *, mo
         (head, (piece(f" {look.glyphs[state.glyph]} {state.word.upper()} ", look.chip(state.role)),))
     ]
     window = duration.written(finding.window)
-    lines += _paragraph(
-        "why", f"{finding.summary}; the limit is {finding.threshold:,} within {window}", look, width, most
+    lines += _LABELS.text(
+        "why",
+        f"{finding.summary}; the limit is {finding.threshold:,} within {window}",
+        look,
+        width,
+        most=most,
     )
     when = (
         f"first {moment(finding.first_at, now)}, over the limit {moment(finding.attack_at, now)}, "
         f"last {fmt.age(now - finding.last_at)} ago"
     )
-    lines += _paragraph("when", when, look, width, 1)
-    lines += _paragraph(_fate(finding)[0], _fate(finding)[1], look, width, 2)
+    lines += _LABELS.text("when", when, look, width, most=1)
+    lines += _LABELS.text(*_fate(finding), look, width)
     if finding.command and finding.counts:
-        lines += _paragraph("command", finding.command, look, width, most if most > 2 else 1, role="muted")
+        rows = most if most > 2 else 1
+        lines += _LABELS.text("command", finding.command, look, width, role="muted", most=rows)
     return lines
 
 
@@ -179,18 +178,6 @@ def _fate(finding: Finding) -> tuple[str, str]:
     if finding.state is FindingState.QUIET:
         return "quiet", "no failure for a whole window, and no block"
     return "", ""
-
-
-def _paragraph(label: str, text: str, look: Look, width: int, most: int, *, role: str = "text") -> list[Line]:
-    if not text:
-        return []
-    lines = wrapped(text, max(width - _LABEL, 8))
-    if len(lines) > most:
-        lines = [*lines[: most - 1], " ".join(line.strip() for line in lines[most - 1 :])]
-    return [
-        ((piece(f"{label if i == 0 else '':<{_LABEL}}", look("faint")), piece(line, look(role))), EMPTY)
-        for i, line in enumerate(lines)
-    ]
 
 
 def account_entries(finding: Finding, snapshot: Snapshot, look: Look) -> list[Entry]:

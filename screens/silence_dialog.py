@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
@@ -14,10 +14,10 @@ from console.domain.errors import Misuse
 from console.domain.metric import MetricSpec
 from screens import silence_text
 from screens.alert_rows import SEVERITY_WORDS, moment
-from screens.base import Host
-from themes.palette import environment_role
+from screens.console_dialog import ConsoleDialog, labelled
+from screens.paragraphs import Line
 from widgets.cells import Cells, cells, piece
-from widgets.dialog import Dialog, LabelledField
+from widgets.dialog import LabelledField
 from widgets.fact_list import FactList
 from widgets.field import Field
 from widgets.look import Look
@@ -26,39 +26,20 @@ from widgets.times import span_words
 
 DEFAULT_LENGTH = "30m"
 _SHOWN = 5
-_LABEL = 12
 
 
-def _labelled(label: str, content: Cells, look: Look) -> tuple[Cells, Cells]:
-    return (piece(f"{label:<{_LABEL}}", look("faint")), *content), ()
-
-
-def _where(host: Host, look: Look) -> tuple[Cells, Cells]:
-    link = host.feed.snapshot.link
-    name = link.environment or "no environment"
-    where = (
-        piece(name.upper(), look(environment_role(link.environment), bold=True)),
-        piece(f"   as {link.user}", look("muted")),
-    )
-    return _labelled("where", where, look)
-
-
-def _show_all(facts: FactList, lines: Sequence[tuple[Cells, Cells]]) -> None:
+def _show_all(facts: FactList, lines: Sequence[Line]) -> None:
     facts.styles.height = len(lines)
     facts.show(lines)
 
 
 def matched_lines(
     alerts: Sequence[Alert], specs: Mapping[str, MetricSpec], look: Look, *, most: int = _SHOWN
-) -> list[tuple[Cells, Cells]]:
+) -> list[Line]:
     """How many alerts there are, and the first of them with their states."""
     count = len(alerts)
-    words = (
-        "no alert of now; those to come" if not count else f"{count} alert{'s' if count > 1 else ''} of now"
-    )
-    lines: list[tuple[Cells, Cells]] = [
-        ((piece("matches  ", look("strong", bold=True)), piece(words, look("muted"))), ())
-    ]
+    words = "no alert of now; those to come" if not count else f"{fmt.counted(count, 'alert')} of now"
+    lines: list[Line] = [((piece("matches  ", look("strong", bold=True)), piece(words, look("muted"))), ())]
     for alert in alerts[: most if count <= most else most - 1]:
         severity, state = severity_state(alert.severity), alert_state(alert)
         left = (
@@ -72,7 +53,7 @@ def matched_lines(
     return lines
 
 
-class SilenceDialog(Dialog[Silence]):
+class SilenceDialog(ConsoleDialog[Silence]):
     """Keeps what matches quiet for a while. Returns the silence, None when it was cancelled."""
 
     VERB: ClassVar[str] = "silences"
@@ -86,10 +67,6 @@ class SilenceDialog(Dialog[Silence]):
         super().__init__("Silence")
         self._given = matchers.written(given)
 
-    @property
-    def host(self) -> Host:
-        return cast(Host, self.app)
-
     def compose_fields(self) -> Iterable[Widget]:
         yield FactList(id="where", rows=1)
         yield LabelledField("m", "matchers", Field(self._given, id="matchers"))
@@ -102,8 +79,8 @@ class SilenceDialog(Dialog[Silence]):
 
     def changed(self) -> None:
         look = self.host.look
-        self.query_one("#where", FactList).show([_where(self.host, look)])
-        self.query_one("#until", FactList).show([_labelled("", self._until(look), look)])
+        self.query_one("#where", FactList).show([self.where(look)])
+        self.query_one("#until", FactList).show([labelled("", self._until(look), look)])
         _show_all(self.query_one("#matched", FactList), self._matched(look))
         super().changed()
 
@@ -120,7 +97,7 @@ class SilenceDialog(Dialog[Silence]):
         day = "" if end.date() == now.date() else f"{end:%d %b} "
         return cells(f"until {day}{fmt.clock(end)} UTC, then it ends by itself", look("muted"))
 
-    def _matched(self, look: Look) -> list[tuple[Cells, Cells]]:
+    def _matched(self, look: Look) -> list[Line]:
         snapshot = self.host.feed.snapshot
         present = [a for a in snapshot.alerts if a.state is not AlertState.RESOLVED]
         try:
@@ -160,7 +137,7 @@ class SilenceDialog(Dialog[Silence]):
         return await self.host.feed.desk.silence(wanted, length, self._value("reason").strip())
 
 
-class EndSilence(Dialog[Silence]):
+class EndSilence(ConsoleDialog[Silence]):
     """Lifts a silence before its time. Returns it, None when it was cancelled."""
 
     VERB: ClassVar[str] = "lifts it"
@@ -168,10 +145,6 @@ class EndSilence(Dialog[Silence]):
     def __init__(self, silence: Silence) -> None:
         super().__init__("Lift silence")
         self._silence = silence
-
-    @property
-    def host(self) -> Host:
-        return cast(Host, self.app)
 
     def compose_fields(self) -> Iterable[Widget]:
         yield FactList(id="about", rows=4)
@@ -192,10 +165,10 @@ class EndSilence(Dialog[Silence]):
         )
         self.query_one("#about", FactList).show(
             [
-                _labelled("silence", cells(matchers, look("strong", bold=True)), look),
-                _where(self.host, look),
-                _labelled("by", by, look),
-                _labelled("ends", until, look),
+                labelled("silence", cells(matchers, look("strong", bold=True)), look),
+                self.where(look),
+                labelled("by", by, look),
+                labelled("ends", until, look),
             ]
         )
         loud = [a for a in snapshot.alerts if a.silence == silence.id and a.state is not AlertState.RESOLVED]

@@ -2,25 +2,23 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import ClassVar, cast
+from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from console.domain import duration
 from console.domain import format as fmt
-from console.domain.snapshot import Snapshot
-from screens.base import ConsoleScreen, Host
-from screens.plan_lines import labelled
-from themes.palette import environment_role
-from widgets.cells import cells, piece
-from widgets.dialog import Dialog, LabelledField
+from screens.base import ConsoleScreen
+from screens.console_dialog import ConsoleDialog, labelled
+from widgets.cells import cells
+from widgets.dialog import LabelledField
 from widgets.fact_list import FactList
 from widgets.field import Field
 from widgets.times import span_words
 
 
-class WhileDialog(Dialog[str]):
+class WhileDialog(ConsoleDialog[str]):
     """Asks for a length and a reason. Returns what was done, in words; None when it was cancelled."""
 
     LONGEST: ClassVar[timedelta]
@@ -32,26 +30,15 @@ class WhileDialog(Dialog[str]):
     ]
     AUTO_FOCUS: ClassVar[str | None] = "#reason"
 
-    @property
-    def host(self) -> Host:
-        return cast(Host, self.app)
-
     def compose_fields(self) -> Iterable[Widget]:
         yield FactList(id="about", rows=2)
         yield LabelledField("l", "for", Field(self.DEFAULT, id="length", placeholder="30m, 2h, 1d"))
         yield LabelledField("r", "reason", Field(id="reason", placeholder="why, for the audit"))
 
     def changed(self) -> None:
-        look, link = self.host.look, self.host.feed.snapshot.link
-        where = (
-            piece(
-                (link.environment or "no environment").upper(),
-                look(environment_role(link.environment), bold=True),
-            ),
-            piece(f"   as {link.user}", look("muted")),
-        )
+        look = self.host.look
         means = labelled("means", cells(self.MEANS, look("text")), look)
-        self.query_one("#about", FactList).show([labelled("where", where, look), means])
+        self.query_one("#about", FactList).show([self.where(look), means])
         super().changed()
 
     @property
@@ -127,8 +114,8 @@ def break_glass(screen: ConsoleScreen) -> None:
     _open(screen, BreakGlassDialog(), takes="responder")
 
 
-def _open(screen: ConsoleScreen, dialog: WhileDialog, *, takes: str) -> None:
-    if reason := _why_not(screen.snapshot, takes):
+def _open(screen: ConsoleScreen, dialog: WhileDialog, *, takes: Literal["responder", "commander"]) -> None:
+    if reason := screen.snapshot.link.why_not(takes):
         screen.say(reason, role="warn", glyph="warn")
         return
 
@@ -137,13 +124,3 @@ def _open(screen: ConsoleScreen, dialog: WhileDialog, *, takes: str) -> None:
             screen.say(words, role="warn", glyph="warn")
 
     screen.app.push_screen(dialog, said)
-
-
-def _why_not(snapshot: Snapshot, takes: str) -> str:
-    link = snapshot.link
-    if link.away is not None:
-        return f"the store is away: {link.away}"
-    if link.read_only:
-        return "this console is read-only"
-    enough = ("commander",) if takes == "commander" else ("responder", "commander")
-    return "" if link.role in enough else f"{link.user} is a {link.role}: that takes a {takes}"

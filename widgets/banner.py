@@ -11,7 +11,7 @@ from rich.segment import Segment
 
 from console.domain import format as fmt
 from console.domain.alert import Alert, Counts, counts
-from console.domain.snapshot import Link, Snapshot
+from console.domain.snapshot import Snapshot
 from themes.palette import environment_role
 from widgets.cells import EMPTY, Cells, join, measure, piece, space
 from widgets.line_widget import LineWidget
@@ -131,7 +131,8 @@ class Banner(LineWidget):
             words = f" BREAK GLASS {glass.author} {fmt.clock(glass.ends_at, seconds=False)} "
             chip = look.chip("crit")
             parts.append(Part((piece(words, chip),), 95, short=(piece(" GLASS ", chip),), keep_short=96))
-        waiting = sum(_waits_for(snapshot.link, a) for a in snapshot.actions)
+        link = snapshot.link
+        waiting = sum(not a.no_approval(link.user, link.role) for a in snapshot.actions)
         stuck = sum(a.state == "interrupted" for a in snapshot.actions)
         for count, glyph, role, word in (
             (waiting, "pending", "pending", "approval"),
@@ -159,8 +160,7 @@ class Banner(LineWidget):
         if len(running) > 1:
             return Part((glyph, self.text(f"{len(running)} actions", "text")), 65, right=True)
         action = running[0]
-        spec = snapshot.kind(action.kind)
-        name = spec.command if spec is not None and spec.command else action.kind.replace("_", " ")
+        name = snapshot.command_of(action.kind)
         steps = self.text(f" {action.step}/{action.steps}" if action.steps else "", "text", bold=True)
         target = self.text(f" {action.target[:24]}" if action.target else "", "muted")
         return Part(
@@ -185,12 +185,6 @@ class Banner(LineWidget):
                 label = f"{self.look.glyphs[role]} {count}" + ("" if compact else f" {word}")
                 content.append(self.text(label, "stale" if old else role, bold=True))
         return [Part(content, 90, right=True)] if content else []
-
-
-def _waits_for(link: Link, action: Action) -> bool:
-    """Whether this person can be the second one."""
-    mine = link.user in (action.requested_by, action.confirmed_by)
-    return action.waits_for_approval and link.role == "commander" and not mine
 
 
 class Clock(LineWidget):

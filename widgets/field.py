@@ -3,9 +3,11 @@
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 from textual.widgets import Input
 
 from console.domain.text import printable
+from widgets.panel import set_title
 
 _MOST = 2000
 
@@ -30,3 +32,24 @@ class FilterField(Field):
         Binding("enter", "submit", "keep", id="filter.keep"),
         Binding("escape", "screen.back", "back", id="filter.back"),
     ]
+
+    def on_mount(self) -> None:
+        set_title(self, "Filter")
+
+    def open(self) -> None:
+        """Show it, to be typed into."""
+        self.screen.add_class("-filter")
+        self.focus()
+
+    def keep(self, table: Widget) -> None:
+        """Back to `table`; what was typed stays, and is seen."""
+        table.focus()
+        self.screen.set_class(bool(self.value.strip()), "-filter")
+
+    def drop(self, table: Widget) -> bool:
+        """Back to all of `table`; False where nothing was filtered."""
+        if not self.screen.has_class("-filter"):
+            return False
+        self.value = ""
+        self.keep(table)
+        return True

@@ -102,10 +102,12 @@ class LiveTable(LineWidget, can_focus=True):
         empty: str = "nothing here",
         newest_first: bool = False,
         follow: bool = False,
+        opens: bool = True,
     ) -> None:
         """`newest_first`: a cursor on the first row stays there, so that what comes in is seen. `follow`: the
-        cursor is kept in sight without the focus too."""
+        cursor is kept in sight without the focus too. `opens`: its screen has more to say about a row."""
         super().__init__(id=id, classes="panel")
+        self._opens = opens
         self._newest_first = newest_first
         self._follow = follow
         self._columns: Sequence[Column] = ()
@@ -140,6 +142,8 @@ class LiveTable(LineWidget, can_focus=True):
             self._empty = empty
         now = [e.key for e in entries if not isinstance(e, Note) and e.key is not None]
         if now != self._keys:
+            if min(len(now), 2) != min(len(self._keys), 2):
+                self.call_later(self.refresh_bindings)
             self._keys = now
             self._places = {key: i for i, key in enumerate(now)}
         at_newest = self._newest_first and place == 0
@@ -187,6 +191,16 @@ class LiveTable(LineWidget, can_focus=True):
 
     def action_page(self, direction: int) -> None:
         self.action_cursor(direction * max(self.content_size.height - 2, 1))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No hint says that a key opens a row where there is none, or selects where there is no choice."""
+        match action:
+            case "choose":
+                return self._opens and bool(self._keys)
+            case "cursor":
+                return len(self._keys) > 1
+            case _:
+                return True
 
     def action_choose(self) -> None:
         if self.selected is not None:

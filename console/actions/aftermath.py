@@ -16,6 +16,8 @@ from console.domain.action import ActionState, Layer, Proof, Step, StepState
 
 WATCHED_FOR = timedelta(minutes=2)
 _PAUSE_S, _LEAST_PAUSE_S = 5.0, 0.25
+# What a person took as done stands as well.
+_STANDS = frozenset({StepState.DONE, StepState.SKIPPED})
 
 
 class Verdict(NamedTuple):
@@ -51,7 +53,7 @@ class Aftermath:
 
     async def put(self) -> None:
         """The effect as it stands, as soon as one layer has it."""
-        done = any(step.state is StepState.DONE for step in self._journal.steps)
+        done = any(step.state in _STANDS for step in self._journal.steps)
         if self._kind.puts and done and not await self.superseded():
             layers = _layers(self._kind, self._journal.steps, "in force")
             await self._journal.put_effect(self._kind.spec.name, self._names[0], self._ends_at, layers)
@@ -93,8 +95,9 @@ class Aftermath:
         return proof
 
     async def verify(self, defs: Mapping[str, StepDef]) -> Verdict:
-        """Watches the effect for a while."""
+        """Watches the effect for a while; one that is there in part only is final at once."""
         await self.put()
+        in_part = self._in_part()
         ends = [s.ended_at for s in self._journal.steps if s.due_at is None and s.ended_at is not None]
         until = max(ends, default=self._run.begun) + WATCHED_FOR / self._run.scale
         while True:
@@ -102,11 +105,10 @@ class Aftermath:
             later = await self.superseded()
             if later:
                 return Verdict(ActionState.DONE, f"{later} while it was watched", proof)
+            if in_part:
+                return Verdict(ActionState.FAILED, f"{in_part}; {proof.text}{self._way_back(proof)}", proof)
             by = (await self._journal.read()).cancelled_by
             if by:
-                in_part = self._in_part()
-                if in_part:
-                    return Verdict(ActionState.FAILED, f"{in_part}; {by} ended the watching", proof)
                 words = f"{by} ended the watching when all was done: {proof.text}"
                 return Verdict(ActionState.DONE, words, proof)
             now = await self._journal.now()
@@ -119,9 +121,6 @@ class Aftermath:
         if gone:
             proof = replace(proof, verdict="unproved", text=f"not so any more: {', '.join(gone)}")
             return Verdict(ActionState.FAILED, proof.text, proof)
-        in_part = self._in_part()
-        if in_part:
-            return Verdict(ActionState.FAILED, f"{in_part}; {proof.text}{self._way_back(proof)}", proof)
         return Verdict(ActionState.DONE, self._last_words(proof), proof)
 
     def _in_part(self) -> str:
@@ -170,7 +169,7 @@ def _layers(kind: Kind, steps: Sequence[Step], good: str) -> tuple[Layer, ...]:
     found: list[Layer] = []
     for name in kind.spec.layers:
         own = [step for step in steps if step.layer == name]
-        over = [step for step in own if step.state in (StepState.DONE, StepState.SKIPPED)]
+        over = [step for step in own if step.state in _STANDS]
         failed = [step for step in own if step.state is StepState.FAILED]
         if not own:
             found.append(Layer(name, "not configured"))

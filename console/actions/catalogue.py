@@ -7,17 +7,20 @@ is wrong is a Misuse with file and line.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from console.actions.declaration import declared, governed
+from console.actions.declaration import declared, ruled
 from console.actions.kind import Kind
+from console.actions.kinds import account, block, maintenance
 from console.actions.kinds.account import ReinstateAccount, ResetPassword, SuspendAccount
 from console.actions.kinds.block import BlockIp, UnblockIp
 from console.actions.kinds.maintenance import Maintenance
 from console.located import Table, layered, read
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "actions.yaml"
+_InCode = BlockIp | UnblockIp | SuspendAccount | ReinstateAccount | ResetPassword | Maintenance
 
 
 def load(path: Path | None, doors: Collection[str]) -> Mapping[str, Kind]:
@@ -25,11 +28,15 @@ def load(path: Path | None, doors: Collection[str]) -> Mapping[str, Kind]:
     whole = _top(read(SHIPPED))
     if path is not None:
         whole = layered(whole, _top(read(path)), whole=("steps", "parameters"))
-    kinds: dict[str, Kind] = {kind.spec.name: kind for kind in in_code(doors)}
+    own = {kind.spec.name: kind for kind in in_code(doors)}
+    kinds: dict[str, Kind] = {**own}
     entries = whole.table("actions")
     for name in entries:
         entry = entries.table(name)
-        kinds[name] = governed(entry, kinds[name]) if name in kinds else declared(name, entry, doors)
+        if name in own:
+            kinds[name] = replace(own[name], spec=ruled(entry, own[name].spec))
+        else:
+            kinds[name] = declared(name, entry, doors)
     for kind in kinds.values():
         undo = kind.spec.undo
         if undo and undo not in kinds:
@@ -37,17 +44,9 @@ def load(path: Path | None, doors: Collection[str]) -> Mapping[str, Kind]:
     return MappingProxyType(kinds)
 
 
-def in_code(doors: Collection[str]) -> tuple[Kind, ...]:
+def in_code(doors: Collection[str]) -> tuple[_InCode, ...]:
     """The kinds that need more than a declaration."""
-    return (
-        BlockIp(doors),
-        UnblockIp(doors),
-        SuspendAccount(doors),
-        ReinstateAccount(doors),
-        ResetPassword(doors),
-        Maintenance(doors, on=True),
-        Maintenance(doors, on=False),
-    )
+    return (*block.kinds(doors), *account.kinds(doors), *maintenance.kinds(doors))
 
 
 def _top(table: Table) -> Table:

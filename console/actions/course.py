@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from console.actions.aftermath import Aftermath
-from console.actions.journal import Journal, Stale
+from console.actions.journal import Journal
 from console.actions.kind import Failed, Kind, Request, Run, StepDef
 from console.actions.proving import happened
 from console.actions.surroundings import Surroundings
 from console.domain.action import Action, ActionState, Proof, Step, StepState
 from console.domain.errors import Fenced, Refused, SourceFailed, TradexError
+
+T = TypeVar("T")
 
 log = logging.getLogger("tradex.actions")
 
@@ -27,7 +29,6 @@ _BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 10.0
 _CHECKS = 3
 _CUT = frozenset({StepState.RUNNING, StepState.UNKNOWN})
 _OVER = frozenset({StepState.DONE, StepState.SKIPPED, StepState.CANCELLED})
-_BEFORE = "before: "
 
 
 class _Ended(Exception):
@@ -103,31 +104,23 @@ class Course:
         )
 
     async def _names(self, kind: Kind, request: Request) -> tuple[str, ...]:
-        for attempt in range(_CHECKS):
-            try:
-                return await kind.names(self._around.changes, request)
-            except SourceFailed:
-                await asyncio.sleep(_BACKOFF_S * 2**attempt)
-            except Refused:
-                break
-        # Away for longer: then it is known as its plan wrote it, and as it was asked for.
-        return tuple(dict.fromkeys((request.target or kind.target(request), kind.target(request))))
+        try:
+            return await _patiently(lambda: kind.names(self._around.changes, request))
+        except (Refused, SourceFailed):
+            # Then it is known as its plan wrote it, and as it was asked for.
+            return tuple(dict.fromkeys((request.target or kind.target(request), kind.target(request))))
 
     async def _check(self, kind: Kind, request: Request) -> None:
-        for attempt in range(_CHECKS):
-            try:
-                context = await self._journal.insist(lambda: self._around.context(self._journal.store))
-                await kind.check(context, request)
-            except Refused as error:
-                await self._end(ActionState.REFUSED, f"refused when it was about to begin: {error}")
-            except SourceFailed as error:
-                if attempt == _CHECKS - 1:
-                    await self._end(
-                        ActionState.FAILED, f"nothing was done: its guards can't be checked: {error}"
-                    )
-                await asyncio.sleep(_BACKOFF_S * 2**attempt)
-            else:
-                return
+        async def check() -> None:
+            context = await self._journal.insist(lambda: self._around.context(self._journal.store))
+            await kind.check(context, request)
+
+        try:
+            await _patiently(check)
+        except Refused as error:
+            await self._end(ActionState.REFUSED, f"refused when it was about to begin: {error}")
+        except SourceFailed as error:
+            await self._end(ActionState.FAILED, f"nothing was done: its guards can't be checked: {error}")
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -165,50 +158,42 @@ class Course:
         if step.state in _CUT and choice == "skip":
             return await self._over(step, StepState.SKIPPED, "taken as done, as was chosen")
         attempt = step.attempt
-        before = step.text.removeprefix(_BEFORE) if step.text.startswith(_BEFORE) else ""
         if step.state in _CUT and choice != "again":
-            found = await happened(run, known, before, patient=False)
+            found = await happened(run, known, step.before, patient=False)
             if found:
                 return await self._over(step, StepState.DONE, "it had happened when the agent was cut off")
             if found is None:
                 await self._interrupt(step, "it was cut off")
         tries = attempt + known.retries
         while True:
+            sent = self._journal.sent
             try:
-                if known.before is not None:
-                    before = await known.before(run)
+                before = "" if known.before is None else await known.before(run)
+                started_at = await self._journal.now()
                 step = await self._journal.begin(
-                    step,
-                    attempt=attempt + 1,
-                    started_at=await self._journal.now(),
-                    text=f"{_BEFORE}{before}" if known.before is not None else "",
+                    step, attempt=attempt + 1, started_at=started_at, text="", before=before
                 )
                 async with asyncio.timeout(known.timeout_s):
                     told = await known.do(run)
                 return await self._over(step, StepState.DONE, told)
             except Fenced:
                 raise
-            except Stale as error:
-                if not self._journal.sent:
-                    continue
-                why, sure = str(error), False
-            except (Refused, Failed, SourceFailed) as error:
-                why = str(error)
-                if not isinstance(error, SourceFailed) or attempt >= tries:
-                    return await self._over(step, StepState.FAILED, why)
-                sure = True
+            except (Refused, Failed) as error:
+                return await self._over(step, StepState.FAILED, str(error))
             except Exception as error:
                 if not isinstance(error, TradexError | TimeoutError):
                     log.exception("action %d, step %s", self._action.id, step.name)
-                why, sure = _why(error, known), False
-            if not sure:
-                found = await happened(run, known, before, patient=True)
+                why = _why(error, known)
+                unsure = not isinstance(error, SourceFailed) and self._journal.sent > sent
+            if unsure:
+                found = await happened(run, known, step.before, patient=True)
                 if found:
                     return await self._over(step, StepState.DONE, f"it has happened, though {why}")
                 if found is None:
                     await self._interrupt(step, why)
-                if attempt >= tries:
-                    return await self._over(step, StepState.FAILED, f"it has not happened: {why}")
+                why = f"it has not happened: {why}"
+            if attempt >= tries:
+                return await self._over(step, StepState.FAILED, why)
             self._journal.say([f"again in a moment: {why}"], "note")
             await asyncio.sleep(min(_BACKOFF_S * 2 ** (attempt - tries + known.retries), _LONGEST_BACKOFF_S))
             attempt += 1
@@ -235,8 +220,7 @@ class Course:
 
     async def _interrupt(self, step: Step, why: str) -> NoReturn:
         """Raises _Ended: a person chooses."""
-        text = step.text if step.text.startswith(_BEFORE) else why
-        await self._journal.write(step, state=StepState.UNKNOWN, text=text)
+        await self._journal.write(step, state=StepState.UNKNOWN, text=why)
         place = f"step {step.seq} of {len(self._journal.steps)} ({step.title})"
         await self._journal.interrupt(
             f"{place}: {why}; nobody can say whether it has happened: "
@@ -256,6 +240,16 @@ class Course:
         if not done:
             return "nothing was done"
         return f"done, and not undone: {', '.join(done)} ({len(done)} of {len(steps)})"
+
+
+async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """What the platform answers, which is asked a few times. Raises what `work` raises."""
+    for attempt in range(_CHECKS - 1):
+        try:
+            return await work()
+        except SourceFailed:
+            await asyncio.sleep(_BACKOFF_S * 2**attempt)
+    return await work()
 
 
 def _why(error: Exception, known: StepDef) -> str:

@@ -13,10 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from console.actions.governed import Governed
-from console.actions.kind import Kind
+from console.actions.kind import missing
 from console.actions.kinds.declared import Declared
-from console.actions.kinds.declared_steps import Ask, Call, Command, DeclaredStep, Deed, Ops, Probe, Sql
+from console.actions.kinds.declared_steps import HOLE, Ask, Call, Command, DeclaredStep, Deed, Ops, Probe, Sql
 from console.domain.action import Danger, KindSpec, Parameter
 from console.domain.duration import EXPECTED
 from console.domain.duration import parse as parse_duration
@@ -46,7 +45,6 @@ _STEP = (
 )
 _DEEDS = ("ops", "http", "sql", "command")
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
-_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _MOST_TIMEOUT = timedelta(hours=2)
 
 
@@ -92,20 +90,16 @@ def declared(name: str, table: Table, doors: Collection[str]) -> Declared:
     return Declared(spec, steps, effect, lifts, _texts(table, "notes"))
 
 
-def governed(table: Table, kind: Kind) -> Kind:
+def ruled(table: Table, spec: KindSpec) -> KindSpec:
     """A kind of the program itself, as the entry wants it ruled. Raises Misuse."""
     table.only(_RULES, "rule of an action of the program itself")
-    spec = kind.spec
-    return Governed(
-        kind,
-        replace(
-            spec,
-            role=table.choice("role", _ROLES, spec.role),
-            second_person=_flag(table, "second_person", spec.second_person),
-            budget=_whole(table, "budget", 1, 10_000, spec.budget),
-            freeze=_flag(table, "freeze", spec.freeze),
-            unavailable=table.text("unavailable", "") or spec.unavailable,
-        ),
+    return replace(
+        spec,
+        role=table.choice("role", _ROLES, spec.role),
+        second_person=_flag(table, "second_person", spec.second_person),
+        budget=_whole(table, "budget", 1, 10_000, spec.budget),
+        freeze=_flag(table, "freeze", spec.freeze),
+        unavailable=table.text("unavailable", "") or spec.unavailable,
     )
 
 
@@ -221,26 +215,24 @@ def _value(table: Table, key: str, value: Any, names: Collection[str]) -> Any:
         return {name: _value(table, key, one, names) for name, one in value.items()}
     if isinstance(value, list):
         return [_value(table, key, one, names) for one in value]
-    if isinstance(value, str) and _HOLE.search(value):
-        if not _HOLE.fullmatch(value):
-            table.fail(key, f"a parameter that stands alone, as in [--to, {_HOLE.findall(value)[0]!r}]")
+    if isinstance(value, str) and HOLE.search(value):
+        if not HOLE.fullmatch(value):
+            table.fail(key, f"a parameter that stands alone, as in [--to, {HOLE.findall(value)[0]!r}]")
         _holes(table, key, value, names)
     return value
 
 
 def _holes(table: Table, key: str, text: str, names: Collection[str]) -> None:
-    for name in _HOLE.findall(text):
+    for name in HOLE.findall(text):
         if name not in names:
             table.fail(key, f"known parameters ({', '.join(sorted(names)) or 'there is none'}; not {name})")
 
 
 def _missing(steps: tuple[DeclaredStep, ...], doors: Collection[str]) -> str:
     """Why it can't be done here."""
-    if any(isinstance(s.deed, Ops) for s in steps) and "ops" not in doors:
-        return "no source: platform.ops_url and platform.service_key are not set"
-    if any(isinstance(s.deed, Sql) for s in steps) and "database" not in doors:
-        return "no source: platform.ops_database_url is not set"
-    return ""
+    needed = {"ops": Ops, "database": Sql}
+    used = (door for door, deed in needed.items() if any(isinstance(step.deed, deed) for step in steps))
+    return missing(doors, *used)
 
 
 def _texts(table: Table, key: str) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from console.actions import catalogue
 from console.actions.expiries import Expiries
@@ -14,6 +13,7 @@ from console.actions.runner import Runner
 from console.actions.surroundings import OwnAddresses, Surroundings, networks
 from console.domain.errors import Misuse
 from console.gateway.changes import Changes
+from console.located import stamp
 from console.settings import Settings
 from console.store import actions
 from console.store.lease import Lease
@@ -30,6 +30,7 @@ class Actions:
     def __init__(self, settings: Settings) -> None:
         """Without any I/O but reading files. Raises Misuse."""
         self._file = settings.actions.file
+        self._stamp = stamp(self._file)
         changes = Changes.open(settings.platform)
         self._kinds = dict(catalogue.load(self._file, changes.configured))
         resolved = changes.settings
@@ -47,7 +48,6 @@ class Actions:
                 )
             ),
         )
-        self._read_at = _stamp(self._file)
 
     def duties(self, store: Store, lease: Lease) -> dict[str, Callable[[], Awaitable[None]]]:
         """The duties of one term by name. They share what they are woken by."""
@@ -82,20 +82,12 @@ class Actions:
     async def _changed(self) -> None:
         """Until the file is another one than was read last."""
         while True:
-            stamp = _stamp(self._file)
-            if stamp != self._read_at:
-                self._read_at = stamp
+            found = stamp(self._file)
+            if found != self._stamp:
+                self._stamp = found
                 return
             await asyncio.sleep(_LOOK_S)
 
     async def close(self) -> None:
         """End all connections to the platform."""
         await self.surroundings.changes.close()
-
-
-def _stamp(file: Path | None) -> tuple[int, int] | None:
-    try:
-        found = file.stat() if file is not None else None
-    except OSError:
-        return None
-    return None if found is None else (found.st_mtime_ns, found.st_size)

@@ -11,14 +11,16 @@ from console.actions.kind import Request
 from console.actions.planner import plan_of
 from console.actions.surroundings import Surroundings
 from console.domain.action import Effect
-from console.domain.errors import Refused
-from console.store import actions
+from console.domain.asking import taking_back
+from console.domain.errors import Misuse, Refused
+from console.store import actions, effects
 from console.store.lease import Lease
 from console.store.pool import Store
 
 log = logging.getLogger("tradex.actions")
 
 _EVERY_S = 1.0
+_AT_ONCE = 8
 _FIRST_AGAIN = timedelta(seconds=5)
 _LONGEST_AGAIN = timedelta(minutes=5)
 
@@ -40,14 +42,17 @@ class Expiries:
         """Until cancelled. Raises Fenced, StoreAway and StoreRefused."""
         while True:
             await actions.expire(store, lease)
-            effects = await actions.effects(store)
+            found = await effects.current(store)
             now = await store.now()
-            over = [e for e in effects if e.expires_at is not None and e.expires_at <= now]
+            over = [e for e in found if e.expires_at is not None and e.expires_at <= now]
             self._tried = {e.id: self._tried[e.id] for e in over if e.id in self._tried}
-            for effect in over:
-                if effect.id not in self._tried or self._tried[effect.id].next_at <= now:
-                    await self._end(store, lease, effect, now)
-            await asyncio.sleep(_EVERY_S)
+            due = [e for e in over if e.id not in self._tried or self._tried[e.id].next_at <= now]
+            # One whose plan waits for the platform holds up no other.
+            asked = (self._end(store, lease, effect, now) for effect in due[:_AT_ONCE])
+            for failure in await asyncio.gather(*asked, return_exceptions=True):
+                if failure is not None:
+                    raise failure
+            await asyncio.sleep(_EVERY_S if len(due) <= _AT_ONCE else 0)
 
     async def _end(self, store: Store, lease: Lease, effect: Effect, now: datetime) -> None:
         """Ask for its end; again after a while as long as it is in force."""
@@ -56,15 +61,16 @@ class Expiries:
         self._tried[effect.id] = _Tried(now + wait, wait)
         made_by = self._around.kinds.get(effect.kind)
         undo = None if made_by is None else self._around.kinds.get(made_by.spec.undo)
-        if undo is None:
+        action = await actions.one(store, effect.action_id)
+        if made_by is None or undo is None or action is None:
             log.warning("the %s of %s is over, and nothing takes it back", effect.kind, effect.target)
             return
-        params = {undo.spec.target: effect.target} if undo.spec.target else {}
         reason = "its time is over"
-        request = Request(id=0, kind=undo.spec.name, target=effect.target, params=params, reason=reason)
         try:
+            params = taking_back(action, made_by.spec, undo.spec)
+            request = Request(id=0, kind=undo.spec.name, target=effect.target, params=params, reason=reason)
             plan = await plan_of(store, self._around, request)
-        except Refused as error:
+        except (Misuse, Refused) as error:
             log.warning("the end of the %s of %s: %s", effect.kind, effect.target, error)
             return
         number, refusal = await actions.request_automatic(

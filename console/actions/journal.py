@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from console.domain.action import Action, ActionState, Effect, Layer, Proof, Step, StepState
-from console.domain.errors import StoreAway, StoreRefused, TradexError
-from console.store import actions
+from console.domain.errors import Fenced, StoreAway, StoreRefused, TradexError
+from console.store import actions, effects
 from console.store.lease import Lease
 from console.store.pool import Store
 
+log = logging.getLogger("tradex.actions")
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 TAKEOVER_S = 3.0
@@ -51,18 +55,33 @@ class Journal:
         self._lines: list[tuple[str, str, str]] = []
         self._more = asyncio.Event()
         self._flushing = asyncio.Lock()
+        self._told = ""
 
     async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work`, however long the store is away. Raises Fenced and StoreRefused."""
         while True:
-            begun = _now()
             try:
-                result = await work()
+                return await work()
             except StoreAway:
                 await asyncio.sleep(_AGAIN_S)
-            else:
-                self._held_at = begun
-                return result
+
+    async def _held(self, write: Awaitable[T]) -> T:
+        """The result of a write under the fence: when it was begun the lease was held."""
+        begun = _now()
+        result = await write
+        self._held_at = begun
+        return result
+
+    async def _fenced(
+        self,
+        write: Callable[Concatenate[Store, Lease, int, P], Awaitable[T]],
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """As `insist`, of a write under the fence about this action."""
+        return await self.insist(
+            lambda: self._held(write(self.store, self.lease, self.action_id, *args, **options))
+        )
 
     async def now(self) -> datetime:
         """The store's clock."""
@@ -70,7 +89,7 @@ class Journal:
 
     async def start(self) -> str | None:
         """As `actions.start`."""
-        return await self.insist(lambda: actions.start(self.store, self.lease, self.action_id))
+        return await self._fenced(actions.start)
 
     async def read(self) -> Action:
         """The action as it stands."""
@@ -86,26 +105,25 @@ class Journal:
     async def plan(self, steps: Sequence[Step]) -> None:
         """These are its steps."""
         self.steps = list(steps)
-        await self.insist(lambda: actions.write_steps(self.store, self.lease, self.action_id, self.steps))
+        await self._fenced(actions.write_steps, self.steps)
 
     async def write(self, step: Step, **changes: Any) -> Step:
         """This step as it is from now on; what was said in it is written before."""
         new = replace(step, **changes)
-        with contextlib.suppress(StoreAway):
-            await self._flush()
-        await self.insist(lambda: actions.write_steps(self.store, self.lease, self.action_id, [new]))
+        await self._try(self._flush())
+        await self._fenced(actions.write_steps, [new])
         self.steps[self.steps.index(step)] = new
         return new
 
     async def begin(self, step: Step, **changes: Any) -> Step:
-        """It is about to be done: from here on its calls are counted."""
+        """It is about to be done."""
         new = await self.write(step, state=StepState.RUNNING, **changes)
-        self._step, self._sent = new.name, 0
+        self._step = new.name
         return new
 
     @property
     def sent(self) -> int:
-        """How many calls that change something the present step has made."""
+        """How many calls that change something were made so far."""
         return self._sent
 
     def command(self, line: str) -> None:
@@ -127,8 +145,8 @@ class Journal:
         try:
             yield
         finally:
-            with contextlib.suppress(TradexError):
-                await self._flush()
+            with contextlib.suppress(Fenced):
+                await self._try(self._flush())
             # Not in the middle of a batch, which would be written twice.
             async with self._flushing:
                 writer.cancel()
@@ -136,19 +154,25 @@ class Journal:
 
     async def _write_forever(self) -> None:
         while True:
-            with contextlib.suppress(StoreAway):
-                try:
-                    async with asyncio.timeout(_SIGN_S):
-                        await self._more.wait()
-                except TimeoutError:
-                    begun = _now()
-                    # Writes nothing of this action's: what counts is that it is under the fence.
-                    await actions.expire(self.store, self.lease)
-                    self._held_at = begun
-                else:
-                    self._more.clear()
-                    await self._flush()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SIGN_S):
+                    await self._more.wait()
+            await self._try(self._flush())
+            if _now() - self._held_at > _SIGN_S / 2:
+                # Writes nothing of this action's: what counts is that it is under the fence.
+                await self._try(self._held(actions.expire(self.store, self.lease)))
             await asyncio.sleep(_BATCH_S)
+
+    async def _try(self, work: Awaitable[object]) -> None:
+        """Work that is done again in a moment where the store doesn't take it. Raises Fenced."""
+        try:
+            await work
+        except Fenced:
+            raise
+        except TradexError as error:
+            if str(error) != self._told:
+                log.warning("action %d, not written yet: %s", self.action_id, error)
+                self._told = str(error)
 
     async def _flush(self) -> None:
         async with self._flushing:
@@ -157,54 +181,43 @@ class Journal:
                 alike = (i for i, line in enumerate(self._lines) if line[:2] != (step, kind))
                 count = min(next(alike, len(self._lines)), _MOST_LINES)
                 lines = [text for _, _, text in self._lines[:count]]
-                await actions.append_output(
-                    self.store, self.lease, self.action_id, step=step, kind=kind, lines=lines
+                await self._held(
+                    actions.append_output(
+                        self.store, self.lease, self.action_id, step=step, kind=kind, lines=lines
+                    )
                 )
                 del self._lines[:count]
+            self._more.clear()
 
     async def watch(self) -> None:
         """All steps are over."""
-        await self.insist(lambda: actions.watch(self.store, self.lease, self.action_id))
+        await self._fenced(actions.watch)
 
     async def prove(self, proof: Proof) -> None:
         """What is seen so far."""
-        await self.insist(lambda: actions.write_proof(self.store, self.lease, self.action_id, proof))
+        await self._fenced(actions.write_proof, proof)
 
     async def finish(self, state: ActionState, words: str, proof: Proof | None = None) -> None:
         """The end of it."""
-        await self.insist(lambda: actions.finish(self.store, self.lease, self.action_id, state, words, proof))
+        await self._fenced(actions.finish, state, words, proof)
 
     async def interrupt(self, question: str) -> None:
         """A person has to choose."""
-        await self.insist(lambda: actions.interrupt(self.store, self.lease, self.action_id, question))
+        await self._fenced(actions.interrupt, question)
 
     async def put_effect(
         self, kind: str, target: str, expires_at: datetime | None, layers: Sequence[Layer]
     ) -> None:
         """It is in force on these layers."""
-        await self.insist(
-            lambda: actions.put_effect(
-                self.store,
-                self.lease,
-                self.action_id,
-                kind=kind,
-                target=target,
-                expires_at=expires_at,
-                layers=layers,
-            )
-        )
+        await self._fenced(effects.put, kind=kind, target=target, expires_at=expires_at, layers=layers)
 
     async def lift_effect(self, kind: str, target: str, layers: Sequence[Layer]) -> None:
         """What an action of that kind put in force is not any more."""
-        await self.insist(
-            lambda: actions.lift_effect(
-                self.store, self.lease, self.action_id, kind=kind, target=target, layers=layers
-            )
-        )
+        await self._fenced(effects.lift, kind=kind, target=target, layers=layers)
 
     async def effects(self, kind: str, targets: Sequence[str], since: datetime) -> list[Effect]:
         """Those of that kind and one of these targets which are in force, or were lifted since then."""
-        found = await self.insist(lambda: actions.effects(self.store, lifted_since=since))
+        found = await self.insist(lambda: effects.current(self.store, lifted_since=since))
         return [e for e in found if e.kind == kind and e.target in targets]
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from console.actions.guards import Protected
 from console.domain.action import Action, Guard, KindSpec, Plan, PlannedStep, Proof
-from console.domain.duration import EXPECTED
+from console.domain.duration import ANY_LENGTH, EXPECTED, written
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Refused, TradexError
 from console.domain.text import printable
 from console.gateway.changes import Changes
 
 Output = Callable[[Sequence[str]], None]
+EARLIER = timedelta(seconds=30)
+"""So much earlier than it was meant to, something may end and still be ours: clocks differ, and ends are rounded."""
+_DOORS = {
+    "database": "platform.ops_database_url is",
+    "auth": "platform.service_key is",
+    "ops": "platform.ops_url and platform.service_key are",
+}
 
 
 class Failed(TradexError):
@@ -171,6 +178,11 @@ def planned(steps: Sequence[StepDef], scale: float) -> tuple[PlannedStep, ...]:
     )
 
 
+def missing(doors: Collection[str], *needed: str) -> str:
+    """Why it can't be done where these doors of the platform are configured; "" when all that it needs are."""
+    return next((f"no source: {_DOORS[door]} not set" for door in needed if door not in doors), "")
+
+
 def duration_of(
     request: Request, name: str, default: timedelta, *, least: timedelta, most: timedelta
 ) -> timedelta:
@@ -178,9 +190,10 @@ def duration_of(
     text = request.params.get(name, "").strip()
     if not text:
         return default
-    length = parse_duration(text)
+    length = parse_duration(text, longest=ANY_LENGTH)
     if length is None:
         raise Refused(f"{name}: expected {EXPECTED}, not {printable(text, 40)!r}")
     if not least <= length <= most:
-        raise Refused(f"{name}: {text} is too {'short' if length < least else 'long'}")
+        limit = f"short: at least {written(least)}" if length < least else f"long: at most {written(most)}"
+        raise Refused(f"{name}: {printable(text, 40)} is too {limit}")
     return length

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import replace
+from typing import TypeVar
 
 from console.actions.kind import Kind, Request
-from console.actions.surroundings import Surroundings
+from console.actions.surroundings import Surroundings, woken
 from console.domain.action import Action, ActionState, Plan
-from console.domain.errors import Fenced, Refused, StoreRefused, TradexError
+from console.domain.errors import Fenced, Refused, TradexError
 from console.domain.text import printable
 from console.store import actions
 from console.store.lease import Lease
 from console.store.pool import Store
+
+T = TypeVar("T")
 
 log = logging.getLogger("tradex.actions")
 
@@ -31,29 +35,21 @@ async def plan_of(store: Store, around: Surroundings, request: Request) -> Plan:
     if kind.spec.unavailable:
         raise Refused(f"{kind.spec.name} can't be done here: {kind.spec.unavailable}")
     _require_one_target(kind, request)
-    context = await around.context(store)
-    try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            return await kind.plan(context, request)
-    except TimeoutError:
-        raise Refused(
-            f"it could not be planned: the platform gave no answer within {_TIMEOUT_S:g} s"
-        ) from None
-    except (Refused, StoreRefused):
-        raise
-    except TradexError as error:
-        raise Refused(f"it could not be planned: {error}") from None
+    return await _asked(kind.plan(await around.context(store), request))
 
 
 async def target_of(around: Surroundings, request: Request) -> str | None:
     """The one spelling of what a request that was planned is about; None for a kind that is about nothing. Raises
     Refused."""
     kind = around.kinds[request.kind]
-    if not kind.spec.target:
-        return None
+    return (await _asked(kind.names(around.changes, request)))[0] if kind.spec.target else None
+
+
+async def _asked(answer: Awaitable[T]) -> T:
+    """What the platform answers in time. Raises Refused with why it doesn't."""
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            return (await kind.names(around.changes, request))[0]
+            return await answer
     except TimeoutError:
         raise Refused(
             f"it could not be planned: the platform gave no answer within {_TIMEOUT_S:g} s"
@@ -92,12 +88,7 @@ class Planner:
                     if action.id not in self._under_way:
                         self._under_way.add(action.id)
                         plans.create_task(self._plan(store, lease, action))
-                try:
-                    async with asyncio.timeout(_POLL_S):
-                        await self.woken.wait()
-                except TimeoutError:
-                    pass
-                self.woken.clear()
+                await woken(self.woken, _POLL_S)
 
     async def _plan(self, store: Store, lease: Lease, action: Action) -> None:
         try:
@@ -109,8 +100,6 @@ class Planner:
                     target = await target_of(self._around, request)
                 except Refused as error:
                     plan, refusal = None, str(error)
-                except (Fenced, asyncio.CancelledError):
-                    raise
                 except TradexError:
                     raise
                 except Exception as error:

@@ -14,7 +14,7 @@ from console.store.pool import Store
 
 _TIMEOUT_S = 8.0
 _OLDEST = timedelta(minutes=2)
-# Percentages: from this much on, and this much more than twice as much as before, it got worse.
+# Percentages: this much more than twice as much as before is worse.
 _LEAST_PCT = 1.0
 # Something that was sent may still be on its way: its probe is asked more than once.
 _LOOKS_S = (0.0, 0.5, 1.0, 2.0)
@@ -63,7 +63,7 @@ async def worse(store: Store, names: tuple[str, ...], begun: datetime) -> tuple[
         if not isinstance(was, float | int) or not isinstance(is_, float | int):
             continue
         words = f"{reading(spec, was)} before, {reading(spec, is_)} now"
-        bad = is_ >= _LEAST_PCT and is_ >= 2 * was + _LEAST_PCT
+        bad = is_ >= 2 * was + _LEAST_PCT
         facts.append(Fact(spec.title.lower(), words, "warn" if bad else "ok"))
         if bad:
             reasons.append(f"{spec.title.lower()} {words}")

@@ -10,7 +10,7 @@ from collections import Counter
 
 from console.actions.course import Course
 from console.actions.journal import TAKEOVER_S, Journal
-from console.actions.surroundings import Surroundings
+from console.actions.surroundings import Surroundings, woken
 from console.domain.action import Action, ActionState
 from console.domain.errors import Fenced, TradexError
 from console.store import actions
@@ -54,20 +54,12 @@ class Runner:
                     log.warning("actions: %s", error)
                     await asyncio.sleep(_POLL_S)
                 self._raise_fenced()
-                await self._wait()
+                await woken(self.woken, _POLL_S)
         finally:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self._tasks.clear()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(_POLL_S):
-                await self.woken.wait()
-        except TimeoutError:
-            pass
-        self.woken.clear()
 
     async def _look(self, store: Store, lease: Lease, leads_for_s: float) -> None:
         """Begin, or take over, what is ready."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from console.actions.guards import Protected, written
+from console.actions.guards import Protected
 from console.actions.kind import Context, Kind
+from console.domain.network import Network, written
 from console.gateway.changes import Changes
-from console.gateway.network import Network
-from console.store import actions
+from console.store import actions, effects
 from console.store.pool import Store
 
 _PATIENCE_S = 2.0
@@ -40,14 +40,22 @@ class Surroundings:
         for login, address in places:
             with contextlib.suppress(ValueError):
                 operators.append((ipaddress.ip_network(address), login))
-        effects = await actions.effects(store)
+        found = await effects.current(store)
         return Context(
             self.changes,
             Protected(self.allowed, tuple(operators)),
             await store.now(),
             self.scale,
-            frozenset((effect.kind, effect.target) for effect in effects),
+            frozenset((effect.kind, effect.target) for effect in found),
         )
+
+
+async def woken(event: asyncio.Event, seconds: float) -> None:
+    """Until it is set, though not for longer; it is not set any more then."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    event.clear()
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -87,10 +95,10 @@ def own_addresses(urls: Sequence[str | None]) -> tuple[Network, ...]:
     """Where this machine's connections to these places come from, as far as it can see itself."""
     found: dict[str, Network] = {}
     for url in urls:
-        parts = urlsplit(url or "")
-        if not parts.hostname:
-            continue
         with contextlib.suppress(OSError, ValueError):
+            parts = urlsplit(url or "")
+            if not parts.hostname:
+                continue
             for family, kind, _, _, place in socket.getaddrinfo(
                 parts.hostname, parts.port or 443, type=socket.SOCK_DGRAM
             ):

@@ -12,11 +12,6 @@ from console.domain.text import printable
 _ONE_WORD = {"length": "--for"}
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 order`, `1,200 orders`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def clock(at: datetime | None) -> str:
     """`26 Nov 13:06:50 UTC`; `further notice` for an end that is not known."""
     return "further notice" if at is None else f"{at:%d %b %H:%M:%S} UTC"

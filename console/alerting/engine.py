@@ -19,7 +19,7 @@ from console.domain.metric import MetricSpec, MetricValue
 from console.domain.snapshot import Metrics
 from console.rules.evaluator import Recent, Standing
 from console.rules.replay import DAY, DAY_LOOKBACK
-from console.store import actions, alerts, ticks
+from console.store import alerts, freezes, ticks
 from console.store.encoding import status_metric
 from console.store.lease import Lease
 from console.store.pool import Store
@@ -36,7 +36,6 @@ class Engine:
         self._open: dict[str, Open] = {}
         self._recent = self._new_recent()
         self._day: Mapping[str, MetricValue] = {}
-        self._glasses: Sequence[Glass] = ()
         self._known = False
 
     @property
@@ -55,11 +54,11 @@ class Engine:
         if self._cursor is None:
             return 0
         evaluated = 0
-        self._glasses = await actions.broken_glass(store, since=self._cursor)
+        glasses = await freezes.broken_glass(store, since=self._cursor)
         try:
             async for tick in ticks.between(store, self._cursor, until):
                 said = _said(checks) if tick.at == until else {}
-                if not await self._evaluate(store, lease, tick, said):
+                if not await self._evaluate(store, lease, tick, glasses, said):
                     # Somebody evaluated it already: what is known here is not what is true.
                     self._known = False
                     return evaluated
@@ -103,11 +102,14 @@ class Engine:
         self._recent = self._new_recent()
         if self._cursor is not None:
             start = self._cursor - self.rulebook.alerting.lookback
+            glasses = await freezes.broken_glass(store, since=start)
             async for tick in ticks.between(store, start - timedelta(microseconds=1), self._cursor):
-                self._observe(tick)
+                self._observe(tick, glasses)
         self._known = True
 
-    async def _evaluate(self, store: Store, lease: Lease, tick: Metrics, told: Mapping[str, str]) -> bool:
+    async def _evaluate(
+        self, store: Store, lease: Lease, tick: Metrics, glasses: Sequence[Glass], told: Mapping[str, str]
+    ) -> bool:
         at = tick.at
         assert at is not None and self._cursor is not None  # noqa: S101 - every stored tick has its time
         lookback = self.rulebook.alerting.lookback
@@ -120,7 +122,7 @@ class Engine:
         if self.rulebook.uses_day_before:
             day = await ticks.before(store, at - DAY, DAY_LOOKBACK)
             self._day = day.values
-        self._observe(tick)
+        self._observe(tick, glasses)
         return await self._judge(store, lease, at, told)
 
     async def _judge(
@@ -135,10 +137,10 @@ class Engine:
         self._cursor, self._open = at, after
         return True
 
-    def _observe(self, tick: Metrics) -> None:
+    def _observe(self, tick: Metrics, glasses: Sequence[Glass]) -> None:
         assert tick.at is not None  # noqa: S101
         readings: dict[str, MetricValue] = dict(tick.values)
-        readings |= self.rulebook.faults(tick.at, self._glasses)
+        readings |= self.rulebook.faults(tick.at, glasses)
         specs: Mapping[str, MetricSpec] = tick.specs or self.rulebook.specs
         self._recent.observe(tick.at, readings, specs)
 

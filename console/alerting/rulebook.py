@@ -12,6 +12,7 @@ from console.domain.errors import Misuse
 from console.domain.event import Severity
 from console.domain.metric import MetricSpec, MetricValue
 from console.domain.text import printable
+from console.located import stamp
 from console.rules import alerting_file, file, generated
 from console.rules.alerting_file import Alerting
 from console.rules.condition import Failed
@@ -63,7 +64,7 @@ class Rulebook:
         """Why the files on disk are not the ones in force, with the place."""
         self._paths = (rules or file.SHIPPED, alerting)
         self._time_scale = time_scale
-        self._seen = self._stamps()
+        self._seen = stamp(*self._paths)
         self._read()
 
     @property
@@ -79,7 +80,7 @@ class Rulebook:
     def refresh(self, *, force: bool = False) -> str | None:
         """Read the files again if they changed (or anyway). What there is to tell about it, in words; None when other
         files were not read."""
-        stamps = self._stamps()
+        stamps = stamp(*self._paths)
         if stamps == self._seen and not force:
             return None
         self._seen = stamps
@@ -119,14 +120,3 @@ class Rulebook:
             _BROKEN_GLASS,
         )
         self._day_before = any(rule.uses_day_before for rule in named)
-
-    def _stamps(self) -> tuple[object, ...]:
-        return tuple(_stamp(path) for path in self._paths if path is not None)
-
-
-def _stamp(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError as error:
-        return error.errno
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -8,9 +8,21 @@ from typing import Any
 import click
 
 from console.cli.doing import How, answers, start
+from console.cli.doing import reason as _reason
+from console.domain.duration import EXPECTED
+from console.domain.errors import Misuse
 
-_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it stays in the audit.")
-_length = click.option("--for", "length", metavar="DURATION", help="24h, 30m; it ends by itself.")
+
+def _said(_: click.Context, option: click.Parameter, length: str | None) -> str | None:
+    """An empty variable of a script is no wish for the usual length. Raises Misuse."""
+    if length is not None and not length.strip():
+        raise Misuse(f"{option.opts[0]}: expected {EXPECTED}, not {length!r}")
+    return length
+
+
+_length = click.option(
+    "--for", "length", metavar="DURATION", callback=_said, help="24h, 30m; it ends by itself."
+)
 
 
 @click.command("block-ip")

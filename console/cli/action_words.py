@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from console.cli.tables import GLYPH, STYLE, table
+from console.cli.tables import GLYPH, glyph_of, style_of, table
 from console.domain.action import (
     Action,
     ActionState,
@@ -22,40 +22,13 @@ from console.domain.action import (
     StepState,
     remaining,
 )
-from console.domain.format import age, clock, iso
+from console.domain.format import age, clock, iso, iso_or_none
+from widgets.action_states import action_state, step_state
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-FACT_GLYPH = {"ok": " ", "info": " ", "warn": GLYPH["warning"], "crit": GLYPH["critical"]}
-STEP_GLYPH = {
-    StepState.PENDING: "○",
-    StepState.RUNNING: "►",
-    StepState.DONE: "✓",
-    StepState.SKIPPED: "–",
-    StepState.FAILED: "✗",
-    StepState.UNKNOWN: "?",
-    StepState.CANCELLED: "–",
-}
-STATE_GLYPH = {
-    ActionState.DONE: "✓",
-    ActionState.FAILED: "✗",
-    ActionState.REFUSED: "✗",
-    ActionState.CANCELLED: "–",
-    ActionState.EXPIRED: "–",
-    ActionState.INTERRUPTED: GLYPH["critical"],
-    ActionState.APPROVED: "►",
-    ActionState.RUNNING: "►",
-    ActionState.VERIFYING: "►",
-}
-_STYLES = {
-    ActionState.DONE: STYLE["ok"],
-    ActionState.FAILED: STYLE["critical"],
-    ActionState.INTERRUPTED: STYLE["critical"],
-    ActionState.REFUSED: STYLE["warning"],
-    ActionState.CANCELLED: "dim",
-    ActionState.EXPIRED: "dim",
-}
+_FACT_GLYPH = {"ok": " ", "info": " ", "warn": GLYPH["warning"], "crit": GLYPH["critical"]}
 _PROOF_GLYPH = {"proved": GLYPH["ok"], "unproved": GLYPH["warning"], "worse": GLYPH["critical"]}
 
 
@@ -77,22 +50,22 @@ def action_json(action: Action) -> dict[str, Any]:
         "words": action.words,
         "plan": None if action.plan is None else plan_json(action.plan),
         "plan_hash": action.plan_hash or None,
-        "plan_expires_at": _iso(action.plan_expires_at),
+        "plan_expires_at": iso_or_none(action.plan_expires_at),
         "proof": None if action.proof is None else asdict(action.proof),
         "choices": dict(action.choices),
         "override": action.override or None,
         "needs_approval": action.needs_approval or None,
-        "approval_expires_at": _iso(action.approval_expires_at),
+        "approval_expires_at": iso_or_none(action.approval_expires_at),
         "question": action.question or None,
         "requested_by": action.requested_by,
         "requested_at": iso(action.requested_at),
         "confirmed_by": action.confirmed_by or None,
-        "confirmed_at": _iso(action.confirmed_at),
+        "confirmed_at": iso_or_none(action.confirmed_at),
         "approved_by": action.approved_by or None,
-        "approved_at": _iso(action.approved_at),
+        "approved_at": iso_or_none(action.approved_at),
         "cancelled_by": action.cancelled_by or None,
-        "started_at": _iso(action.started_at),
-        "ended_at": _iso(action.ended_at),
+        "started_at": iso_or_none(action.started_at),
+        "ended_at": iso_or_none(action.ended_at),
         "undo_of": action.undo_of,
         "undone_by": action.undone_by,
     }
@@ -101,7 +74,7 @@ def action_json(action: Action) -> dict[str, Any]:
 def plan_json(plan: Plan) -> dict[str, Any]:
     """The documented shape of a plan."""
     return asdict(plan) | {
-        "until": _iso(plan.until),
+        "until": iso_or_none(plan.until),
         "choices": [{"name": c.name, "title": c.title, "options": dict(c.options)} for c in plan.choices],
     }
 
@@ -110,9 +83,9 @@ def step_json(step: Step) -> dict[str, Any]:
     """The documented shape of one step."""
     return asdict(step) | {
         "state": str(step.state),
-        "due_at": _iso(step.due_at),
-        "started_at": _iso(step.started_at),
-        "ended_at": _iso(step.ended_at),
+        "due_at": iso_or_none(step.due_at),
+        "started_at": iso_or_none(step.started_at),
+        "ended_at": iso_or_none(step.ended_at),
     }
 
 
@@ -124,8 +97,8 @@ def effect_json(effect: Effect) -> dict[str, Any]:
         "at": iso(effect.since),
         "kind": effect.kind,
         "target": effect.target,
-        "until": _iso(effect.expires_at),
-        "lifted_at": _iso(effect.lifted_at),
+        "until": iso_or_none(effect.expires_at),
+        "lifted_at": iso_or_none(effect.lifted_at),
         "action": effect.action_id,
         "layers": [asdict(layer) for layer in effect.layers],
     }
@@ -148,16 +121,26 @@ def freeze_json(freeze: Freeze, now: datetime) -> dict[str, Any]:
     }
 
 
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else iso(at)
-
-
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
 def title(action: Action) -> str:
     """`block_ip 203.0.113.7`."""
     return f"{action.kind} {action.target}".rstrip()
+
+
+def headline(action: Action) -> str:
+    """`✓ block_ip 203.0.113.7  DONE`; one that is done is called by what its proof showed."""
+    form = action_state(action)
+    return f"{glyph_of(form)} {title(action)}  {form.word.upper()}"
+
+
+def ended(action: Action) -> str:
+    """`✓ action 7 done: 203.0.113.7 is blocked`."""
+    form = action_state(action)
+    proved = "" if action.proof is None else action.proof.text
+    said = f": {action.words}" if action.words and action.words != proved else ""
+    return f"{glyph_of(form)} action {action.id} {form.word}{said}"
 
 
 def plan_lines(plan: Plan, now: datetime, guards: Sequence[tuple[str, bool, str]] = ()) -> Iterator[str]:
@@ -186,7 +169,7 @@ def facts_lines(facts: Sequence[Fact]) -> Iterator[str]:
     """Label and value of each, the values in one column."""
     width = max((len(fact.label) for fact in facts), default=0)
     for fact in facts:
-        yield f"  {FACT_GLYPH.get(fact.weight, ' ')} {fact.label:<{width}}  {fact.value}"
+        yield f"  {_FACT_GLYPH.get(fact.weight, ' ')} {fact.label:<{width}}  {fact.value}"
 
 
 def step_line(step: Step) -> str:
@@ -197,7 +180,7 @@ def step_line(step: Step) -> str:
     attempt = f", attempt {step.attempt}" if step.attempt > 1 else ""
     layer = f" [{step.layer}]" if step.layer else ""
     said = f": {words}" if words else ""
-    return f"  {STEP_GLYPH[step.state]} {step.seq} {step.title}{layer}  {step.state}{attempt}{said}"
+    return f"  {glyph_of(step_state(step.state))} {step.seq} {step.title}{layer}  {step.state}{attempt}{said}"
 
 
 def proof_lines(proof: Proof) -> Iterator[str]:
@@ -257,11 +240,11 @@ def action_table(found: Sequence[Action], now: datetime) -> Table:
 
     rows = table("id", "action", "state", "steps", "for", "by", "note", right={"id", "steps", "for"})
     for action in found:
-        glyph = STATE_GLYPH.get(action.state, "○")
+        form = action_state(action)
         rows.add_row(
             str(action.id),
             Text(title(action)),
-            Text(f"{glyph} {action.state}", style=_STYLES.get(action.state, "")),
+            Text(f"{glyph_of(form)} {form.word}", style=style_of(form)),
             f"{action.step}/{action.steps}" if action.steps else "",
             age(now - action.since),
             Text(action.confirmed_by or action.requested_by),
@@ -279,14 +262,16 @@ def _note(action: Action) -> str:
 def kind_table(found: Sequence[KindSpec]) -> Table:
     from rich.text import Text
 
-    rows = table("kind", "parameters", "by", "danger", "an hour", "undo", "note", right={"an hour"})
+    rows = table(
+        "kind", "parameters", "by", "takes two", "danger", "an hour", "undo", "note", right={"an hour"}
+    )
     for kind in found:
         params = " ".join(p.name if p.required else f"[{p.name}]" for p in kind.parameters)
-        two = " + a second person" if kind.second_person else ""
         rows.add_row(
             kind.name,
             Text(params),
-            f"{kind.role}{two}",
+            kind.role,
+            "yes" if kind.second_person else "",
             str(kind.danger),
             str(kind.budget),
             kind.undo,

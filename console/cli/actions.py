@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.cli import action_words as words
 from console.cli import doing
-from console.cli.connect import opened
+from console.cli.connect import with_store
 from console.cli.doing import How, answers, pairs
+from console.cli.doing import reason as _reason
 from console.cli.tables import print_table
 from console.domain import duration
 from console.domain.action import Action, Effect, Freeze, Glass, KindSpec, OutputLine, Step
@@ -23,9 +23,8 @@ from console.domain.format import clock, iso
 if TYPE_CHECKING:
     from console.store.pool import Store
 
-T = TypeVar("T")
 _DAY = timedelta(days=1)
-_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it stays in the audit.")
+_MOST = 200
 _number = click.argument("action_id", metavar="ID", type=int)
 
 
@@ -38,14 +37,6 @@ def actions(ctx: click.Context, as_json: bool) -> None:
         ctx.invoke(list_, as_json=as_json)
 
 
-def _with_store(options: dict[str, Any], work: Callable[[Store], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with opened(options) as store:
-            return await work(store)
-
-    return asyncio.run(run())
-
-
 @actions.command("list")
 @click.option("--all", "ended", is_flag=True, help="Also what ended in the last day.")
 @click.option("--json", "as_json", is_flag=True)
@@ -55,12 +46,17 @@ def list_(options: dict[str, Any], ended: bool = False, as_json: bool = False) -
 
     async def read(store: Store) -> tuple[datetime, list[Action], list[Glass]]:
         from console.store import actions as stored
+        from console.store import freezes as guards
 
         now = await store.now()
-        found = await stored.current(store, since=now - _DAY if ended else now)
-        return now, [a for a in found if ended or not a.state.final], await stored.broken_glass(store)
+        found = await stored.current(store, since=now - _DAY if ended else now, limit=_MOST)
+        # One that ended a moment ago is over.
+        shown = [a for a in found if ended or not a.state.final]
+        return now, shown, [] if as_json else await guards.broken_glass(store)
 
-    now, found, glass = _with_store(options, read)
+    now, found, glass = with_store(options, read)
+    if sum(action.state.final for action in found) >= _MOST:
+        click.echo(f"tradex: of those that ended only the last {_MOST}: `tradex audit` has all", err=True)
     if as_json:
         click.echo(json.dumps([words.action_json(a) for a in found], indent=2))
         return
@@ -85,10 +81,11 @@ def show(options: dict[str, Any], action_id: int, as_json: bool) -> None:
         datetime, Action, list[Step], list[OutputLine], list[tuple[datetime, str, str, str]], list[Effect]
     ]:
         from console.store import actions as stored
+        from console.store import effects as in_force
 
         action = await doing.one(store, action_id)
         now = await store.now()
-        effects = await stored.effects(store, lifted_since=now - _DAY)
+        effects = await in_force.current(store, lifted_since=now - _DAY)
         return (
             now,
             action,
@@ -98,7 +95,7 @@ def show(options: dict[str, Any], action_id: int, as_json: bool) -> None:
             [e for e in effects if action_id in (e.action_id, e.lifted_by)],
         )
 
-    now, action, steps, output, changes, effects = _with_store(options, read)
+    now, action, steps, output, changes, effects = with_store(options, read)
     if as_json:
         found = words.action_json(action) | {
             "steps": [words.step_json(s) for s in steps],
@@ -111,8 +108,7 @@ def show(options: dict[str, Any], action_id: int, as_json: bool) -> None:
         }
         click.echo(json.dumps(found, indent=2))
         return
-    glyph = words.STATE_GLYPH.get(action.state, "○")
-    click.echo(f"{glyph} {words.title(action)}  {str(action.state).upper()}  (number {action.id})")
+    click.echo(f"{words.headline(action)}  (number {action.id})")
     click.echo(f"reason   {action.reason} ({action.requested_by}, {iso(action.requested_at)})")
     if action.words:
         click.echo(f"result   {action.words}")
@@ -140,7 +136,7 @@ def kinds(options: dict[str, Any], as_json: bool) -> None:
 
         return await stored.kinds(store)
 
-    found = _with_store(options, read)
+    found = with_store(options, read)
     if as_json:
         click.echo(json.dumps([words.kind_json(k) for k in found], indent=2))
     elif found:
@@ -189,10 +185,11 @@ def cancel(options: dict[str, Any], action_id: int, reason: str) -> None:
     async def work(store: Store) -> Action:
         from console.store import actions as stored
 
+        await doing.one(store, action_id)
         await stored.cancel(store, action_id, reason)
         return await doing.one(store, action_id)
 
-    action = _with_store(options, work)
+    action = with_store(options, work)
     click.echo(
         f"action {action_id} is {action.state}"
         if action.state.final
@@ -211,9 +208,10 @@ def resume(options: dict[str, Any], action_id: int, choice: str, reason: str) ->
     async def work(store: Store) -> None:
         from console.store import actions as stored
 
+        await doing.one(store, action_id)
         await stored.resume(store, action_id, choice, reason)
 
-    _with_store(options, work)
+    with_store(options, work)
     click.echo(f"{choice}: the agent takes action {action_id} up; tradex actions show {action_id}")
 
 
@@ -229,13 +227,12 @@ def freeze(options: dict[str, Any], length: str, reason: str, begin: str | None,
     since = None if begin is None else _moment(begin)
 
     async def work(store: Store) -> tuple[datetime, Freeze]:
-        from console.store import actions as stored
+        from console.store import freezes as stored
 
-        made = await stored.add_freeze(store, start=since, length=wanted, reason=reason)
-        held = await stored.freezes(store)
-        return await store.now(), next(f for f in held if f.id == made)
+        made = await stored.add(store, start=since, length=wanted, reason=reason)
+        return await store.now(), made
 
-    now, made = _with_store(options, work)
+    now, made = with_store(options, work)
     if as_json:
         click.echo(json.dumps(words.freeze_json(made, now), indent=2))
     else:
@@ -249,11 +246,11 @@ def thaw(options: dict[str, Any], freeze_id: int) -> None:
     """End a freeze before its time (commanders)."""
 
     async def work(store: Store) -> None:
-        from console.store import actions as stored
+        from console.store import freezes as stored
 
-        await stored.end_freeze(store, freeze_id)
+        await stored.end(store, freeze_id)
 
-    _with_store(options, work)
+    with_store(options, work)
     click.echo(f"freeze {freeze_id} is over")
 
 
@@ -264,11 +261,11 @@ def freezes(options: dict[str, Any], as_json: bool) -> None:
     """Freezes that hold now or will."""
 
     async def read(store: Store) -> tuple[datetime, list[Freeze]]:
-        from console.store import actions as stored
+        from console.store import freezes as stored
 
-        return await store.now(), await stored.freezes(store)
+        return await store.now(), await stored.current(store)
 
-    now, found = _with_store(options, read)
+    now, found = with_store(options, read)
     if as_json:
         click.echo(json.dumps([words.freeze_json(f, now) for f in found], indent=2))
     elif found:
@@ -286,13 +283,11 @@ def break_glass(options: dict[str, Any], length: str, reason: str) -> None:
     wanted = _duration(length)
 
     async def work(store: Store) -> Glass:
-        from console.store import actions as stored
+        from console.store import freezes as stored
 
-        await stored.break_glass(store, reason=reason, length=wanted)
-        link = await store.link()
-        return [glass for glass in await stored.broken_glass(store) if glass.author == link.user][-1]
+        return await stored.break_glass(store, reason=reason, length=wanted)
 
-    glass = _with_store(options, work)
+    glass = with_store(options, work)
     click.echo(
         f"until {iso(glass.ends_at)} what {glass.author} confirms takes no second person; "
         "end it with: tradex actions mend-glass"
@@ -305,15 +300,15 @@ def mend_glass(options: dict[str, Any]) -> None:
     """End it before its time."""
 
     async def work(store: Store) -> None:
-        from console.store import actions as stored
+        from console.store import freezes as stored
 
         await stored.mend_glass(store)
 
-    _with_store(options, work)
+    with_store(options, work)
     click.echo("the glass is mended: what takes two takes two again")
 
 
-def _print(headline: str, lines: Any) -> None:
+def _print(headline: str, lines: Iterable[str]) -> None:
     found = list(lines)
     if found:
         click.echo(headline)
@@ -322,7 +317,8 @@ def _print(headline: str, lines: Any) -> None:
 
 
 def _duration(text: str) -> timedelta:
-    found = duration.parse(text)
+    # How long is too long is the store's to say.
+    found = duration.parse(text, longest=duration.ANY_LENGTH)
     if not found:
         raise Misuse(f"--for: expected {duration.EXPECTED}, not {text!r}")
     return found

@@ -16,7 +16,7 @@ from console.cli.tables import GLYPH, STYLE, print_table, table
 from console.domain import duration, matchers
 from console.domain.alert import LABELS, Alert, AlertChange, AlertState, Matcher, Silence, remaining, title_of
 from console.domain.errors import Misuse, TradexError
-from console.domain.format import age, amount, clock, iso, reading
+from console.domain.format import age, amount, clock, counted, iso, iso_or_none, reading
 from console.domain.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         "unit": alert.unit,
         "phase": str(alert.phase),
         "pending_at": iso(alert.pending_at),
-        "fired_at": _iso(alert.fired_at),
-        "resolved_at": _iso(alert.resolved_at),
+        "fired_at": iso_or_none(alert.fired_at),
+        "resolved_at": iso_or_none(alert.resolved_at),
         "resolution": alert.resolution or None,
         "stale": alert.stale,
         "flaps": alert.flaps,
         "acknowledged_by": alert.acknowledged_by,
-        "acknowledged_at": _iso(alert.acknowledged_at),
+        "acknowledged_at": iso_or_none(alert.acknowledged_at),
         "silence": alert.silence,
         "silenced_by": alert.silenced_by,
-        "silenced_until": _iso(alert.silenced_until),
+        "silenced_until": iso_or_none(alert.silenced_until),
         "inhibited_by": alert.inhibited_by,
     }
 
@@ -79,10 +79,6 @@ def _change_json(change: AlertChange) -> dict[str, Any]:
         "text": change.text,
         "value": change.value,
     }
-
-
-def _iso(at: Any) -> str | None:
-    return None if at is None else iso(at)
 
 
 @click.group(invoke_without_command=True)
@@ -274,7 +270,7 @@ def silence(
     else:
         words = ", ".join(map(str, made.matchers))
         click.echo(f"silence {made.id} until {iso(made.ends_at)}: {words}")
-        click.echo(f"it holds {held} alert{'' if held == 1 else 's'} of now")
+        click.echo(f"it holds {counted(held, 'alert')} of now")
 
 
 @alerts.command()

@@ -3,28 +3,30 @@ file."""
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
-import os
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import opened
+from console.cli.connect import with_store
 from console.cli.tables import GLYPH, print_table, table
 from console.domain.action import AuditEntry
 from console.domain.errors import Misuse
 from console.domain.format import iso
 from console.domain.text import printable
+from console.places import private
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from console.store.audit import Verdict
+    from console.store.pool import Store
 
 _ANCHOR = re.compile(r"(\d{1,18}) ([0-9a-f]{64})? ?(\S+)\s*", re.ASCII)
 _COLUMNS = ("seq", "at", "actor", "verb", "subject", "action", "detail", "hash")
@@ -51,13 +53,12 @@ def list_(
 ) -> None:
     """The latest entries, the newest first."""
 
-    async def read() -> list[AuditEntry]:
+    async def read(store: Store) -> list[AuditEntry]:
         from console.store import audit as stored
 
-        async with opened(options) as store:
-            return await stored.recent(store, limit=limit, action_id=action_id)
+        return await stored.recent(store, limit=limit, action_id=action_id)
 
-    found = asyncio.run(read())
+    found = with_store(options, read)
     if as_json:
         click.echo(json.dumps([entry_json(e) for e in found], indent=2))
     elif found:
@@ -81,13 +82,12 @@ def verify(options: dict[str, Any], anchor: Path | None, write_anchor: Path | No
     """
     known = None if anchor is None else _read_anchor(anchor)
 
-    async def prove() -> tuple[Verdict, str]:
+    async def prove(store: Store) -> tuple[Verdict, str]:
         from console.store import audit as stored
 
-        async with opened(options) as store:
-            return await stored.verify(store, known), iso(await store.now())
+        return await stored.verify(store, known), iso(await store.now())
 
-    verdict, at = asyncio.run(prove())
+    verdict, at = with_store(options, prove)
     good = not verdict.problem
     if as_json:
         shown = {
@@ -121,18 +121,17 @@ def verify(options: dict[str, Any], anchor: Path | None, write_anchor: Path | No
 def export(options: dict[str, Any], form: str, file: Path | None) -> None:
     """All entries, the oldest first, into FILE or to standard output."""
 
-    async def write(out: IO[str]) -> int:
+    async def write(store: Store, out: IO[str]) -> int:
         from console.store import audit as stored
 
-        async with opened(options) as store:
-            return await _rows(stored.entries(store), _csv(out) if form == "csv" else _lines(out))
+        return await _rows(stored.entries(store), _csv(out) if form == "csv" else _lines(out))
 
     if file is None:
-        asyncio.run(write(sys.stdout))
+        with_store(options, lambda store: write(store, sys.stdout))
         return
     with _written(file) as out:
-        count = asyncio.run(write(out))
-    click.echo(f"{count:,} entries in {file}")
+        count = with_store(options, lambda store: write(store, out))
+    click.echo(f"{count:,} entries in {printable(file)}")
 
 
 def entry_json(entry: AuditEntry) -> dict[str, Any]:
@@ -201,7 +200,7 @@ def _csv(out: IO[str]) -> Callable[[AuditEntry], object]:
     return write
 
 
-def _table(found: Sequence[AuditEntry]) -> Any:
+def _table(found: Sequence[AuditEntry]) -> Table:
     from rich.text import Text
 
     rows = table("entry", "at", "who", "did", "what", "action", "note", right={"entry", "action"})
@@ -233,16 +232,10 @@ def _read_anchor(file: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def _written(file: Path) -> Any:
+def _written(file: Path) -> Iterator[IO[str]]:
     """A file that is there whole or not at all, for its owner's eyes. Raises Misuse where it can't be written."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", newline=""
-        ) as out:
+        with private(file) as out:
             yield out
-        part.replace(file)
     except OSError as error:
-        raise Misuse(f"{file} can't be written: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
+        raise Misuse(f"{printable(file)} can't be written: {error.strerror}") from None

@@ -108,6 +108,16 @@ async def opened(options: dict[str, Any], *, read_only: bool | None = None) -> A
         await store.close()
 
 
+def with_store(options: dict[str, Any], work: Callable[[Store], Awaitable[T]]) -> T:
+    """Run `work` on one connection to the store. Raises what `opened` does."""
+
+    async def run() -> T:
+        async with opened(options) as store:
+            return await work(store)
+
+    return asyncio.run(run())
+
+
 @asynccontextmanager
 async def hints(store: Store, of: str) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
     """A function that waits until the store told of something in `of` (`log`, `action`), at most so many seconds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
@@ -15,7 +15,7 @@ import click
 
 from console.cli import action_words as words
 from console.cli import prompt
-from console.cli.connect import hints, opened
+from console.cli.connect import hints, with_store
 from console.domain.action import Action, ActionState, Choice, KindSpec, Plan, Step
 from console.domain.asking import parameters, target, undoing
 from console.domain.errors import Misuse, Refused, StoreAway, TradexError
@@ -28,8 +28,12 @@ _POLL_S = 1.0
 _RETRY_S = 1.0
 # So long a plan is waited for while no agent leads, and while one does.
 _NO_AGENT_S, _PLAN_S = 3.0, 30.0
-_EXIT = {ActionState.DONE: 0, ActionState.REFUSED: Refused.exit_code}
 _OPEN = (ActionState.PLANNING, ActionState.PLANNED)
+
+Wait = Callable[[float], Awaitable[None]]
+"""Until the store told of an action, at most so many seconds."""
+
+reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it stays in the audit.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ def answers(command: Callable[..., Any]) -> Callable[..., Any]:
         "--yes",
         "-y",
         is_flag=True,
-        help="Confirm the plan without asking; exit code 1 while it waits for a second person.",
+        help="Confirm the plan without asking; exit code 1 while it waits for a second person, and where the "
+        "platform shows that it is worse afterwards.",
     )
     @click.option(
         "--typed", metavar="TEXT", default="", help="With --yes: what a dangerous plan asks to type."
@@ -116,7 +121,7 @@ def start(options: dict[str, Any], kind: str, given: Mapping[str, str | None], r
         params = parameters(spec, {name: value for name, value in given.items() if value is not None})
         return await _ask_for(store, spec, kinds, params, target(spec, params), reason, how)
 
-    raise SystemExit(_run(options, work))
+    raise SystemExit(with_store(options, work))
 
 
 def undo(options: dict[str, Any], action_id: int, reason: str, how: How) -> None:
@@ -129,7 +134,7 @@ def undo(options: dict[str, Any], action_id: int, reason: str, how: How) -> None
         spec, params = undoing(action, kinds)
         return await _ask_for(store, spec, kinds, params, action.target, reason, how, undo_of=action.id)
 
-    raise SystemExit(_run(options, work))
+    raise SystemExit(with_store(options, work))
 
 
 def approve(options: dict[str, Any], action_id: int, how: How) -> None:
@@ -151,30 +156,25 @@ def approve(options: dict[str, Any], action_id: int, how: How) -> None:
                 return _end(how, action, 1)
         # Whatever else it is, the store says why there is nothing to approve.
         await actions.approve(store, action_id, plan_hash=action.plan_hash)
-        return await _follow(store, action_id, kinds, how)
+        async with hints(store, "action") as wait:
+            return await _follow(store, action_id, kinds, how, wait)
 
-    raise SystemExit(_run(options, work))
+    raise SystemExit(with_store(options, work))
 
 
 async def one(store: Store, action_id: int) -> Action:
-    """The action with this number. Raises Refused where there is none."""
+    """The action with this number. Raises Misuse where there is none."""
     from console.store import actions
 
     found = await actions.one(store, action_id)
     if found is None:
-        raise Refused(f"there is no action {action_id}")
+        raise Misuse(
+            f"there is no action {action_id}: `tradex actions list --all` shows those of the last day"
+        )
     return found
 
 
 # --- the way ----------------------------------------------------------------------------------------------------------
-
-
-def _run(options: dict[str, Any], work: Callable[[Store], Awaitable[int]]) -> int:
-    async def connected() -> int:
-        async with opened(options) as store:
-            return await work(store)
-
-    return asyncio.run(connected())
 
 
 async def _kinds(store: Store) -> dict[str, KindSpec]:
@@ -204,17 +204,18 @@ async def _ask_for(
     )
     if asked.told:
         how.say(asked.told)
-    async with _withdrawn_at_last(store, asked.id, how, mine=not asked.told):
-        action = await _planned(store, asked.id)
-        if action.state is ActionState.REFUSED:
-            raise Refused(f"action {action.id}: {action.words}")
-        if action.state is ActionState.PLANNED and action.plan is not None:
-            if not await _confirm(store, action, action.plan, spec, how):
-                return _end(how, action, 0 if how.dry_run else 1)
-        elif how.dry_run and action.plan is not None:
-            _show(how, words.plan_lines(action.plan, await store.now()))
-            return _end(how, action, 0)
-    return await _follow(store, asked.id, kinds, how)
+    async with hints(store, "action") as wait:
+        async with _withdrawn_at_last(store, asked.id, how, mine=not asked.told):
+            action = await _planned(store, asked.id, wait)
+            if action.state is ActionState.REFUSED:
+                raise Refused(f"action {action.id}: {action.words}")
+            if action.state is ActionState.PLANNED and action.plan is not None:
+                if not await _confirm(store, action, action.plan, spec, how):
+                    return _end(how, action, 0 if how.dry_run else 1)
+            elif how.dry_run and action.plan is not None:
+                _show(how, words.plan_lines(action.plan, await store.now()))
+                return _end(how, action, 0)
+        return await _follow(store, asked.id, kinds, how, wait)
 
 
 @asynccontextmanager
@@ -248,20 +249,19 @@ async def _withdrawn_at_last(store: Store, action_id: int, how: How, *, mine: bo
                 _end(how, action, 0)
 
 
-async def _planned(store: Store, action_id: int) -> Action:
+async def _planned(store: Store, action_id: int, wait: Wait) -> Action:
     """The action once its plan is there, or once it is known that there will be none. Raises TradexError when the plan
     does not come."""
     from console.store import lease
 
     begun = time.monotonic()
-    async with hints(store, "action") as wait:
-        while (action := await one(store, action_id)).state is ActionState.PLANNING:
-            waited = time.monotonic() - begun
-            if waited >= _NO_AGENT_S and (await lease.agent_state(store)).leader is None:
-                raise TradexError("no agent leads: nobody can make a plan, and nothing would be done")
-            if waited >= _PLAN_S:
-                raise TradexError(f"no plan came within {_PLAN_S:.0f} s: see the agent's log")
-            await wait(_POLL_S)
+    while (action := await one(store, action_id)).state is ActionState.PLANNING:
+        waited = time.monotonic() - begun
+        if waited >= _NO_AGENT_S and (await lease.agent_state(store)).leader is None:
+            raise TradexError("no agent leads: nobody can make a plan, and nothing would be done")
+        if waited >= _PLAN_S:
+            raise TradexError(f"no plan came within {_PLAN_S:.0f} s: see the agent's log")
+        await wait(_POLL_S)
     return action
 
 
@@ -321,7 +321,7 @@ async def _chosen(choice: Choice, how: How) -> str:
     return word
 
 
-async def _follow(store: Store, action_id: int, kinds: Mapping[str, KindSpec], how: How) -> int:
+async def _follow(store: Store, action_id: int, kinds: Mapping[str, KindSpec], how: How, wait: Wait) -> int:
     """Print each step as it changes until the action is over, or waits for a person; the exit code."""
     from console.store import actions, lease
 
@@ -329,35 +329,34 @@ async def _follow(store: Store, action_id: int, kinds: Mapping[str, KindSpec], h
     state: ActionState | None = None
     since, told, away = time.monotonic(), False, False
     try:
-        async with hints(store, "action") as wait:
-            while True:
-                try:
-                    # In this order, so that no step is missed when it is over.
-                    action = await one(store, action_id)
-                    steps = await actions.steps(store, action_id)
-                    leader = (await lease.agent_state(store)).leader
-                except StoreAway as error:
-                    if not away:
-                        click.echo(f"tradex: {error}; trying again", err=True)
-                    away = True
-                    await asyncio.sleep(_RETRY_S)
-                    continue
-                away = False
-                if action.state is not state and not action.state.final:
-                    how.say(f"action {action.id}, {words.title(action)}: {action.state}")
-                state = action.state
-                for step in steps:
-                    if seen.get(step.seq) != step and (step.seq in seen or step.started_at or step.due_at):
-                        how.say(words.step_line(step))
-                    seen[step.seq] = step
-                if state.final or not how.wait or words.what_to_do(action):
-                    break
-                if leader is not None:
-                    since, told = time.monotonic(), False
-                elif not told and time.monotonic() - since >= _NO_AGENT_S:
-                    how.say("no agent leads: it goes on when one does")
-                    told = True
-                await wait(_POLL_S)
+        while True:
+            try:
+                # In this order, so that no step is missed when it is over.
+                action = await one(store, action_id)
+                steps = await actions.steps(store, action_id)
+                leader = (await lease.agent_state(store)).leader
+            except StoreAway as error:
+                if not away:
+                    click.echo(f"tradex: {error}; trying again", err=True)
+                away = True
+                await asyncio.sleep(_RETRY_S)
+                continue
+            away = False
+            if action.state is not state and not action.state.final:
+                how.say(f"action {action.id}, {words.title(action)}: {action.state}")
+            state = action.state
+            for step in steps:
+                if seen.get(step.seq) != step and (step.seq in seen or step.started_at or step.due_at):
+                    how.say(words.step_line(step))
+                seen[step.seq] = step
+            if state.final or not how.wait or words.what_to_do(action):
+                break
+            if leader is not None:
+                since, told = time.monotonic(), False
+            elif not told and time.monotonic() - since >= _NO_AGENT_S:
+                how.say("no agent leads: it goes on when one does")
+                told = True
+            await wait(_POLL_S)
     except asyncio.CancelledError:
         how.say(
             f"\naction {action_id} goes on without this command: `tradex actions show {action_id}` tells how it "
@@ -368,14 +367,20 @@ async def _follow(store: Store, action_id: int, kinds: Mapping[str, KindSpec], h
         how.say(words.what_to_do(action) or f"it goes on: tradex actions show {action.id}")
         # Nothing happens until a person decides: a script that went on would take it for done.
         return _end(how, action, 1 if words.what_to_do(action) else 0)
-    proved = "" if action.proof is None else action.proof.text
-    said = f": {action.words}" if action.words and action.words != proved else ""
-    how.say(f"{words.STATE_GLYPH[action.state]} action {action.id} {action.state}{said}")
+    how.say(words.ended(action))
     if action.proof is not None:
         _show(how, words.proof_lines(action.proof))
     if hint := words.undo_hint(action, kinds):
         how.say(hint)
-    return _end(how, action, _EXIT.get(action.state, 1))
+    return _end(how, action, _exit_code(action))
+
+
+def _exit_code(action: Action) -> int:
+    """Of one that is over."""
+    if action.state is ActionState.REFUSED:
+        return Refused.exit_code
+    worse = action.proof is not None and action.proof.verdict == "worse"
+    return 0 if action.state is ActionState.DONE and not worse else 1
 
 
 def _end(how: How, action: Action, code: int) -> int:
@@ -384,6 +389,6 @@ def _end(how: How, action: Action, code: int) -> int:
     return code
 
 
-def _show(how: How, lines: Any) -> None:
+def _show(how: How, lines: Iterable[str]) -> None:
     for line in lines:
         how.say(line)

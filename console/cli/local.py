@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from console.domain.errors import Misuse, TradexError
+from console.places import write_private
 
 _SECRETS = "secrets"
 
@@ -62,18 +62,11 @@ class StateFolder:
         """The 0600 file of this secret; made with a random value when it is missing."""
         file = secret_file(self.path, name)
         if not file.exists():
-            self.write(file, secrets.token_urlsafe(24))
+            write_private(file, secrets.token_urlsafe(24))
         return file
 
     def secret(self, name: str) -> str:
         return self.secret_file(name).read_text()
-
-    def write(self, file: Path, text: str) -> None:
-        """Replace `file` in one step, readable by this user only."""
-        new = file.with_name(f".{file.name}.new")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:  # noqa: PTH123
-            out.write(text)
-        new.replace(file)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -97,7 +90,7 @@ class StateFolder:
         return self.path / "running.json"
 
     def announce(self, running: Running) -> None:
-        self.write(self._running_file, json.dumps(asdict(running)))
+        write_private(self._running_file, json.dumps(asdict(running)))
 
 
 def held(path: Path) -> bool:

@@ -14,9 +14,11 @@ from console.cli.tables import GLYPH, STYLE, print_table, table
 from console.domain import duration
 from console.domain.errors import Misuse
 from console.domain.finding import Detector, Finding, FindingChange, FindingState
-from console.domain.format import age, clock, iso
+from console.domain.format import age, clock, iso, iso_or_none
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from console.feed import LiveFeed
 
 _STATES = [str(state) for state in FindingState]
@@ -45,11 +47,11 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "first_at": iso(finding.first_at),
         "attack_at": iso(finding.attack_at),
         "last_at": iso(finding.last_at),
-        "blocked_until": _iso(finding.blocked_until),
+        "blocked_until": iso_or_none(finding.blocked_until),
         "action": finding.action or None,
         "command": finding.command or None,
         "dismissed_by": finding.dismissed_by,
-        "dismissed_at": _iso(finding.dismissed_at),
+        "dismissed_at": iso_or_none(finding.dismissed_at),
         "dismissed_reason": finding.dismissed_reason or None,
     }
 
@@ -62,10 +64,6 @@ def _change_json(change: FindingChange) -> dict[str, Any]:
         "text": change.text,
         "count": change.count,
     }
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else iso(at)
 
 
 @click.group()
@@ -82,7 +80,7 @@ def list_(options: dict[str, Any], states: tuple[str, ...], everything: bool, as
     """Attacks that go on or are blocked, the most urgent first."""
 
     async def read(feed: LiveFeed) -> tuple[datetime, Sequence[Finding], Sequence[Detector]]:
-        return feed.snapshot.at, feed.snapshot.findings, await feed.query.detectors()
+        return feed.snapshot.at, feed.snapshot.findings, feed.snapshot.detectors
 
     now, findings, detectors = with_feed(options, read)
     wanted = states or ([str(FindingState.OPEN), str(FindingState.BLOCKED)] if not everything else _STATES)
@@ -106,13 +104,10 @@ def list_(options: dict[str, Any], states: tuple[str, ...], everything: bool, as
 def show(options: dict[str, Any], number: int, as_json: bool) -> None:
     """One finding (its number): who was tried, who got in, and what became of it."""
 
-    async def read(feed: LiveFeed) -> tuple[datetime, Finding | None, Sequence[FindingChange]]:
-        one = await feed.query.finding(number)
-        return feed.snapshot.at, one, await feed.query.finding_history(number) if one else ()
+    async def read(feed: LiveFeed) -> tuple[datetime, Finding, Sequence[FindingChange]]:
+        return feed.snapshot.at, await _one(feed, number), await feed.query.finding_history(number)
 
     now, one, history = with_feed(options, read)
-    if one is None:
-        raise Misuse(f"no finding {number}: `tradex security findings --all` shows those of the last day")
     if as_json:
         history_json = [_change_json(change) for change in history]
         click.echo(json.dumps(finding_json(one) | {"history": history_json}, indent=2))
@@ -150,8 +145,23 @@ def show(options: dict[str, Any], number: int, as_json: bool) -> None:
 @click.pass_obj
 def dismiss(options: dict[str, Any], number: int, reason: str) -> None:
     """Take a finding (its number) off the list of threats."""
-    with_feed(options, lambda feed: feed.desk.dismiss_finding(number, reason))
+
+    async def work(feed: LiveFeed) -> None:
+        await _one(feed, number)
+        await feed.desk.dismiss_finding(number, reason)
+
+    with_feed(options, work)
     click.echo(f"dismissed: finding {number}")
+
+
+async def _one(feed: LiveFeed, number: int) -> Finding:
+    """The finding with this number. Raises Misuse where there is none."""
+    found = await feed.query.finding(number)
+    if found is None:
+        raise Misuse(
+            f"there is no finding {number}: `tradex security findings --all` shows those of the last day"
+        )
+    return found
 
 
 def _say_why(detectors: Sequence[Detector]) -> None:
@@ -167,7 +177,7 @@ def _kind(finding: Finding) -> str:
     return finding.kind.replace("_", " ")
 
 
-def _table(now: datetime, found: Sequence[Finding]) -> Any:
+def _table(now: datetime, found: Sequence[Finding]) -> Table:
     from rich.text import Text
 
     rows = table(

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from widgets.glyphs import UNICODE
+
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from widgets.states import State
 
 CRITICAL_EXIT = 3
 STYLE = {
@@ -29,6 +33,27 @@ GLYPH = {
     "critical": "■",
     "unknown": "?",
 }
+
+# What the colours of the screens' states are here.
+_ROLES = {
+    "ok": STYLE["ok"],
+    "warn": STYLE["warning"],
+    "crit": STYLE["critical"],
+    "info": STYLE["info"],
+    "accent": STYLE["info"],
+    "pending": STYLE["warning"],
+    "muted": "dim",
+}
+
+
+def glyph_of(state: State) -> str:
+    """The symbol that the screens have for it."""
+    return UNICODE[state.glyph]
+
+
+def style_of(state: State) -> str:
+    """Its colour, "" for one that is nothing in particular."""
+    return _ROLES.get(state.role, "")
 
 
 def table(*headers: str, right: set[str], wrap: tuple[str, ...] = ("note", "detail")) -> Table:

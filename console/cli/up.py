@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from console.cli import demo_stack
 from console.cli import stack as parts
 from console.cli.connect import Target, loaded
 from console.cli.local import Running, StateFolder
@@ -27,7 +28,7 @@ from console.places import config_file, state_dir
 @click.option(
     "--time-scale",
     type=click.FloatRange(1, 100),
-    default=parts.SANDBOX_TIME_SCALE,
+    default=demo_stack.TIME_SCALE,
     show_default=True,
     help="How much faster windows and durations run than the clock.",
 )
@@ -37,7 +38,7 @@ def demo(options: dict[str, Any], headless: bool, rate: float, seed: int, time_s
     settings = loaded({**options, "environment": None} if options.get("config") is None else options).settings
     folder = StateFolder(state_dir())
     with _until_signalled(), parts.Stack(folder) as stack:
-        running = parts.start_sandbox(stack, parts.Sandbox(rate, seed, time_scale))
+        running = demo_stack.start_sandbox(stack, demo_stack.Sandbox(rate, seed, time_scale))
         _run(stack, running, settings, options, headless)
 
 

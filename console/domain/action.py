@@ -247,10 +247,19 @@ class Action:
         """Whether a second person is waited for."""
         return self.state is ActionState.CONFIRMED and bool(self.needs_approval)
 
+    def no_approval(self, user: str, role: str) -> str:
+        """Why this person can't approve it; "" when they can."""
+        if not self.waits_for_approval:
+            return f"it is {self.state}: there is nothing to approve"
+        if user in (self.requested_by, self.confirmed_by):
+            return "a second person is needed: not the one who asked for it or confirmed it"
+        return "" if role == "commander" else f"{user} is a {role}: an approval takes a commander"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step as it went. `attempt` counts from 1; `text` is its result or error in one line."""
+    """One step as it went. `attempt` counts from 1; `text` is its result or error in one line, `before` what it was
+    before, in words, where that is needed to tell whether the step has happened."""
 
     seq: int
     name: str
@@ -262,6 +271,7 @@ class Step:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     text: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)

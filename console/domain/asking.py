@@ -6,12 +6,12 @@ Whoever asks, a screen, a command or a runbook step, comes here, so that the sam
 from __future__ import annotations
 
 import difflib
-import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
 
 from console.domain.action import Action, KindSpec, Parameter
 from console.domain.errors import Misuse, Refused
+from console.domain.network import network_of, written
 
 
 def parameters(kind: KindSpec, given: Mapping[str, str]) -> dict[str, str]:
@@ -49,26 +49,24 @@ def undoing(action: Action, kinds: Mapping[str, KindSpec]) -> tuple[KindSpec, di
         raise Refused(f"action {action.id} is {action.state}: cancel it instead")
     if action.started_at is None:
         raise Refused(f"action {action.id} is {action.state} and changed nothing")
-    if undo is None:
+    if spec is None or undo is None:
         raise Refused(f"{action.kind} can't be taken back by another action")
+    return undo, taking_back(action, spec, undo)
+
+
+def taking_back(action: Action, spec: KindSpec, undo: KindSpec) -> dict[str, str]:
+    """The parameters with which `undo` takes back this action of the kind `spec`. Raises Misuse for one that it needs
+    and the action hasn't got."""
     same = {p.name: action.params[p.name] for p in undo.parameters if p.name in action.params}
-    if undo.target in same and spec is not None and undo.target == spec.target:
+    if undo.target and (undo.target == spec.target or undo.target not in same):
         # As its plan wrote it, which may be another spelling than it was asked for with.
         same[undo.target] = action.target
-    return undo, parameters(undo, same)
+    return parameters(undo, same)
 
 
 def _written(parameter: Parameter, value: str) -> str:
-    """One way to write each network: `203.0.113.7` for 203.0.113.7/32 and ::ffff:203.0.113.7, `2001:db8::/64` for any
-    address in it. What is none is left to the plan's guards."""
+    """One way to write each network. What is none is left to the plan's guards."""
     if parameter.type == "network":
-        with suppress(ValueError):
-            if "/" in value:
-                network = ipaddress.ip_network(value)
-                single = network.version == 4 and network.prefixlen == network.max_prefixlen
-                return str(network.network_address if single else network)
-            address = ipaddress.ip_address(value)
-            if isinstance(address, ipaddress.IPv4Address) or "%" in value:
-                return str(address)
-            return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+        with suppress(Refused):
+            return written(network_of(value))
     return value

@@ -16,13 +16,15 @@ _UNIT = "milliseconds?|ms|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|
 _ORDER = ("ms", "s", "m", "h", "d")
 _PART = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNIT})(?![a-z_])", re.IGNORECASE | re.ASCII)
 _LONGEST = timedelta(days=366)
+# So much is read where whoever asks has a limit of their own, and says it better.
+ANY_LENGTH = timedelta(days=99_999)
 
 EXPECTED = "a duration such as 2m, 90s or 1h30m"
 
 
-def parse(text: str, *, milliseconds: bool = False) -> timedelta | None:
+def parse(text: str, *, milliseconds: bool = False, longest: timedelta = _LONGEST) -> timedelta | None:
     """The duration, or None for what is none. Units: s, m, h and d (with `milliseconds` ms too), short or long, each at
-    most once, largest first, at most 366 days in all."""
+    most once, largest first, at most `longest` (366 days) in all."""
     rest, total, last = text.strip(), 0.0, len(_ORDER)
     if not rest or len(rest) > 100:
         return None
@@ -40,7 +42,7 @@ def parse(text: str, *, milliseconds: bool = False) -> timedelta | None:
         last = rank
         total += float(part[1]) * _UNITS[unit]
         rest = rest[part.end() :].lstrip()
-    return timedelta(microseconds=round(total)) if total <= _LONGEST / timedelta(microseconds=1) else None
+    return timedelta(microseconds=round(total)) if total <= longest / timedelta(microseconds=1) else None
 
 
 def written(span: timedelta) -> str:

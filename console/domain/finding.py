@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from console.domain import duration
+from console.domain.errors import Refused
 from console.domain.event import Severity
+from console.domain.network import network_of, written
 
 LISTED = 200
 """So many accounts of a finding are told apart and kept; further ones only set `users_more` or `affected_more`."""
@@ -150,16 +152,12 @@ class Detector:
 def source_of(address: str) -> str | None:
     """Who an address counts as: an IPv4 address itself (also one that is mapped into IPv6), of an IPv6 address its
     /64; None for what is no address."""
-    try:
-        # What comes after a % is the name of an interface.
-        found = ipaddress.ip_address(address.strip().partition("%")[0])
-    except ValueError:
+    if "/" in address:
         return None
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.IPv6Network((found, 64), strict=False))
-    return str(found)
+    with suppress(Refused):
+        # What comes after a % is the name of an interface.
+        return written(network_of(address.partition("%")[0]))
+    return None
 
 
 _STATES = tuple(FindingState)

@@ -14,6 +14,11 @@ def number(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 order`, `1,200 orders`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def _short(value: float, steps: tuple[str, ...], base: float) -> tuple[float, str]:
     for step in steps:
         if abs(value) < base:
@@ -83,3 +88,8 @@ def clock(at: datetime, *, seconds: bool = True) -> str:
 def iso(at: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_or_none(at: datetime | None) -> str | None:
+    """The same for JSON, where what never was is null."""
+    return None if at is None else iso(at)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from console.domain.alert import Alert, Silence
 from console.domain.event import Event
@@ -15,9 +15,12 @@ from console.domain.metric import MetricSpec, MetricValue, Series
 # The first screen is there without them.
 if TYPE_CHECKING:
     from console.domain.action import Action, Effect, Freeze, Glass, KindSpec
-    from console.domain.finding import Finding
+    from console.domain.finding import Detector, Finding
 
 STALE_AFTER_TICKS = 3
+RESOLVED_FOR = timedelta(hours=24)
+LIFTED_FOR = timedelta(hours=1)
+"""How long lists keep what is over, and what is no longer in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,18 @@ class Link:
     time_scale: float = 1.0
     away: str | None = "connecting"
     away_since: datetime | None = None
+
+    def why_not(self, takes: Literal["responder", "commander"] = "responder") -> str:
+        """Why this person can change nothing here that takes this role; "" when they can."""
+        if self.away is not None:
+            return f"the store is away: {self.away}"
+        if self.read_only:
+            return "this console is read-only"
+        if self.role not in ("responder", "commander"):
+            return f"{self.user} is a {self.role} and may only look: that takes a {takes}"
+        return (
+            "" if self.role in (takes, "commander") else f"{self.user} is a {self.role}: that takes a {takes}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +102,8 @@ class Snapshot:
 
     `actions` are those that are not over and those of the last day (the latest first), `kinds` what can be asked for,
     `effects` what is in force or was until an hour ago, `freezes` and `glass` those that are not over, `findings` the
-    open and blocked ones and those of the last day. They are read after the rest: `control` says whether they were.
+    open and blocked ones and those of the last day, `detectors` who looks for them. They are read after the rest:
+    `control` says whether they were.
     """
 
     at: datetime
@@ -107,6 +123,17 @@ class Snapshot:
     freezes: tuple[Freeze, ...] = ()
     glass: tuple[Glass, ...] = ()
     findings: tuple[Finding, ...] = ()
+    detectors: tuple[Detector, ...] = ()
+
+    def without_the_past(self) -> Snapshot:
+        """Without what has been over for too long by now: nobody tells that time passes."""
+        day, hour = self.at - RESOLVED_FOR, self.at - LIFTED_FOR
+        return replace(
+            self,
+            actions=tuple(a for a in self.actions if a.ended_at is None or a.ended_at >= day),
+            effects=tuple(e for e in self.effects if e.lifted_at is None or e.lifted_at >= hour),
+            findings=tuple(f for f in self.findings if f.state in ("open", "blocked") or f.at >= day),
+        )
 
     @property
     def open_findings(self) -> int:
@@ -116,6 +143,11 @@ class Snapshot:
     def kind(self, name: str) -> KindSpec | None:
         """The kind of action of this name; None where the catalogue has none."""
         return next((kind for kind in self.kinds if kind.name == name), None)
+
+    def command_of(self, kind: str) -> str:
+        """What an action of this kind is called: as its command is, `block-ip`."""
+        spec = self.kind(kind)
+        return spec.command if spec is not None and spec.command else kind.replace("_", " ")
 
     def action(self, action_id: int) -> Action | None:
         """One of `actions`; None where it is not among them."""

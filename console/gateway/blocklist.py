@@ -7,13 +7,33 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from console.domain.network import Network
 from console.domain.text import printable
-from console.gateway.effects import TIMEOUT_S, Caller
-from console.gateway.network import Network
+from console.gateway.effects import Caller
 
 _MOST_USERS = 50
+_WINDOW = timedelta(days=1)
 # Two at once would both find no row; the lock's number is ours alone.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7305222)"
+
+# A range, how far back, how many people at most.
+ACTIVITY = """
+WITH o AS (SELECT user_id, count(order_id) AS orders FROM order_audit_log
+           WHERE ip_address <<= $1::cidr AND created_at > now() - $2::interval GROUP BY user_id),
+     a AS (SELECT user_id, count(*) FILTER (WHERE action = 'authentication_success') AS successes,
+                  count(*) FILTER (WHERE action = 'authentication_failure') AS failures
+           FROM auth_audit_log
+           WHERE ip_address <<= $1::cidr AND created_at > now() - $2::interval GROUP BY user_id),
+     whole AS (SELECT user_id, coalesce(orders, 0) AS orders, coalesce(successes, 0) AS successes,
+                      coalesce(failures, 0) AS failures FROM o FULL JOIN a USING (user_id))
+SELECT w.*, p.email, sum(w.orders) OVER ()::bigint AS all_orders,
+       sum(successes) OVER ()::bigint AS all_successes, sum(failures) OVER ()::bigint AS all_failures,
+       count(w.user_id) FILTER (WHERE w.orders > 0 OR successes > 0) OVER () AS all_users,
+       count(w.user_id) FILTER (WHERE successes > 0) OVER () AS all_succeeded
+FROM whole AS w LEFT JOIN profiles AS p ON p.id = w.user_id
+ORDER BY (p.id IS NOT NULL AND (w.orders > 0 OR successes > 0)) DESC, w.orders DESC, successes DESC, email
+LIMIT $3
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +74,7 @@ class Activity:
 
 
 class BlockList(Caller):
-    async def block(
-        self, network: Network, reason: str, expires_at: datetime, *, timeout_s: float = TIMEOUT_S
-    ) -> Block:
+    async def block(self, network: Network, reason: str, expires_at: datetime) -> Block:
         """Refuse this network until then. Where it is on the list already, reason and end become these."""
         rows = await self._write(
             (_ONE_AT_A_TIME, ()),
@@ -70,63 +88,30 @@ class BlockList(Caller):
                 "SELECT network, reason, created_at, expires_at FROM blocked_ips WHERE network = $1 LIMIT 1",
                 (network,),
             ),
-            timeout_s=timeout_s,
         )  # fmt: skip
         return _block(rows[-1][0])
 
-    async def unblock(self, network: Network, *, timeout_s: float = TIMEOUT_S) -> int:
+    async def unblock(self, network: Network) -> int:
         """Take exactly this network off the list; how many rows are gone, 0 when it was not on it."""
-        rows = await self._write(
-            ("DELETE FROM blocked_ips WHERE network = $1 RETURNING id", (network,)), timeout_s=timeout_s
-        )
+        rows = await self._write(("DELETE FROM blocked_ips WHERE network = $1 RETURNING id", (network,)))
         return len(rows[0])
 
-    async def is_blocked(self, network: Network, *, timeout_s: float = TIMEOUT_S) -> Block | None:
+    async def is_blocked(self, network: Network) -> Block | None:
         """The block in force that covers all of this network, the narrowest of them; None when there is none."""
         rows = await self._read(
             "SELECT network, reason, created_at, expires_at FROM blocked_ips WHERE network >>= $1::cidr "
             "AND (expires_at IS NULL OR expires_at > now()) ORDER BY masklen(network) DESC LIMIT 1",
-            network, timeout_s=timeout_s,
+            network,
         )  # fmt: skip
         return _block(rows[0]) if rows else None
 
-    async def blocks(self, *, timeout_s: float = TIMEOUT_S) -> tuple[Block, ...]:
-        """All blocks in force, the newest first."""
+    async def activity(self, network: Network) -> Activity:
+        """Who and what came from this range in the last day, by the platform's clock."""
         rows = await self._read(
-            "SELECT network, reason, created_at, expires_at FROM blocked_ips "
-            "WHERE expires_at IS NULL OR expires_at > now() ORDER BY created_at DESC, id DESC LIMIT 1000",
-            timeout_s=timeout_s,
-        )
-        return tuple(_block(row) for row in rows)
-
-    async def activity(
-        self, network: Network, hours: float = 24.0, *, timeout_s: float = TIMEOUT_S
-    ) -> Activity:
-        """Who and what came from this range in the last `hours`, by the platform's clock."""
-        window = timedelta(hours=hours)
-        rows = await self._read(
-            """
-            WITH o AS (SELECT user_id, count(order_id) AS orders FROM order_audit_log
-                       WHERE ip_address <<= $1::cidr AND created_at > now() - $2::interval GROUP BY user_id),
-                 a AS (SELECT user_id, count(*) FILTER (WHERE action = 'authentication_success') AS successes,
-                              count(*) FILTER (WHERE action = 'authentication_failure') AS failures
-                       FROM auth_audit_log
-                       WHERE ip_address <<= $1::cidr AND created_at > now() - $2::interval GROUP BY user_id),
-                 whole AS (SELECT user_id, coalesce(orders, 0) AS orders, coalesce(successes, 0) AS successes,
-                                  coalesce(failures, 0) AS failures FROM o FULL JOIN a USING (user_id))
-            SELECT w.*, p.email, sum(w.orders) OVER ()::bigint AS all_orders,
-                   sum(successes) OVER ()::bigint AS all_successes, sum(failures) OVER ()::bigint AS all_failures,
-                   count(w.user_id) FILTER (WHERE w.orders > 0 OR successes > 0) OVER () AS all_users,
-                   count(w.user_id) FILTER (WHERE successes > 0) OVER () AS all_succeeded
-            FROM whole AS w LEFT JOIN profiles AS p ON p.id = w.user_id
-            ORDER BY (p.id IS NOT NULL AND (w.orders > 0 OR successes > 0)) DESC, w.orders DESC, successes DESC, email
-            LIMIT $3
-            """,
-            network, window, _MOST_USERS, timeout_s=timeout_s,
+            ACTIVITY,
+            network, _WINDOW, _MOST_USERS,
         )  # fmt: skip
-        refused = await self._refused(
-            "created_at > now() - $2::interval", network, window, timeout_s=timeout_s
-        )
+        refused = await self._refused("created_at > now() - $2::interval", network, _WINDOW)
         total = rows[0] if rows else None
         return Activity(
             tuple(
@@ -141,34 +126,30 @@ class BlockList(Caller):
             refused,
         )  # fmt: skip
 
-    async def refused_since(
-        self, network: Network, at: datetime, *, timeout_s: float = TIMEOUT_S
-    ) -> dict[str, int]:
+    async def refused_since(self, network: Network, at: datetime) -> dict[str, int]:
         """Requests refused from this range since then, by layer."""
-        return await self._refused("created_at >= $2", network, at, timeout_s=timeout_s)
+        return await self._refused("created_at >= $2", network, at)
 
-    async def _refused(
-        self, when: str, network: Network, since: datetime | timedelta, *, timeout_s: float
-    ) -> dict[str, int]:
+    async def _refused(self, when: str, network: Network, since: datetime | timedelta) -> dict[str, int]:
         rows = await self._read(
             "SELECT layer, sum(requests)::bigint AS requests FROM blocked_requests "  # noqa: S608 - one of two texts
             f"WHERE ip_address <<= $1::cidr AND {when} GROUP BY layer ORDER BY layer",
-            network, since, timeout_s=timeout_s,
+            network, since,
         )  # fmt: skip
         return {printable(r["layer"], 40): r["requests"] for r in rows}
 
-    async def failures_since(self, network: Network, at: datetime, *, timeout_s: float = TIMEOUT_S) -> int:
+    async def failures_since(self, network: Network, at: datetime) -> int:
         """Failed log-ins from this range since then."""
         rows = await self._read(
             "SELECT count(*) AS failures FROM auth_audit_log WHERE action = 'authentication_failure' "
             "AND ip_address <<= $1::cidr AND created_at >= $2",
-            network, at, timeout_s=timeout_s,
+            network, at,
         )  # fmt: skip
         return rows[0]["failures"]
 
-    async def now(self, *, timeout_s: float = TIMEOUT_S) -> datetime:
+    async def now(self) -> datetime:
         """The clock by which the platform's rows are dated."""
-        return (await self._read("SELECT clock_timestamp() AS now", timeout_s=timeout_s))[0]["now"]
+        return (await self._read("SELECT clock_timestamp() AS now"))[0]["now"]
 
 
 def _block(row: asyncpg.Record) -> Block:

@@ -13,9 +13,9 @@ from console.gateway.accounts import Accounts
 from console.gateway.blocklist import BlockList
 from console.gateway.database import Database
 from console.gateway.declared import Declared
-from console.gateway.effects import TIMEOUT_S, Doors, Trace, plain
+from console.gateway.effects import TIMEOUT_S, Doors, Trace
 from console.gateway.firewall import Firewall
-from console.settings import PlatformSettings
+from console.settings import PlatformSettings, plain
 
 _READING_SESSIONS = 3
 _NEEDED = {
@@ -30,11 +30,13 @@ class Changes(BlockList, Firewall, Accounts, Declared):
     """The only writer. One that is not configured answers with NoSource and the setting's name."""
 
     @classmethod
-    def open(cls, settings: PlatformSettings) -> Self:
-        """Without any I/O but reading the files of secrets. Raises Misuse for a file that can't be used."""
+    def open(cls, settings: PlatformSettings, *, timeout_s: float = TIMEOUT_S) -> Self:
+        """Without any I/O but reading the files of secrets; `timeout_s` is for each call that is given none. Raises
+        Misuse for a file that can't be used."""
         resolved = settings.resolved()
         password = plain(resolved.ops_database_password)
-        return cls(Doors(resolved, Database(resolved.ops_database_url, password, size=_READING_SESSIONS)))
+        database = Database(resolved.ops_database_url, password, size=_READING_SESSIONS)
+        return cls(Doors(resolved, database, timeout_s))
 
     def traced(self, trace: Trace) -> Self:
         """The same doors for one action: `trace` is told each effect before it is sent, the exact SQL or HTTP call
@@ -55,7 +57,7 @@ class Changes(BlockList, Firewall, Accounts, Declared):
         await self._doors.database.close()
         await self._doors.http.close()
 
-    async def set_flag(self, name: str, on: bool, *, timeout_s: float = TIMEOUT_S) -> bool:
+    async def set_flag(self, name: str, on: bool) -> bool:
         """A flag of the platform; returns how it was before. SourceFailed when there is no such flag."""
         rows = await self._write(
             (
@@ -63,24 +65,21 @@ class Changes(BlockList, Firewall, Accounts, Declared):
                 "new AS (UPDATE platform_flags AS f SET enabled = $2, changed_at = now() FROM old "
                 "WHERE f.name = old.name AND old.enabled <> $2) SELECT enabled FROM old",
                 (name, on),
-            ),
-            timeout_s=timeout_s,
+            )
         )
         if not rows[0]:
             raise SourceFailed(f"the platform has no flag {name}")
         return rows[0][0]["enabled"]
 
-    async def flag(self, name: str, *, timeout_s: float = TIMEOUT_S) -> bool:
+    async def flag(self, name: str) -> bool:
         """Raises SourceFailed when there is no such flag."""
-        rows = await self._read(
-            "SELECT enabled FROM platform_flags WHERE name = $1", name, timeout_s=timeout_s
-        )
+        rows = await self._read("SELECT enabled FROM platform_flags WHERE name = $1", name)
         if not rows:
             raise SourceFailed(f"the platform has no flag {name}")
         return rows[0]["enabled"]
 
     async def ops(
-        self, method: str, path: str, json: Any = None, *, timeout_s: float = TIMEOUT_S
+        self, method: str, path: str, json: Any = None, *, timeout_s: float | None = None
     ) -> dict[str, Any]:
         """What this installation offers below ops_url, with the service key: the object it answers with.
 

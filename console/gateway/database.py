@@ -17,7 +17,7 @@ APPLICATION = "tradex gateway"
 # What a server is told at most, so that a query whose caller has gone away ends by itself.
 STATEMENT_TIMEOUT_S = 30
 # Callers have their own, shorter, time-outs; asyncpg wants one of its own as well.
-_CONNECT_S = 60
+CONNECT_S = 60
 _GOODBYE_S = 1
 
 # The object is not there, or its extension is not loaded: an installation without it, no fault.
@@ -83,11 +83,11 @@ class Database:
                 async with self._slots, asyncio.timeout(timeout_s):
                     return await self._fetch(sql, args)
         except _ABSENT as error:
-            raise NoSource(f"no source: {_missing(_first_line(error))}") from None
+            raise NoSource(f"no source: {_missing(first_line(error))}") from None
         except asyncpg.QueryCanceledError:
             raise SourceFailed("the database cancelled the query") from None
         except asyncpg.PostgresError as error:
-            raise SourceFailed(_first_line(error)) from None
+            raise SourceFailed(first_line(error)) from None
         except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
             raise SourceFailed(printable(error, LONGEST)) from None
 
@@ -125,7 +125,7 @@ class Database:
         session = await asyncpg.connect(
             self._url,
             password=self._password,
-            timeout=_CONNECT_S,
+            timeout=CONNECT_S,
             server_settings={
                 "application_name": APPLICATION,
                 "default_transaction_read_only": "on",
@@ -168,9 +168,9 @@ async def _leave(session: asyncpg.Connection) -> None:
         session.terminate()
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException, limit: int = LONGEST) -> str:
     """The server's message without its DETAIL and HINT, which may quote rows."""
-    return printable(str(error).partition("\n")[0], LONGEST)
+    return printable(str(error).partition("\n")[0], limit)
 
 
 def _missing(message: str) -> str:

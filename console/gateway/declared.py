@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.gateway.effects import TIMEOUT_S, Caller
+from console.gateway.effects import Caller
 
 
 class Declared(Caller):
-    async def execute(self, sql: str, *args: Any, timeout_s: float = TIMEOUT_S) -> int:
+    async def execute(self, sql: str, *args: Any, timeout_s: float | None = None) -> int:
         """One statement with its values bound; how many rows it returned. Raises SourceFailed and Unknown."""
         rows = await self._write((sql, args), timeout_s=timeout_s)
         return len(rows[0])
 
-    async def ask(self, sql: str, *args: Any, timeout_s: float = TIMEOUT_S) -> Any:
+    async def ask(self, sql: str, *args: Any) -> Any:
         """The first value of a statement that reads, None without a row. Raises SourceFailed."""
-        rows = await self._read(sql, *args, timeout_s=timeout_s)
+        rows = await self._read(sql, *args)
         return rows[0][0] if rows else None
 
     async def call(
-        self, method: str, url: str, json: Any = None, *, token: str = "", timeout_s: float = TIMEOUT_S
+        self, method: str, url: str, json: Any = None, *, token: str = "", timeout_s: float | None = None
     ) -> Any:
         """What a call answers, None for an empty answer. GET reads and is never Unknown. Raises SourceFailed and
         Unknown."""

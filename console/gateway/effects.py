@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,22 +15,18 @@ import asyncpg
 from pydantic import SecretStr
 
 from console.domain.errors import SourceFailed, Unknown
-from console.domain.text import printable
-from console.gateway.database import Database
+from console.gateway.database import CONNECT_S, Database, first_line
 from console.gateway.http import Http, Response
-from console.gateway.reasons import LONGEST, NoSource, as_source_failed
-from console.settings import MASK, PlatformSettings
+from console.gateway.reasons import NoSource, as_source_failed
+from console.gateway.redaction import Redaction
+from console.settings import PlatformSettings, plain
 
 Trace = Callable[[str], None]
 TIMEOUT_S = 5.0
 APPLICATION = "tradex actions"
 # The server gives up before we do, so that a statement that only was slow is a sure failure.
 _SERVERS_SHARE = 0.8
-# Callers have their own, shorter, time-outs; asyncpg wants one of its own as well.
-_CONNECT_S = 60
 _LONGEST_LINE = 2000
-# Answers of a proxy or of a crash: what stands behind it may have done its work.
-_UNSURE = frozenset({500, 502, 504})
 # The session broke: whether the server had committed can't be told from that.
 _BROKEN = (
     asyncpg.PostgresConnectionError,
@@ -45,27 +41,13 @@ def untraced(line: str) -> None:
     """For effects that nobody follows."""
 
 
-class Redaction:
-    """Takes known secrets out of any text."""
-
-    def __init__(self, secrets: Iterable[str | None]) -> None:
-        # A secret that holds another one goes first.
-        self._secrets = sorted({s for s in secrets if s}, key=len, reverse=True)
-
-    def __call__(self, text: object, limit: int = LONGEST) -> str:
-        """Printable and without secrets, at most `limit` characters."""
-        clean = str(text)
-        for secret in self._secrets:
-            clean = clean.replace(secret, MASK)
-        return printable(clean, limit)
-
-
 @dataclass(slots=True)
 class Doors:
     """What all views of one Changes share."""
 
     settings: PlatformSettings
     database: Database
+    timeout_s: float = TIMEOUT_S
     http: Http = field(default_factory=Http)
     redaction: Redaction = field(init=False)
 
@@ -76,12 +58,9 @@ class Doors:
         )
 
 
-def plain(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
-
-
 class Caller:
-    """The calls by which everything here reads and writes. `trace` is told each effect before it is sent."""
+    """The calls by which everything here reads and writes, each within the doors' time-out unless it is given one of
+    its own. `trace` is told each effect before it is sent."""
 
     def __init__(self, doors: Doors, trace: Trace = untraced) -> None:
         self._doors = doors
@@ -104,19 +83,20 @@ class Caller:
             raise NoSource(f"no source: platform.{name} is not set")
         return value.get_secret_value() if isinstance(value, SecretStr) else value
 
-    async def _read(self, sql: str, *args: Any, timeout_s: float = TIMEOUT_S) -> list[asyncpg.Record]:
+    async def _read(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """The rows of one statement, in a read-only session of the writing role. Raises SourceFailed."""
         self._required("ops_database_url")
         try:
-            return await self._doors.database.fetch(sql, *args, timeout_s=timeout_s)
+            return await self._doors.database.fetch(sql, *args, timeout_s=self._doors.timeout_s)
         except SourceFailed as error:
             raise self._clean(error) from None
 
     async def _write(
-        self, *statements: tuple[str, tuple[Any, ...]], timeout_s: float = TIMEOUT_S
+        self, *statements: tuple[str, tuple[Any, ...]], timeout_s: float | None = None
     ) -> list[list[asyncpg.Record]]:
         """The rows of each statement; all of them happen, or none. Raises SourceFailed and Unknown."""
         url, sent = self._required("ops_database_url"), False
+        timeout_s = timeout_s or self._doors.timeout_s
         session: asyncpg.Connection | None = None
         try:
             with as_source_failed(timeout_s):
@@ -135,10 +115,11 @@ class Caller:
                     return rows
         except SourceFailed as error:
             raise self._verdict(error, sent) from None
+        # Cut only after the secrets are out: what is left of one would not be known again.
         except _BROKEN as error:
-            raise self._verdict(SourceFailed(_first_line(error)), sent) from None
+            raise self._verdict(SourceFailed(first_line(error, _LONGEST_LINE)), sent) from None
         except (asyncpg.PostgresError, ValueError) as error:
-            raise self._clean(SourceFailed(_first_line(error))) from None
+            raise self._clean(SourceFailed(first_line(error, _LONGEST_LINE))) from None
         finally:
             if session is not None:
                 # A transaction that is not committed by now never will be.
@@ -150,7 +131,7 @@ class Caller:
         return await asyncpg.connect(
             url,
             password=plain(self.settings.ops_database_password),
-            timeout=_CONNECT_S,
+            timeout=CONNECT_S,
             server_settings={
                 "application_name": APPLICATION,
                 "statement_timeout": limit,
@@ -167,7 +148,7 @@ class Caller:
         body: Any = None,
         *,
         shown: Any = None,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> Response:
         """The good answer to a change over HTTP. `shown` is the body as the trace may see it. Raises SourceFailed
         with what the other side said, and Unknown."""
@@ -181,16 +162,21 @@ class Caller:
         self._tell(f"{method} {url}" + ("" if visible is None else f" {json.dumps(visible)}"))
         try:
             answer = await self._doors.http.request(
-                method, url, headers=_headers(token), json=body, timeout_s=timeout_s, sent=leaves
+                method,
+                url,
+                headers=_headers(token),
+                json=body,
+                timeout_s=timeout_s or self._doors.timeout_s,
+                sent=leaves,
             )
         except SourceFailed as error:
             raise self._verdict(error, sent) from None
         if not answer.good:
-            raise self._verdict(HttpRefused(answer), answer.status in _UNSURE)
+            raise self._verdict(HttpRefused(answer), _unsure(answer.status))
         return answer
 
     async def _change(
-        self, method: str, url: str, token: str, body: Any, *, timeout_s: float = TIMEOUT_S
+        self, method: str, url: str, token: str, body: Any, *, timeout_s: float | None = None
     ) -> Any:
         """The JSON of a good answer to a change, None for an empty one. Raises SourceFailed and Unknown."""
         answer = await self._send(method, url, token, body, timeout_s=timeout_s)
@@ -199,10 +185,12 @@ class Caller:
         except SourceFailed as error:
             raise Unknown(f"sent, and the answer can't be read: {error}") from None
 
-    async def _ask(self, url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> Any:
+    async def _ask(self, url: str, token: str, *, timeout_s: float | None = None) -> Any:
         """The JSON of a good answer to GET. Raises SourceFailed, HttpRefused where the other side said no."""
         try:
-            answer = await self._doors.http.request("GET", url, headers=_headers(token), timeout_s=timeout_s)
+            answer = await self._doors.http.request(
+                "GET", url, headers=_headers(token), timeout_s=timeout_s or self._doors.timeout_s
+            )
             if not answer.good:
                 raise HttpRefused(answer)
             return answer.json()
@@ -236,9 +224,10 @@ def _headers(token: str) -> dict[str, str]:
     return {**key, "Connection": "close"}
 
 
-def _first_line(error: BaseException) -> str:
-    """The server's message without its DETAIL and HINT, which may quote rows."""
-    return str(error).partition("\n")[0]
+def _unsure(status: int) -> bool:
+    """Whether what stands behind a proxy, or crashed, may have done its work all the same."""
+    # 501: nobody knows how to. 503: whoever is overloaded, or maintained, has not begun.
+    return status == 408 or (status >= 500 and status not in (501, 503))
 
 
 def _line(statements: tuple[tuple[str, tuple[Any, ...]], ...]) -> str:

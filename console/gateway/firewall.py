@@ -1,4 +1,4 @@
-"""Vercel's firewall and the project's pause, over its REST API (vercel.com/docs/rest-api, security and projects).
+"""Vercel's firewall, over its REST API (vercel.com/docs/rest-api, security).
 
 The CLI's `firewall publish` would publish everybody's drafts; the PATCH here changes one rule of the active
 configuration and nothing else.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from console.domain.errors import SourceFailed, Unknown
+from console.domain.network import Network, covers
 from console.domain.text import printable
-from console.gateway.effects import TIMEOUT_S, Caller, HttpRefused
-from console.gateway.network import Network
+from console.gateway.effects import Caller, HttpRefused
 
 _CONFIG = "/v1/security/firewall/config"
 
@@ -29,16 +29,16 @@ class Denied:
 
 
 class Firewall(Caller):
-    async def deny(self, network: Network, notes: str, *, timeout_s: float = TIMEOUT_S) -> str:
+    async def deny(self, network: Network, notes: str) -> str:
         """Refuse this network at the edge; the rule's id. Denied already, exactly so: that rule's id, nothing sent."""
-        for rule in await self._rules(timeout_s):
+        for rule in await self._rules():
             if rule.network == network:
                 return rule.id
         value = {"ip": _text(network), "hostname": "*", "action": "deny", "notes": notes}
-        await self._patch({"action": "ip.insert", "id": None, "value": value}, timeout_s)
+        await self._patch({"action": "ip.insert", "id": None, "value": value})
         # What the PATCH answers is not documented; the active configuration is.
         try:
-            rules = await self._rules(timeout_s)
+            rules = await self._rules()
         except SourceFailed as error:
             raise Unknown(f"the rule was sent, and can't be read back: {error}") from None
         found = next((rule.id for rule in rules if rule.network == network), None)
@@ -46,45 +46,29 @@ class Firewall(Caller):
             raise Unknown("the rule was sent, and is not in the active configuration")
         return found
 
-    async def allow(self, rule: Network | str, *, timeout_s: float = TIMEOUT_S) -> int:
-        """Take away the rule of this id, or all rules for exactly this network; how many are gone."""
-        ids = (
-            [rule]
-            if isinstance(rule, str)
-            else [r.id for r in await self._rules(timeout_s) if r.network == rule]
-        )
+    async def allow(self, network: Network) -> int:
+        """Take away all rules for exactly this network; how many are gone."""
         gone = 0
-        for rule_id in ids:
+        for rule in await self._rules():
+            if rule.network != network:
+                continue
             try:
-                await self._patch({"action": "ip.remove", "id": rule_id, "value": None}, timeout_s)
+                await self._patch({"action": "ip.remove", "id": rule.id, "value": None})
                 gone += 1
             except HttpRefused as error:
                 if error.status != 404:
                     raise
         return gone
 
-    async def denied(self, network: Network, *, timeout_s: float = TIMEOUT_S) -> tuple[Denied, ...]:
+    async def denied(self, network: Network) -> tuple[Denied, ...]:
         """The rules that cover all of this network."""
-        return tuple(rule for rule in await self._rules(timeout_s) if _covers(rule.network, network))
+        return tuple(rule for rule in await self._rules() if covers(rule.network, network))
 
-    async def pause(self, paused: bool, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Take the whole project off the net, or put it on again."""
-        url = self._url(f"/v1/projects/{self._project()}/{'pause' if paused else 'unpause'}")
-        await self._send("POST", url, self._required("vercel_token"), timeout_s=timeout_s)
-
-    async def paused(self, *, timeout_s: float = TIMEOUT_S) -> bool:
-        data = await self._ask(
-            self._url(f"/v9/projects/{self._project()}"),
-            self._required("vercel_token"),
-            timeout_s=timeout_s,
-        )
-        return isinstance(data, dict) and data.get("paused") is True
-
-    async def _rules(self, timeout_s: float) -> tuple[Denied, ...]:
+    async def _rules(self) -> tuple[Denied, ...]:
         """All rules of the active configuration that deny; rules we can't read are somebody else's."""
         url = self._url(f"{_CONFIG}/active", projectId=self._required("vercel_project"))
         try:
-            data = await self._ask(url, self._required("vercel_token"), timeout_s=timeout_s)
+            data = await self._ask(url, self._required("vercel_token"))
         except HttpRefused as error:
             # A project whose firewall was never touched has no configuration.
             if error.status == 404 and "Config not found" in str(error):
@@ -95,12 +79,9 @@ class Firewall(Caller):
             raise SourceFailed("the firewall's configuration has no list `ips`")
         return tuple(rule for entry in rules if (rule := _denied(entry)) is not None)
 
-    async def _patch(self, body: dict[str, Any], timeout_s: float) -> None:
+    async def _patch(self, body: dict[str, Any]) -> None:
         url = self._url(_CONFIG, projectId=self._required("vercel_project"))
-        await self._send("PATCH", url, self._required("vercel_token"), body, timeout_s=timeout_s)
-
-    def _project(self) -> str:
-        return quote(self._required("vercel_project"), safe="")
+        await self._send("PATCH", url, self._required("vercel_token"), body)
 
     def _url(self, path: str, **query: str) -> str:
         team = self.settings.vercel_team
@@ -116,14 +97,6 @@ def _denied(entry: Any) -> Denied | None:
     except ValueError:
         return None
     return Denied(printable(entry.get("id"), 100), network, printable(entry.get("notes") or ""))
-
-
-def _covers(wide: Network, narrow: Network) -> bool:
-    if isinstance(wide, ipaddress.IPv4Network) and isinstance(narrow, ipaddress.IPv4Network):
-        return narrow.subnet_of(wide)
-    if isinstance(wide, ipaddress.IPv6Network) and isinstance(narrow, ipaddress.IPv6Network):
-        return narrow.subnet_of(wide)
-    return False
 
 
 def _text(network: Network) -> str:

@@ -13,7 +13,8 @@ import httpx
 
 from console.domain.errors import SourceFailed
 from console.domain.text import printable
-from console.gateway.reasons import LONGEST, as_source_failed, network_reason, timed_out
+from console.gateway.reasons import as_source_failed, network_reason, timed_out
+from console.gateway.redaction import Redaction
 
 MAX_BYTES = 1_000_000
 _MAX_REDIRECTS = 3
@@ -92,10 +93,12 @@ def _no_constant(name: str) -> float:
 
 
 class Http:
-    """One client for all requests. The bearer token goes only to `trusted` URLs' hosts, whoever asks."""
+    """One client for all requests. The bearer token goes only to `trusted` URLs' hosts, whoever asks, and no answer
+    repeats it."""
 
     def __init__(self, *, token: str | None = None, trusted: Iterable[str | None] = ()) -> None:
         self._token = token
+        self._redaction = Redaction([token])
         self._trusted = frozenset(_origin(httpx.URL(url)) for url in trusted if url)
         self._client: httpx.AsyncClient | None = None
         self._opening = asyncio.Lock()
@@ -133,14 +136,14 @@ class Http:
         except httpx.ConnectError as error:
             raise SourceFailed(network_reason(error)) from None
         except httpx.RemoteProtocolError as error:
-            raise SourceFailed(f"no proper HTTP: {printable(error, LONGEST)}") from None
+            raise SourceFailed(f"no proper HTTP: {self._redaction(error)}") from None
         except httpx.TransportError as error:
             raise SourceFailed(network_reason(error)) from None
         except ExceptionGroup as error:
             # What anyio makes of an address that can't even be tried.
             raise SourceFailed(network_reason(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise SourceFailed(printable(error, LONGEST)) from None
+            raise SourceFailed(self._redaction(error)) from None
 
     async def _follow(
         self,
@@ -188,11 +191,13 @@ class Http:
                     break
             # Latin-1 is what header bytes are; each value is shown or compared, so it is made printable here.
             received = {
-                name.decode("latin-1").lower(): printable(value.decode("latin-1"), 2000)
+                name.decode("latin-1").lower(): self._redaction(value.decode("latin-1"), 2000)
                 for name, value in stream.headers.raw
             }
         elapsed_ms = (time.perf_counter() - begun) * 1000
-        return Response(stream.status_code, bytes(read), received, elapsed_ms, cut, max_bytes)
+        return Response(
+            stream.status_code, self._redaction.body(bytes(read)), received, elapsed_ms, cut, max_bytes
+        )
 
     async def close(self) -> None:
         client, self._client = self._client, None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import struct
 import time
@@ -11,8 +10,6 @@ from urllib.parse import urlsplit
 
 from console.domain.errors import SourceFailed
 from console.gateway.reasons import as_source_failed
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # struct tcp_info (linux/tcp.h): eight bytes of flags, then 32-bit fields, of which tcpi_rtt (microseconds) is the 16th.
 _RTT = struct.Struct("=68xI")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-
 from console.gateway.cache import Cache
 from console.gateway.database import Database
 from console.gateway.http import Http
 from console.gateway.network import endpoint
 from console.gateway.scrape import Scrape
 from console.gateway.websocket import Websocket
-from console.settings import PlatformSettings
+from console.settings import PlatformSettings, plain
 
 
 class Platform:
@@ -22,7 +20,7 @@ class Platform:
 
     def __init__(self, settings: PlatformSettings) -> None:
         self.settings = settings
-        key = _plain(settings.api_key)
+        key = plain(settings.api_key)
         trusted = (settings.base_url, settings.functions_url, settings.metrics_url)
         self.http = Http(token=key, trusted=trusted)
         self.database = self.sessions(3)
@@ -39,7 +37,7 @@ class Platform:
     def sessions(self, size: int) -> Database:
         """Sessions of the platform's database for one purpose alone, so that it makes nothing else wait. Whoever
         asks for them closes them."""
-        return Database(self.settings.database_url, _plain(self.settings.database_password), size=size)
+        return Database(self.settings.database_url, plain(self.settings.database_password), size=size)
 
     @property
     def endpoints(self) -> tuple[tuple[str, int], ...]:
@@ -57,7 +55,3 @@ class Platform:
         """End all connections."""
         for door in (self.http, self.cache, self.database, self.pulse):
             await door.close()
-
-
-def _plain(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()

@@ -10,8 +10,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
 from console.domain.errors import SourceFailed
-from console.domain.text import printable
-from console.gateway.reasons import LONGEST, NoSource, as_source_failed, closed_quietly
+from console.gateway.reasons import NoSource, as_source_failed, closed_quietly
+from console.gateway.redaction import Redaction
 
 _MAX_FRAME = 1_000_000
 _GOODBYE_S = 0.25
@@ -30,6 +30,7 @@ class Websocket:
 
     def __init__(self, url: str | None, api_key: str | None = None) -> None:
         self._url = url
+        self._redaction = Redaction([api_key])
         self._headers = {"x-api-key": api_key, "Authorization": f"Bearer {api_key}"} if api_key else {}
 
     @property
@@ -49,11 +50,11 @@ class Websocket:
         except InvalidStatus as error:
             raise SourceFailed(f"HTTP {error.response.status_code}") from None
         except InvalidHandshake as error:
-            raise SourceFailed(f"no websocket: {printable(error, LONGEST)}") from None
+            raise SourceFailed(f"no websocket: {self._redaction(error)}") from None
         except ConnectionClosed as error:
-            raise SourceFailed(f"closed at once: {printable(error, LONGEST)}") from None
+            raise SourceFailed(f"closed at once: {self._redaction(error)}") from None
         except (WebSocketException, ValueError) as error:
-            raise SourceFailed(printable(error, LONGEST)) from None
+            raise SourceFailed(self._redaction(error)) from None
 
     async def connect(self, *, timeout_s: float = 5.0) -> float:
         """Milliseconds until the first sign of life. Raises SourceFailed."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from console.domain.errors import Fenced, SourceFailed, TradexError
 from console.domain.finding import Finding, FindingPhase, source_of
+from console.domain.network import Network, covers
 from console.domain.text import printable
 from console.gateway.database import Database
 from console.gateway.platform import Platform
@@ -42,7 +43,6 @@ _BLOCK = ("network", "until")
 
 Key = tuple[str, int]
 """A source, and which of its attacks."""
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,14 +325,8 @@ def _network(text: str) -> Network | None:
 def _holding(source: str, blocks: Iterable[Block]) -> Block | None:
     """The block that holds a whole source for longest."""
     wanted = _network(source)
-    holding = [b for b in blocks if wanted is not None and _within(wanted, b.network)]
+    holding = [b for b in blocks if wanted is not None and covers(b.network, wanted)]
     return max(holding, key=lambda b: b.until or _FOREVER, default=None)
-
-
-def _within(inner: Network, outer: Network) -> bool:
-    if isinstance(inner, ipaddress.IPv4Network):
-        return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
-    return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
 def _over(finding: Finding) -> Finding:

@@ -27,7 +27,8 @@ class SandboxConfig:
     refresh_s: float = 120.0
     """After so many seconds the traffic's people renew their access tokens."""
     state_file: str = ""
-    """Where what operators have set is kept; empty: in memory only. By default beside the file of this."""
+    """Where what operators have set is kept; `load` puts it beside the file of this where it says nothing. Empty: in
+    memory only."""
 
     @property
     def base_url(self) -> str:
@@ -43,8 +44,7 @@ def load(path: Path) -> SandboxConfig:
         unknown = set(data) - {f.name for f in fields(SandboxConfig)}
         if unknown:
             raise TypeError(f"unknown keys: {', '.join(sorted(unknown))}")
-        data.setdefault("state_file", "")
-        data["state_file"] = data["state_file"] or str(path.with_name(f"{path.stem}-state.json"))
+        data["state_file"] = data.get("state_file") or str(path.with_name(f"{path.stem}-state.json"))
         config = SandboxConfig(**data)
     except (OSError, ValueError, TypeError) as error:
         raise Misuse(f"{path}: {error}") from None

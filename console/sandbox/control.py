@@ -1,4 +1,4 @@
-"""The sandbox's own door, which no real platform has: drills. With the control token only."""
+"""The sandbox's own door, which no real platform has: drills, and the mail it has sent. With the control token only."""
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ class Control:
         if name not in self._drills:
             raise ApiError(404, "no_such_drill", "there is no drill of this name")
         return name
+
+
+async def outbox(request: Request) -> Response:
+    """The newest unused mail to `?email=`."""
+    _admit(request)
+    async with service_of(request).database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT kind, token, at FROM sandbox.outbox WHERE recipient = $1 AND used_at IS NULL "
+            "ORDER BY at DESC LIMIT 1",
+            request.query_params.get("email", "").replace("\0", ""),
+        )
+    return JSONResponse(
+        {"mail": [{"kind": r["kind"], "token": r["token"], "at": r["at"].isoformat()} for r in rows]}
+    )
 
 
 def _admit(request: Request) -> None:

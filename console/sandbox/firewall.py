@@ -53,9 +53,11 @@ class Firewall:
 
     def pause(self, paused: bool) -> bool:
         """Whether that is a change."""
-        changed, self.paused = self.paused != paused, paused
+        if self.paused == paused:
+            return False
+        self.paused = paused
         self._save()
-        return changed
+        return True
 
     def config(self) -> dict[str, Any]:
         """The active configuration in Vercel's shape."""

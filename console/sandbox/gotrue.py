@@ -23,20 +23,19 @@ from console.sandbox import people
 from console.sandbox.api import own_profile
 from console.sandbox.identity import (
     address_of,
-    bearer,
     person_of,
     refuse_in_maintenance,
     request_id_of,
+    require_service_key,
     service_of,
 )
-from console.sandbox.ops import require_service_key
 from console.sandbox.replies import ApiError, json_object
 from console.sandbox.service import Service
 from console.sandbox.tokens import LIFETIME, user_token
 
 # Go's time.ParseDuration, without a sign.
-_DURATION = re.compile(r"(?:(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+", re.ASCII)
-_PARTS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+_PART = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)"
+_PARTS, _DURATION = re.compile(_PART, re.ASCII), re.compile(f"(?:{_PART})+", re.ASCII)
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 # An int64 of nanoseconds holds no more.
 _LONGEST_S = 2**63 / 1e9
@@ -218,7 +217,12 @@ async def verify(request: Request) -> Response:
     """{"type": "recovery", "email": E, "token": T}: a session for who has read the mail; each token works once."""
     service, data = service_of(request), await json_object(request)
     email, mailed = data.get("email"), data.get("token")
-    if data.get("type") != "recovery" or not isinstance(email, str) or not isinstance(mailed, str):
+    if (
+        data.get("type") != "recovery"
+        or not isinstance(email, str)
+        or not isinstance(mailed, str)
+        or not (email + mailed).isprintable()
+    ):
         raise GoTrueError(400, "validation_failed", "Verify requires a type, an email and a token")
     async with service.database.connection() as connection, connection.transaction():
         user = await connection.fetchrow(
@@ -263,22 +267,6 @@ async def admin_user(request: Request) -> Response:
         shown = {"fields": sorted(data)} | {k: v for k, v in data.items() if k == "ban_duration"}
         await service.record("auth_user", user_id, **shown)
     return JSONResponse(_user(row))
-
-
-async def outbox(request: Request) -> Response:
-    """The sandbox's own door: the newest unused mail to `?email=`, with the control token."""
-    service = service_of(request)
-    if not hmac.compare_digest(bearer(request).encode(), service.config.control_token.encode()):
-        raise ApiError(401, "not_authenticated", "the control token is expected")
-    async with service.database.connection() as connection:
-        rows = await connection.fetch(
-            "SELECT kind, token, at FROM sandbox.outbox WHERE recipient = $1 AND used_at IS NULL "
-            "ORDER BY at DESC LIMIT 1",
-            request.query_params.get("email", "").replace("\0", ""),
-        )
-    return JSONResponse(
-        {"mail": [{"kind": r["kind"], "token": r["token"], "at": r["at"].isoformat()} for r in rows]}
-    )
 
 
 def _require_admin(request: Request) -> None:

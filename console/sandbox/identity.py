@@ -21,14 +21,29 @@ def request_id_of(request: Request) -> str:
     return request.scope["state"]["request_id"]
 
 
+def token_of(request: Request) -> str:
+    """The bearer token of the request, "" without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def bearer(request: Request) -> str:
     """The bearer token of the request; raises ApiError 401."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise ApiError(
-            401, "not_authenticated", "a bearer token is expected", headers={"WWW-Authenticate": "Bearer"}
-        )
-    return token.strip()
+    if token := token_of(request):
+        return token
+    raise ApiError(
+        401, "not_authenticated", "a bearer token is expected", headers={"WWW-Authenticate": "Bearer"}
+    )
+
+
+def require_service_key(request: Request) -> None:
+    """Raises ApiError 403 for everybody without the service key."""
+    try:
+        role = verify(service_of(request).config.jwt_secret, token_of(request)).role
+    except BadToken:
+        role = ""
+    if role != "service_role":
+        raise ApiError(403, "forbidden", "this needs the service key")
 
 
 def identity_of(request: Request) -> Identity:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from console.places import write_private
 
 
 class Kept:
@@ -25,7 +26,4 @@ class Kept:
         """Replace a section; the file changes in one step."""
         self._data[name] = dict(values)
         if self._path is not None:
-            new = self._path.with_suffix(".new")
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:  # noqa: PTH123
-                json.dump(self._data, out)
-            new.replace(self._path)
+            write_private(self._path, json.dumps(self._data))

@@ -10,11 +10,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from console.sandbox.identity import service_of
+from console.sandbox.identity import require_service_key, service_of
 from console.sandbox.operations import COMPUTE, PRIMARY, REPLICA
 from console.sandbox.replies import ApiError, choice, json_object
 from console.sandbox.service import Service
-from console.sandbox.tokens import BadToken, verify
 
 
 async def compute(request: Request) -> Response:
@@ -96,17 +95,6 @@ def _admitted(request: Request) -> Service:
     service = service_of(request)
     require_service_key(request)
     return service
-
-
-def require_service_key(request: Request) -> None:
-    """Raises ApiError 403 for everybody without the service key."""
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    try:
-        role = verify(service_of(request).config.jwt_secret, token).role
-    except BadToken:
-        role = ""
-    if role != "service_role":
-        raise ApiError(403, "forbidden", "this needs the service key")
 
 
 async def _done(service: Service, effect: str, target: str, changed: bool, state: dict[str, Any]) -> Response:

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 
 from console.sandbox import api, exposition, functions, gotrue, health, ops, realtime, vercel
 from console.sandbox.config import SandboxConfig
-from console.sandbox.control import Control
+from console.sandbox.control import Control, outbox
 from console.sandbox.drills import Drills, open_database
 from console.sandbox.guard import Guard
 from console.sandbox.identity import service_of
@@ -67,7 +67,7 @@ def make_app(service: Service, drills: Drills) -> ASGIApp:
         Route("/functions/v1/risk-monitoring", functions.risk_monitoring, methods=["POST"]),
         Route("/functions/v1/health-check", functions.health_check, methods=["POST"]),
         Route("/providers/{name}", _provider),
-        Route("/sandbox/outbox", gotrue.outbox),
+        Route("/sandbox/outbox", outbox),
         Route("/sandbox/drills", control.list),
         Route("/sandbox/drills/{name}", control.start, methods=["POST"]),
         Route("/sandbox/drills/{name}", control.stop, methods=["DELETE"]),

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from console.sandbox.config import vercel_token
 from console.sandbox.firewall import PROJECT, TEAM
-from console.sandbox.identity import service_of
+from console.sandbox.identity import service_of, token_of
 from console.sandbox.replies import ApiError, json_object
 
 _ACTIONS = ("deny", "challenge", "log", "bypass")
@@ -75,9 +75,8 @@ async def pause(request: Request) -> Response:
 
 def _admit(request: Request) -> None:
     """The right token for the right project and team; raises ApiError 403 or 404, as Vercel says it."""
-    token = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
-    expected = vercel_token(service_of(request).config.database_password).encode()
-    if not hmac.compare_digest(token, expected):
+    expected = vercel_token(service_of(request).config.database_password)
+    if not hmac.compare_digest(token_of(request).encode(), expected.encode()):
         raise ApiError(403, "forbidden", "Not authorized")
     if request.query_params.get("teamId", TEAM) != TEAM:
         raise ApiError(

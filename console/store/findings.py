@@ -15,7 +15,7 @@ from console.domain.finding import Detector, Finding, FindingChange, FindingPhas
 from console.domain.text import printable
 from console.store.lease import Lease
 from console.store.pool import Store
-from console.store.refusals import asked, numbers
+from console.store.refusals import asked, numbers, possible
 
 _NAME, _TEXT = 100, 500
 
@@ -57,11 +57,9 @@ async def current(store: Store, *, since: datetime | None = None, limit: int = 5
 
 async def show(store: Store, finding_id: int) -> Finding | None:
     """One finding; None where there is none of this number."""
-    if not 0 < finding_id < 2**63:
-        return None
     row = await store.fetchrow(
         f"SELECT {_COLUMNS} FROM console.finding WHERE id = $1",  # noqa: S608 - no value from outside
-        finding_id,
+        possible(finding_id),
     )
     return None if row is None else _finding(row)
 
@@ -73,7 +71,7 @@ async def history(store: Store, finding_id: int, *, limit: int = 100) -> list[Fi
         SELECT at, finding_id, kind, actor, text, count FROM console.finding_change
         WHERE finding_id = $1 ORDER BY id DESC LIMIT $2
         """,
-        finding_id,
+        possible(finding_id),
         limit,
     )
     return [

@@ -40,3 +40,8 @@ def numbers(kind: str, ids: Iterable[int]) -> list[int]:
         if not 0 < number < 2**63:
             raise Refused(f"there is no {kind} {number}")
     return wanted
+
+
+def possible(number: int) -> int:
+    """`number` as the store can take it to look for: 0, which is nobody's, where it can't be there."""
+    return number if 0 < number < 2**63 else 0

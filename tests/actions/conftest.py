@@ -5,13 +5,14 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.actions.duties import Actions
+from console.actions.kind import Kind
 from console.domain.action import Action, ActionState
 from console.domain.errors import Fenced
 from console.processes.postgres import EmbeddedPostgres
@@ -78,6 +79,8 @@ class Stage:
     wait_for: Callable[..., Any]
     file: Path | None = None
     scale: float = SCALE
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    """Kinds that no file can declare."""
 
     def settings(self, **changes: Any) -> Settings:
         return Settings(
@@ -91,6 +94,8 @@ class Stage:
     async def agent(self, name: str = "a1", ttl_s: float = 2.0, **changes: Any) -> AsyncIterator[Lease]:
         """An agent that leads within the block, as soon as the one before is gone."""
         made = Actions(self.settings(**changes))
+        assert isinstance(made.surroundings.kinds, dict)
+        made.surroundings.kinds.update(self.kinds)
         async with self.place.open("auto") as store:
             lease = await self.wait_for(lambda: leases.acquire(store, name, ttl_s))
             works = [work() for work in made.duties(store, lease).values()]

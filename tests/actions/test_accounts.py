@@ -7,7 +7,7 @@ import pytest
 from console.domain.action import ActionState, StepState
 from console.domain.asking import undoing
 from console.domain.errors import Refused
-from console.store import actions
+from console.store import actions, effects
 from tests.sandbox.platform import order, somebody
 from tests.sandbox.test_gotrue import log_in, renew
 
@@ -59,7 +59,7 @@ async def test_a_suspended_account_can_neither_order_nor_log_in_until_it_is_rein
         await stage.done("reinstate_account", person.id, account=person.id)
         assert (await order_code(stage, session["access_token"]))[0] == 200
         assert (await log_in(stage.platform, person)).status_code == 200
-        assert await actions.effects(stage.alice) == []
+        assert await effects.current(stage.alice) == []
 
 
 async def test_an_account_is_one_target_however_it_is_named(stage: Stage) -> None:
@@ -85,7 +85,7 @@ async def test_an_account_is_one_target_however_it_is_named(stage: Stage) -> Non
         assert joined.id == planned.id
         action = await stage.ended(planned.id)
         assert action.state is ActionState.DONE, action.words
-        (effect,) = await actions.effects(stage.alice)
+        (effect,) = await effects.current(stage.alice)
         assert effect.target == person.email
         undo, params = undoing(action, {kind.name: kind for kind in await actions.kinds(stage.alice)})
         back = await stage.ask(undo.name, action.target, account=params["account"])
@@ -132,7 +132,7 @@ async def test_who_is_reinstated_meanwhile_keeps_the_new_session(stage: Stage) -
         await stage.confirm(back)
 
         async def lifted() -> bool:
-            return not await actions.effects(stage.alice)
+            return not await effects.current(stage.alice)
 
         await stage.wait_for(lifted)
         assert (await log_in(stage.platform, person)).status_code == 200

@@ -1,11 +1,32 @@
 """Blocks, asked of the platform over HTTP: not of our tables."""
 
-from console.domain.action import ActionState, StepState
-from console.store import actions
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
-from .conftest import Stage, fresh_address
+from console.actions.kind import Request, Run
+from console.actions.kinds import block
+from console.domain.action import ActionState, StepState
+from console.gateway.changes import Changes
+from console.store import actions, effects
+
+from .conftest import SCALE, Stage, fresh_address
 
 INSIDE, EDGE = "/health", "/status"
+
+
+@asynccontextmanager
+async def changes_of(stage: Stage) -> AsyncIterator[Changes]:
+    changes = Changes.open(stage.settings().platform)
+    try:
+        yield changes
+    finally:
+        await changes.close()
+
+
+def unheard(line: str) -> None:
+    pass
 
 
 async def test_a_blocked_address_gets_403_on_both_layers_until_it_is_taken_back(stage: Stage) -> None:
@@ -24,7 +45,7 @@ async def test_a_blocked_address_gets_403_on_both_layers_until_it_is_taken_back(
         block = await stage.ended(planned.id)
         assert block.state is ActionState.DONE and block.proof is not None, block.words
         assert block.proof.verdict == "proved" and "refused with 403" in block.words
-        (effect,) = await actions.effects(stage.alice)
+        (effect,) = await effects.current(stage.alice)
         assert (effect.kind, effect.target, effect.author) == ("block_ip", address, "alice")
         assert [(layer.name, layer.state) for layer in effect.layers] == [
             ("platform", "in force"),
@@ -36,7 +57,7 @@ async def test_a_blocked_address_gets_403_on_both_layers_until_it_is_taken_back(
         assert len(commands) == 2 and "INSERT INTO blocked_ips" in commands[0] and "PATCH" in commands[1]
         undo = await stage.done("unblock_ip", address, network=address)
         assert await stage.status(address, INSIDE) == await stage.status(address, EDGE) == 200
-        (effect,) = await actions.effects(stage.alice, lifted_since=block.requested_at)
+        (effect,) = await effects.current(stage.alice, lifted_since=block.requested_at)
         assert effect.lifted_by == undo.id
     steps = await actions.steps(stage.alice, block.id)
     assert [(step.state, step.attempt) for step in steps] == [(StepState.DONE, 1)] * 2
@@ -54,11 +75,11 @@ async def test_a_block_ends_by_itself_on_both_layers_with_an_action_of_its_own(s
         await stage.answers(address, EDGE, 200)
 
         async def ended() -> bool:
-            (effect,) = await actions.effects(stage.alice, lifted_since=block.requested_at)
+            (effect,) = await effects.current(stage.alice, lifted_since=block.requested_at)
             return effect.lifted_at is not None
 
         await stage.wait_for(ended, timeout=20)
-        (effect,) = await actions.effects(stage.alice, lifted_since=block.requested_at)
+        (effect,) = await effects.current(stage.alice, lifted_since=block.requested_at)
         assert effect.lifted_by is not None
         end = await stage.ended(effect.lifted_by)
         assert (end.state, end.origin, end.undo_of) == (ActionState.DONE, "automatic", block.id)
@@ -66,25 +87,59 @@ async def test_a_block_ends_by_itself_on_both_layers_with_an_action_of_its_own(s
     assert await stage.platform.effects("unblock", f"{address}/32") == 1
 
 
+async def test_the_block_before_is_not_taken_for_the_one_that_was_cut_off(stage: Stage) -> None:
+    address = fresh_address()
+    network = ipaddress.ip_network(address)
+    async with changes_of(stage) as changes:
+        now = await changes.now()
+        request = Request(1, "block_ip", address, {"network": address, "length": "24h"}, "a test's")
+        run = Run(request, changes, now, now, 1.0, unheard, unheard)
+        (kind, _) = block.kinds(changes.configured)
+        step = kind.steps(request)[0]
+        assert step.probe is not None
+        assert not await step.probe(run, "")
+        await changes.block(network, "an old one", now + timedelta(hours=1))
+        assert not await step.probe(run, "")
+        await step.do(run)
+        assert await step.probe(run, "")
+        await changes.unblock(network)
+
+
+async def test_a_rule_that_is_left_at_vercel_is_no_proof_of_an_unblock(stage: Stage) -> None:
+    address, wide = "198.51.100.201", ipaddress.ip_network("198.51.100.200/30")
+    async with changes_of(stage) as changes, stage.agent():
+        await stage.done("block_ip", address, network=address)
+        await changes.deny(wide, "of somebody else")
+        try:
+            undo = await stage.done("unblock_ip", address, network=address)
+        finally:
+            await changes.allow(wide)
+        assert undo.proof is not None and undo.proof.verdict == "unproved"
+        assert "still refused: 198.51.100.200/30 is denied at Vercel" in undo.words
+
+
 async def test_one_layer_that_fails_does_not_leave_the_other_one_open(stage: Stage) -> None:
     address = fresh_address()
+    # It would be watched for two minutes, and nothing more can come of it.
+    stage.scale = 1.0
     async with stage.agent(vercel_token="wrong"):
         planned = await stage.ask("block_ip", address, network=address)
         await stage.confirm(planned)
         block = await stage.ended(planned.id)
         assert await stage.status(address, INSIDE) == 403 and await stage.status(address, EDGE) == 200
-        (effect,) = await actions.effects(stage.alice)
+        (effect,) = await effects.current(stage.alice)
         states = {layer.name: layer.state for layer in effect.layers}
         assert states == {"platform": "in force", "vercel": "failed"}
         # Half a block is no success, and the half that failed is no step that is over.
         assert block.state is ActionState.FAILED and (block.step, block.steps) == (1, 2)
         assert block.words.startswith("in part: vercel failed (") and "HTTP 403" in block.words
         assert "), platform in force; ask again when it answers" in block.words
+    stage.scale = SCALE
     async with stage.agent("a2"):
         again = await stage.done("block_ip", address, network=address)
         assert again.id != block.id and again.step == again.steps == 2
         assert await stage.status(address, EDGE) == 403
-        (effect,) = await actions.effects(stage.alice)
+        (effect,) = await effects.current(stage.alice)
         assert [layer.state for layer in effect.layers] == ["in force", "in force"]
 
 
@@ -96,7 +151,7 @@ async def test_a_layer_that_is_not_configured_is_said_and_left_out(stage: Stage)
         assert "vercel: not configured here" in planned.plan.notes
         await stage.confirm(planned)
         await stage.ended(planned.id)
-        (effect,) = await actions.effects(stage.alice)
+        (effect,) = await effects.current(stage.alice)
         assert [layer.state for layer in effect.layers] == ["in force", "not configured"]
 
 

@@ -11,12 +11,10 @@ from console.actions.guards import (
     Protected,
     may_be_blocked,
     may_be_suspended,
-    network_of,
     second_person_for,
-    written,
 )
 from console.domain.errors import Refused
-from console.gateway.network import Network
+from console.domain.network import Network, network_of, written
 
 NOBODY = Protected()
 # First and last address of what is never blocked, by RFC 6890 and the IANA registries; as numbers.

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from console.domain.action import ActionState
-from console.store import actions
+from console.store import actions, effects
 from tests.sandbox.platform import somebody
 
 from .conftest import Stage, fresh_address
@@ -28,12 +28,12 @@ async def test_maintenance_is_503_and_back(stage: Stage) -> None:
         on = await stage.done("maintenance_on", who=stage.bob)
         try:
             await stage.wait_for(lambda: is_now(503))
-            (effect,) = await actions.effects(stage.alice)
+            (effect,) = await effects.current(stage.alice)
             assert (effect.kind, effect.target, effect.action_id) == ("maintenance_on", "", on.id)
         finally:
             await stage.done("maintenance_off")
         await stage.wait_for(lambda: is_now(200))
-        assert await actions.effects(stage.alice) == []
+        assert await effects.current(stage.alice) == []
 
 
 async def test_maintenance_takes_a_commander(stage: Stage) -> None:
@@ -83,7 +83,7 @@ async def test_what_is_turned_is_so_on_the_platform_and_can_be_turned_back(
         other, place, given = back
         await stage.done(other, place, who=stage.bob, **given)
         assert (await stage.ops(path))[key] == before[key]
-        assert await actions.effects(stage.alice) == []
+        assert await effects.current(stage.alice) == []
 
 
 async def test_a_cleared_cache_is_seen_by_its_counter_and_cleared_once(stage: Stage) -> None:

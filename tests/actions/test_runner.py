@@ -1,17 +1,25 @@
 """What becomes of an action when answers are lost, steps fail, somebody cancels, or the agents change."""
 
+import asyncio
+import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from console.domain.action import ActionState, StepState
+from console.actions.journal import Journal, Stale
+from console.actions.kind import Kind, Run
+from console.actions.kinds.declared import Declared
+from console.actions.kinds.declared_steps import DeclaredStep, Values
+from console.domain.action import ActionState, KindSpec, StepState
 from console.domain.health import Check, Status
 from console.domain.metric import MetricSpec, MetricValue
-from console.store import actions, ticks
+from console.store import actions, effects, ticks
+from console.store import lease as leases
 
 from .conftest import Stage, fresh_address
 from .proxy import Proxy, proxy
@@ -21,6 +29,7 @@ actions:
   turn:
     title: Turn
     verb: Turn
+    effect: true
     steps:
       - title: let functions log at debug level
         layer: platform
@@ -73,7 +82,7 @@ async def test_a_call_without_a_sure_answer_is_repeated_only_when_it_has_not_hap
 
 @pytest.mark.parametrize("choice", ["again", "skip", "stop"])
 async def test_where_nobody_can_say_a_person_chooses(stage: Stage, between: Proxy, choice: str) -> None:
-    effects = await stage.platform.effects("monitoring")
+    counted = await stage.platform.effects("monitoring")
     between.fate = "swallow"
     async with stage.agent(**through(between)):
         planned = await stage.ask("turn")
@@ -83,7 +92,7 @@ async def test_where_nobody_can_say_a_person_chooses(stage: Stage, between: Prox
         assert "step 1 of 1 (let functions log at debug level)" in stuck.question
         assert "nobody can say whether it has happened" in stuck.question
         assert await step_states(stage, planned.id) == [(StepState.UNKNOWN, 1)]
-        assert await stage.platform.effects("monitoring") == effects + 1
+        assert await stage.platform.effects("monitoring") == counted + 1
         await actions.resume(stage.alice, planned.id, choice)
         ended = await stage.ended(planned.id)
     expected = {
@@ -92,7 +101,92 @@ async def test_where_nobody_can_say_a_person_chooses(stage: Stage, between: Prox
         "stop": (ActionState.FAILED, StepState.UNKNOWN, 1),
     }[choice]
     assert (ended.state, *(await step_states(stage, planned.id))[0]) == expected
-    assert await stage.platform.effects("monitoring") == effects + (2 if choice == "again" else 1)
+    assert await stage.platform.effects("monitoring") == counted + (2 if choice == "again" else 1)
+    # What was taken as done is in force as well.
+    left = [(e.kind, e.action_id) for e in await effects.current(stage.alice)]
+    assert left == ([] if choice == "stop" else [("turn", planned.id)])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A deed that comes to grief as often as `trouble` says, before it has sent anything or `after`."""
+
+    trouble: Callable[[], Awaitable[None]]
+    after: bool = False
+    left: list[int] = field(default_factory=lambda: [2])
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        if self.after:
+            run.sending("something")
+        if self.left[0]:
+            self.left[0] -= 1
+            await self.trouble()
+        return "done"
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def fault() -> None:
+    raise ZeroDivisionError
+
+
+async def stale() -> None:
+    raise Stale("nothing is sent so long after the last sign of the lease")
+
+
+def reading(deed: Reading) -> dict[str, Kind]:
+    step = DeclaredStep("step_1", "read", "", cast(Any, deed), None, -0.9, 2, timedelta(), optional=False)
+    spec = KindSpec("reading", "Read", "Read", "actions start reading")
+    return {"reading": Declared(spec, (step,), effect=False, lifts="", notes=())}
+
+
+@pytest.mark.parametrize("trouble", [forever, fault, stale])
+async def test_where_nothing_was_sent_nobody_is_asked_and_it_is_done_again(
+    stage: Stage, trouble: Callable[[], Awaitable[None]]
+) -> None:
+    stage.kinds = reading(Reading(trouble))
+    async with stage.agent():
+        action = await stage.done("reading")
+        assert await step_states(stage, action.id) == [(StepState.DONE, 3)]
+        # And not for ever.
+        stage.kinds["reading"].declared_steps[0].deed.left[0] = 99  # pyright: ignore
+        planned = await stage.ask("reading")
+        await stage.confirm(planned)
+        failed = await stage.ended(planned.id)
+        assert failed.state is ActionState.FAILED and "nothing was done" in failed.words
+        assert await step_states(stage, planned.id) == [(StepState.FAILED, 3)]
+
+
+@pytest.mark.parametrize("trouble", [forever, fault, stale])
+async def test_where_something_was_sent_a_person_is_asked(
+    stage: Stage, trouble: Callable[[], Awaitable[None]]
+) -> None:
+    stage.kinds = reading(Reading(trouble, after=True))
+    async with stage.agent():
+        planned = await stage.ask("reading")
+        await stage.confirm(planned)
+        await stage.until(planned.id, lambda a: a.state is ActionState.INTERRUPTED)
+        assert await step_states(stage, planned.id) == [(StepState.UNKNOWN, 1)]
+
+
+async def test_only_a_write_under_the_fence_is_a_sign_of_the_lease(stage: Stage) -> None:
+    async with stage.place.open("auto") as store:
+        lease = await leases.acquire(store, "a1", 30)
+        assert lease is not None
+        journal = Journal(store, lease, 1)
+        await journal.now()
+        with pytest.raises(Stale):
+            journal.command("a call")
+        async with journal.writing():
+
+            def is_fresh() -> bool:
+                with contextlib.suppress(Stale):
+                    journal.command("a call")
+                return journal.sent > 0
+
+            await stage.wait_for(is_fresh)
 
 
 async def test_what_surely_does_not_happen_fails_after_its_tries_and_says_so(
@@ -128,7 +222,7 @@ async def test_cancelled_while_it_waits_it_ends_and_says_what_is_done(stage: Sta
 
 
 async def test_who_takes_over_goes_on_with_the_journal(stage: Stage, between: Proxy) -> None:
-    effects = await stage.platform.effects("monitoring")
+    counted = await stage.platform.effects("monitoring")
     stage.scale = 1000.0
     async with stage.agent("a1", **through(between)):
         planned = await stage.ask("turn_twice")
@@ -143,7 +237,7 @@ async def test_who_takes_over_goes_on_with_the_journal(stage: Stage, between: Pr
     assert await step_states(stage, planned.id) == [(StepState.DONE, 1)] * 2
     # The first step's probe says that it is not so any more, and the second one made that so.
     assert ended.state is ActionState.FAILED and "not so any more" in ended.words
-    assert await stage.platform.effects("monitoring") == effects + 2
+    assert await stage.platform.effects("monitoring") == counted + 2
 
 
 async def test_when_the_error_rate_rises_it_says_so_and_offers_the_undo(stage: Stage) -> None:

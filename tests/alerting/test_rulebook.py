@@ -8,7 +8,7 @@ import pytest
 from console.alerting.engine import Engine
 from console.domain.errors import Misuse
 from console.rules import file
-from console.store import actions
+from console.store import freezes
 from tests.alerting import recorded
 from tests.alerting.recorded import TICK, row
 from tests.store.stores import NOON, Place
@@ -158,7 +158,7 @@ async def test_a_broken_glass_is_an_alert_to_all_until_it_is_mended(place: Place
     await recorded.record(place, [row(NOON + TICK * (i + 1), cpu_usage=10.0) for i in range(8)])
     async with place.leader() as (store, lease), place.open("alice") as alice:
         engine = Engine(recorded.rulebook(rules=rules))
-        await actions.break_glass(alice, reason="alone at night", length=timedelta(minutes=5))
+        await freezes.break_glass(alice, reason="alone at night", length=timedelta(minutes=5))
         # As if it had been broken, and ended, in the middle of the recorded past.
         await place.owner(
             "UPDATE console.glass SET starts_at = $1, ends_at = $2", NOON + TICK * 3, NOON + TICK * 6

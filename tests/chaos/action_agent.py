@@ -17,13 +17,13 @@ from console.actions.duties import Actions
 from console.actions.journal import Journal
 from console.domain.errors import StoreRefused, TradexError
 from console.settings import Settings
-from console.store import actions
+from console.store import actions, effects
 from console.store import lease as leases
 from console.store.lease import Lease
 from console.store.pool import Store
 
 TTL_S = 1.0
-WRITES = ("start", "write_steps", "put_effect", "lift_effect", "watch", "finish")
+WRITES = {actions: ("start", "write_steps", "watch", "finish"), effects: ("put", "lift")}
 
 
 class Grief:
@@ -51,8 +51,9 @@ class Grief:
 
 
 def arm(grief: Grief) -> None:
-    for name in WRITES:
-        setattr(actions, name, grief.around(name, getattr(actions, name)))
+    for module, names in WRITES.items():
+        for name in names:
+            setattr(module, name, grief.around(name, getattr(module, name)))
     told = Journal.command
 
     def command(self: Journal, line: str) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from console.domain.action import ActionState
+from console.domain.action import ActionState, AuditEntry
+from console.domain.errors import Refused
 from console.processes.postgres import EmbeddedPostgres
 from console.store import actions, audit
 from tests import command
@@ -139,9 +142,11 @@ async def test_a_guard_of_the_plan_is_exit_4_with_its_reason(agent: Agent, alice
 async def test_who_may_not_is_exit_4_and_in_the_audit(agent: Agent, vera: Person, bob: Person) -> None:
     done = await vera.says(*BLOCK, "--yes", code=4)
     assert "vera is a viewer: block_ip takes a responder" in done.stderr
-    assert await verbs(agent.store) == ["refused request"]
     done = await bob.says("--read-only", *BLOCK, "--yes", code=4)
     assert "read-only" in done.stderr
+    # Whoever may only look can't hold the chain: the next one who writes takes it in.
+    await bob.says(*BLOCK, "--dry-run")
+    assert (await verbs(agent.store))[0] == "refused request"
 
 
 async def test_where_nobody_can_be_asked_it_is_a_misuse_before_anything_is_asked_for(
@@ -180,14 +185,13 @@ async def test_wrong_parameters_are_a_misuse_that_names_them(
 
 
 async def test_without_an_agent_it_says_so_and_the_request_is_withdrawn(place: Place, alice: Person) -> None:
-    async with working(place) as agent:
+    async with working(place):
         pass
     await place.owner("UPDATE console.lease SET expires_at = now()")
     done = await alice.says(*BLOCK, "--yes", code=1)
     assert done.stderr == "tradex: no agent leads: nobody can make a plan, and nothing would be done\n"
     async with place.open("alice") as store:
         assert (await found(store, 1)).state is ActionState.CANCELLED
-    assert agent.store is not None
 
 
 async def test_before_any_agent_has_led_nothing_can_be_done(place: Place, alice: Person) -> None:
@@ -204,7 +208,8 @@ async def test_a_dangerous_plan_takes_its_target_typed_and_a_second_person(
     done = await alice.says(*start, "--typed", "replica", code=1)
     assert "it takes a second person: failover always takes a second person" in done.stdout
     assert "tradex actions approve 2" in done.stdout
-    assert "waits for a second person" in (await alice.says("actions", "list")).stdout
+    listed = (await alice.says("actions", "list")).stdout
+    assert "waits for a second person" in listed and "◔ approval" in listed
     assert "alice is a responder" in (await alice.says("actions", "approve", "2", "--yes", code=4)).stderr
     shown = await bob.says("actions", "approve", "2", "--dry-run")
     assert "the platform's list" in shown.stdout
@@ -263,6 +268,8 @@ async def test_a_freeze_holds_until_a_commander_overrides_or_ends_it(
     assert "only a commander" in (await alice.says(*restart, "--override", "now", code=4)).stderr
     assert (await bob.json(*restart, "--override", "it is down"))["override"] == "it is down"
     await bob.says("actions", "thaw", str(made["id"]))
+    too_long = await bob.says("actions", "freeze", "--for", "400d", "--reason", "x", code=4)
+    assert "a freeze lasts at most 90 days" in too_long.stderr
     assert "nothing is frozen" in (await alice.says("actions", "freezes")).stdout
     await alice.says(*restart)
     assert (
@@ -305,6 +312,20 @@ async def test_what_failed_is_exit_1_with_its_words(agent: Agent, alice: Person)
     assert "✗ action 1 failed: the firewall said no" in done.stdout
 
 
+async def test_what_made_it_worse_is_done_and_exit_1(agent: Agent, alice: Person) -> None:
+    agent.worsened.add("203.0.113.7")
+    done = await alice.says(*BLOCK, "--yes", code=1)
+    assert "▲ action 1 worse: it is done" in done.stdout and "worse: 403 counted" in done.stdout
+    assert "▲ worse" in (await alice.says("actions", "list", "--all")).stdout
+    assert "▲ block_ip 203.0.113.7  WORSE" in (await alice.says("actions", "show", "1")).stdout
+    assert (await alice.json("actions", "show", "1"))["state"] == "done"
+
+
+def test_the_words_of_actions_load_no_screens() -> None:
+    look = "import sys, console.cli.actions, console.cli.audit; sys.exit('textual' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
+
+
 async def test_an_interrupted_one_leaves_with_what_to_choose_and_goes_on(
     agent: Agent, alice: Person, wait_for: Wait
 ) -> None:
@@ -326,7 +347,7 @@ async def test_undo_goes_the_same_way_and_once(agent: Agent, alice: Person) -> N
     assert "action 1 was undone by action 2" in (await alice.says(*again, code=4)).stderr
     assert (
         "there is no action 9"
-        in (await alice.says("actions", "undo", "9", "--reason", "x", "--yes", code=4)).stderr
+        in (await alice.says("actions", "undo", "9", "--reason", "x", "--yes", code=2)).stderr
     )
 
 
@@ -368,7 +389,36 @@ async def test_list_show_and_kinds_tell_what_there_is(agent: Agent, alice: Perso
     listed = (await alice.says("actions", "kinds")).stdout
     assert "can't be done here: it has no channels yet" in listed
     assert "network [length]" in listed or "network length" in listed
-    assert "there is no action 7" in (await alice.says("actions", "show", "7", code=4)).stderr
+    header, failover = (line for line in listed.splitlines() if line.startswith(("kind", "failover")))
+    assert failover[header.index("takes two") :].split()[0] == "yes"
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [("show",), ("cancel",), ("approve", "--yes"), ("resume", "again"), ("undo", "--reason", "x", "--yes")],
+)
+async def test_a_number_that_is_none_is_a_misuse(
+    place: Place, bob: Person, agent: Agent, deed: tuple[str, ...]
+) -> None:
+    said = (await bob.says("actions", deed[0], "7", *deed[1:], code=2)).stderr
+    assert said == "tradex: there is no action 7: `tradex actions list --all` shows those of the last day\n"
+
+
+async def test_a_list_that_is_cut_says_so(
+    agent: Agent, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await alice.says(*BLOCK, "--yes")
+    await alice.says(*BLOCK, "--yes")
+    assert (await alice.says("actions", "list", "--all")).stderr == ""
+    monkeypatch.setattr("console.cli.actions._MOST", 1)
+    done = await alice.says("actions", "list", "--all")
+    assert "only the last 1: `tradex audit` has all" in done.stderr and done.stdout.count("block_ip") == 1
+
+
+@pytest.mark.parametrize("command", [BLOCK, ("suspend", "a@b.c", "--reason", "x")])
+async def test_an_empty_length_is_not_the_usual_one(alice: Person, command: tuple[str, ...]) -> None:
+    done = await alice.says(*command, "--for", " ", "--yes", code=2)
+    assert done.stderr == "tradex: --for: expected a duration such as 2m, 90s or 1h30m, not ' '\n"
 
 
 class TestOnATerminal:
@@ -498,13 +548,26 @@ class TestAudit:
         await alice.says("block-ip", "203.0.113.7", "--reason", "=é\u202e", "--dry-run")
         lines = [json.loads(line) for line in (await alice.says("audit", "export")).stdout.splitlines()]
         before = ""
-        for entry, stored in zip(lines, [e async for e in audit.entries(agent.store)], strict=True):
-            assert entry["at"] == stored.at.isoformat()
-            assert audit.hash_of(before, stored) == entry["hash"]
-            assert entry["detail"] == stored.detail
-            before = entry["hash"]
+        for line in lines:
+            number, at, digest = line.pop("seq"), datetime.fromisoformat(line.pop("at")), line.pop("hash")
+            entry = AuditEntry(seq=number, at=at, action_id=line.pop("action"), hash="", **line)
+            assert audit.hash_of(before, entry) == digest
+            before = digest
+        assert (number, before) == (await audit.head(agent.store))[:2]
         file = tmp_path / "audit.csv"
         assert "3 entries in" in (await alice.says("audit", "export", "--csv", str(file))).stdout
         rows = list(csv.DictReader(file.open()))
         assert [r["verb"] for r in rows] == ["requested", "planned", "withdrawn"]
         assert "can't be written" in (await alice.says("audit", "export", "/nowhere/x", code=2)).stderr
+
+    async def test_what_a_spreadsheet_would_compute_is_text_and_a_name_is_shown_safely(
+        self, agent: Agent, place: Place, alice: Person, tmp_path: Path
+    ) -> None:
+        async with place.open("alice") as store:
+            with pytest.raises(Refused):
+                await ask(store, "=cmd|' /c calc'!A0", "x")
+        done = await alice.says("audit", "export", "--csv")
+        (row,) = csv.DictReader(done.stdout.splitlines())
+        assert row["subject"] == "'=cmd|' /c calc'!A0 x" and row["detail"].startswith("{")
+        file = tmp_path / "au\x1b[31mdit.csv"
+        assert "\x1b" not in (await alice.says("audit", "export", "--csv", str(file))).stdout

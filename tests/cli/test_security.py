@@ -149,7 +149,7 @@ def test_one_is_shown_with_its_accounts_and_history(place: Place, ask: Ask) -> N
     assert [change["state"] for change in found["history"]] == ["affected", "opened"]
     unknown = ask("show", "99")
     assert (unknown.returncode, unknown.stderr.splitlines()) == (
-        2, ["tradex: no finding 99: `tradex security findings --all` shows those of the last day"],
+        2, ["tradex: there is no finding 99: `tradex security findings --all` shows those of the last day"],
     )  # fmt: skip
 
 
@@ -158,10 +158,12 @@ def test_a_responder_dismisses_with_a_reason(place: Place, ask: Ask) -> None:
     assert ask("dismiss", str(n)).returncode == 2
     refused = ask("dismiss", str(n), "--reason", "ours", person="vera")
     assert (refused.returncode, refused.stderr) == (
-        4, "tradex: vera may not dismiss findings: that is for responders and commanders\n",
+        4, "tradex: vera is a viewer: to dismiss a finding takes a responder\n",
     )  # fmt: skip
     assert ask("dismiss", str(n), "--reason", "our load test").stdout == f"dismissed: finding {n}\n"
     assert ask("findings").stdout == "no finding is open\n"
     assert "alice: our load test" in ask("findings", "--all").stdout
+    unknown = ask("dismiss", "99", "--reason", "x")
+    assert unknown.returncode == 2 and "there is no finding 99" in unknown.stderr
     again = ask("dismiss", str(n), "--reason", "again")
     assert again.returncode == 4 and f"alice dismissed finding {n} 0 s ago: our load test" in again.stderr

@@ -1,6 +1,7 @@
 """What people and the agent do about the platform reaches every console, on a real store."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ from console.domain.action import ActionState, Layer, StepState
 from console.domain.errors import Refused
 from console.domain.snapshot import Snapshot
 from console.store import actions as store_actions
+from console.store import effects
+from console.store import findings as store_findings
 from console.store import lease as leases
 from tests.store.stores import Place
 from tests.ui.fixtures import actions
@@ -69,7 +72,7 @@ async def test_a_request_its_plan_and_its_course_are_seen_in_a_second_console_wi
             await store_actions.append_output(
                 *(store, lease, asked.id), step="platform", kind="command", lines=["INSERT ..."]
             )
-            await store_actions.put_effect(
+            await effects.put(
                 *(store, lease, asked.id),
                 kind="block_ip",
                 target=ATTACKER,
@@ -140,3 +143,40 @@ async def test_a_viewer_is_refused_in_words(place: Place, follow: Follow, wait_f
             assert "vera is a viewer" in str(error)
         else:
             raise AssertionError("a viewer may ask for nothing")
+
+
+async def test_who_watches_comes_with_what_was_found(place: Place, follow: Follow, wait_for: Follow) -> None:
+    async with follow() as feed:
+        await wait_for(lambda: feed.snapshot.control)
+        assert feed.snapshot.detectors == ()
+        async with place.leader() as (store, lease):
+            await store_findings.write(
+                *(store, lease, "brute_force"), revision=0, settled_at=None, reason="no source"
+            )
+        await wait_for(lambda: [d.reason for d in feed.snapshot.detectors] == ["no source"])
+
+
+def test_what_is_over_for_too_long_is_left_out_though_nobody_tells() -> None:
+    base = actions.live()
+    assert base.without_the_past() == base
+    later = replace(base, at=base.at + timedelta(hours=1)).without_the_past()
+    assert {e.id for e in base.effects} - {e.id for e in later.effects} == {28}
+    next_day = replace(base, at=base.at + timedelta(hours=24)).without_the_past()
+    assert {a.id for a in next_day.actions} == {9, 10, 11, 12}
+    assert {f.id for f in next_day.findings} == {2, 3, 4}
+
+
+async def test_the_feed_leaves_it_out(
+    place: Place, follow: Follow, wait_for: Follow, monkeypatch: Any
+) -> None:
+    async with follow("alice") as feed:
+        await wait_for(lambda: feed.snapshot.control)
+        await published(place)
+        await wait_for(lambda: feed.snapshot.kinds)
+        asked = await feed.desk.request("block_ip", ATTACKER, PARAMS, reason="brute force")
+        await feed.desk.cancel(asked.id, "withdrawn")
+        await wait_for(lambda: state_of(feed.snapshot, asked.id) is ActionState.CANCELLED)
+        late = feed.now() + timedelta(hours=25)
+        monkeypatch.setattr(feed, "now", lambda: late)
+        feed._hint("lease")
+        await wait_for(lambda: not feed.snapshot.actions)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,33 +30,31 @@ SECRETS = {
 Call = Callable[[Changes], Awaitable[object]]
 
 CALLS: dict[str, Call] = {
-    "ban": lambda c: c.ban(USER, timedelta(hours=1), timeout_s=2),
-    "reset_password": lambda c: c.reset_password(USER, "a@b.example", timeout_s=2),
-    "pause": lambda c: c.pause(True, timeout_s=2),
-    "allow": lambda c: c.allow("ip_1", timeout_s=2),
-    "ops": lambda c: c.ops("PUT", "/compute", {"size": "large"}, timeout_s=2),
+    "ban": lambda c: c.ban(USER, timedelta(hours=1)),
+    "reset_password": lambda c: c.reset_password(USER, "a@b.example"),
+    "ops": lambda c: c.ops("PUT", "/compute", {"size": "large"}),
 }
 READS: dict[str, Call] = {
-    "banned_until": lambda c: c.banned_until(USER, timeout_s=2),
-    "denied": lambda c: c.denied(NETWORK, timeout_s=2),
-    "paused": lambda c: c.paused(timeout_s=2),
-    "ops GET": lambda c: c.ops("GET", "/compute", timeout_s=2),
+    "recovery_sent_at": lambda c: c.recovery_sent_at(USER),
+    "denied": lambda c: c.denied(NETWORK),
+    "ops GET": lambda c: c.ops("GET", "/compute"),
 }
 SQL_CALLS: dict[str, Call] = {
-    "block": lambda c: c.block(NETWORK, "x", datetime.now(UTC), timeout_s=0.3),
-    "unblock": lambda c: c.unblock(NETWORK, timeout_s=0.3),
-    "set_account_status": lambda c: c.set_account_status(USER, "suspended", timeout_s=0.3),
-    "delete_sessions": lambda c: c.delete_sessions(USER, timeout_s=0.3),
-    "set_flag": lambda c: c.set_flag("maintenance", True, timeout_s=0.3),
+    "block": lambda c: c.block(NETWORK, "x", datetime.now(UTC)),
+    "unblock": lambda c: c.unblock(NETWORK),
+    "set_account_status": lambda c: c.set_account_status(USER, "suspended"),
+    "delete_sessions": lambda c: c.delete_sessions(USER),
+    "set_flag": lambda c: c.set_flag("maintenance", True),
 }
 
 
-def opened(base: str, database: str | None = None) -> Changes:
+def opened(base: str, database: str | None = None, *, timeout_s: float = 5.0) -> Changes:
     return Changes.open(
         PlatformSettings(
             base_url=base, vercel_url=base, vercel_project="prj_x", ops_database_url=database,
             **{name: SecretStr(value) for name, value in SECRETS.items()},
-        )
+        ),
+        timeout_s=timeout_s,
     )  # fmt: skip
 
 
@@ -67,7 +66,7 @@ async def nobody() -> AsyncIterator[str]:
 
 async def outcomes(base: str, calls: dict[str, Call]) -> dict[str, BaseException | object]:
     """What came of each call, all of them at once."""
-    changes = opened(base)
+    changes = opened(base, timeout_s=2)
     found = await asyncio.gather(*(call(changes) for call in calls.values()), return_exceptions=True)
     await changes.close()
     return dict(zip(calls, found, strict=True))
@@ -97,7 +96,7 @@ async def test_no_database_there_is_a_sure_failure(name: str, nobody: str) -> No
 @pytest.mark.parametrize("name", SQL_CALLS)
 async def test_a_database_that_lets_nobody_in_is_a_sure_failure(name: str) -> None:
     async with servers.silent() as port:
-        changes = opened("http://127.0.0.1:9", f"postgresql://ops@127.0.0.1:{port}/platform")
+        changes = opened("http://127.0.0.1:9", f"postgresql://ops@127.0.0.1:{port}/platform", timeout_s=0.3)
         with pytest.raises(SourceFailed, match=r"timed out after 0\.3 s"):
             await SQL_CALLS[name](changes)
         await changes.close()
@@ -121,7 +120,9 @@ async def test_a_connection_that_breaks_after_sending_is_unknown(when: str) -> N
     ("status", "error"),
     [("400 Bad Request", SourceFailed), ("403 Forbidden", SourceFailed), ("404 Not Found", SourceFailed),
      ("409 Conflict", SourceFailed), ("429 Too Many Requests", SourceFailed), ("302 Found", SourceFailed),
-     ("503 Service Unavailable", SourceFailed), ("500 Internal Server Error", Unknown),
+     ("503 Service Unavailable", SourceFailed), ("501 Not Implemented", SourceFailed),
+     ("408 Request Timeout", Unknown), ("520 Unknown Error", Unknown), ("522 Connection Timed Out", Unknown),
+     ("524 A Timeout Occurred", Unknown), ("500 Internal Server Error", Unknown),
      ("502 Bad Gateway", Unknown), ("504 Gateway Timeout", Unknown)],
 )  # fmt: skip
 async def test_which_answers_are_sure(status: str, error: type[Exception]) -> None:
@@ -145,6 +146,14 @@ async def test_a_done_change_whose_answer_cannot_be_read_is_unknown(body: bytes)
         await changes.close()
 
 
+async def test_a_declared_call_may_take_longer_or_shorter_than_the_others() -> None:
+    async with servers.silent() as port:
+        changes = opened(f"http://127.0.0.1:{port}")
+        with pytest.raises(Unknown, match=r"timed out after 0\.2 s"):
+            await changes.call("POST", f"http://127.0.0.1:{port}/hook", {"x": 1}, timeout_s=0.2)
+        await changes.close()
+
+
 async def test_a_declared_change_whose_answer_cannot_be_read_is_unknown_too() -> None:
     async with servers.http({"/hook": reply(b"nonsense")}) as (base, _):
         changes = opened(base)
@@ -160,6 +169,23 @@ async def test_a_mail_that_fails_after_the_password_was_set_is_unknown() -> None
             await changes.reset_password(USER, "a@b.example")
         await changes.close()
     assert [path for path, _ in asked] == [ADMIN, "/auth/v1/recover"]
+
+
+@pytest.mark.parametrize("rules", [[], [{"id": "a", "ip": "203.0.113.7", "hostname": "*", "action": "deny"}]])
+async def test_a_change_of_the_firewall_that_breaks_after_sending_is_unknown(rules: list[object]) -> None:
+    async def breaks(reader: asyncio.StreamReader, writer: servers.Writer) -> None:
+        pass
+
+    patch = "/v1/security/firewall/config?projectId=prj_x"
+    active = "/v1/security/firewall/config/active?projectId=prj_x"
+    lines: list[str] = []
+    async with servers.http({active: reply(json.dumps({"ips": rules}).encode()), patch: breaks}) as (base, _):
+        changes = opened(base)
+        view = changes.traced(lines.append)
+        with pytest.raises(Unknown):
+            await (view.allow(NETWORK) if rules else view.deny(NETWORK, SECRETS["vercel_token"]))
+        await changes.close()
+    assert len(lines) == 1 and SECRETS["vercel_token"] not in lines[0]
 
 
 async def test_a_rule_that_cannot_be_read_back_is_unknown() -> None:
@@ -184,8 +210,6 @@ async def test_a_rule_that_cannot_be_read_back_is_unknown() -> None:
      ({"id": "a", "ip": "nonsense", "hostname": "*", "action": "deny"}, False)],
 )  # fmt: skip
 async def test_which_rules_of_vercel_deny_an_address(entry: object, denies: bool) -> None:
-    import json
-
     active = "/v1/security/firewall/config/active?projectId=prj_x"
     async with servers.http({active: reply(json.dumps({"ips": [entry]}).encode())}) as (base, _):
         changes = opened(base)

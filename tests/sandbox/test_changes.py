@@ -11,8 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from console.domain.errors import SourceFailed, Unknown
+from console.domain.network import Network
+from console.gateway.blocklist import ACTIVITY
 from console.gateway.changes import Changes
-from console.gateway.network import Network
 from console.sandbox import people
 from console.sandbox.firewall import PROJECT, TEAM
 from console.settings import PlatformSettings
@@ -83,7 +84,6 @@ async def test_a_block_blocks_twice_is_one_row_and_its_undo_lets_in_again(
     await wait_for(refused, timeout=5)
     assert await status(platform, network, "/status") == 200, "the edge is Vercel's"
     assert await changes.is_blocked(ipaddress.ip_network(f"{network[9]}/128")) == again
-    assert again in await changes.blocks()
     assert await changes.unblock(network) == 1 and await changes.unblock(network) == 0
 
     async def taken() -> bool:
@@ -113,7 +113,7 @@ async def test_ten_who_block_the_same_at_once_leave_one_row(platform: Platform, 
     await changes.unblock(network)
 
 
-async def test_vercel_denies_once_and_allows_by_id_or_network(
+async def test_vercel_denies_once_and_allows_again(
     platform: Platform, changes: Changes, lines: list[str]
 ) -> None:
     network = fresh_network()
@@ -125,25 +125,15 @@ async def test_vercel_denies_once_and_allows_by_id_or_network(
     assert await status(platform, network, "/status") == 403
     assert await status(platform, network, "/health") == 200, "the functions are the platform's"
     assert await changes.allow(network) == 1 and await changes.allow(network) == 0
-    assert await changes.allow(rule) == 0
     assert await status(platform, network, "/status") == 200
     single = ipaddress.ip_network("198.18.200.1/32")
-    assert await changes.allow(await changes.deny(single, "one")) == 1
+    await changes.deny(single, "one")
+    assert await changes.allow(single) == 1
     assert lines[0] == (
         f"PATCH {platform.config.base_url}/v1/security/firewall/config?projectId={PROJECT}&teamId={TEAM} "
         '{"action": "ip.insert", "id": null, "value": '
         f'{{"ip": "{network}", "hostname": "*", "action": "deny", "notes": "note"}}}}'
     )
-
-
-async def test_the_project_is_paused_and_comes_back(platform: Platform, changes: Changes) -> None:
-    await changes.pause(True)
-    try:
-        assert await changes.paused() is True
-        assert await status(platform, fresh_network(), "/status") == 503
-    finally:
-        await changes.pause(False)
-    assert await changes.paused() is False
 
 
 async def test_suspending_in_all_its_parts_and_back(platform: Platform, changes: Changes) -> None:
@@ -169,11 +159,9 @@ async def test_suspending_in_all_its_parts_and_back(platform: Platform, changes:
     assert await changes.account_status(person.id) == "suspended"
     assert await place() == (403, "account_suspended")
     assert (await log_in(platform, person)).status_code == 403
-    assert person.id in {s.user_id for s in await changes.suspended()}
     assert await changes.ban(person.id, None) is None and await changes.banned_until(person.id) is None
     await changes.set_account_status(person.id, "active")
     assert (await place())[0] == 200 and (await log_in(platform, person)).status_code == 200
-    assert person.id not in {s.user_id for s in await changes.suspended()}
 
 
 async def test_a_password_is_reset_and_the_owner_gets_mail(
@@ -266,7 +254,7 @@ async def test_what_a_plan_asks_about_an_address(platform: Platform, changes: Ch
     assert (nobody.users, nobody.user_count, nobody.orders, nobody.refused) == ((), 0, 0, {})
 
     await changes.block(network, "t", later())
-    rule = await changes.deny(network, "t")
+    await changes.deny(network, "t")
     await status(platform, network, "/status")
 
     async def both_layers() -> bool:
@@ -276,7 +264,7 @@ async def test_what_a_plan_asks_about_an_address(platform: Platform, changes: Ch
     await wait_for(both_layers)
     assert (await changes.activity(network)).refused == await changes.refused_since(network, begun)
     await changes.unblock(network)
-    await changes.allow(rule)
+    await changes.allow(network)
 
 
 async def test_what_a_plan_asks_about_an_account(platform: Platform, changes: Changes) -> None:
@@ -287,6 +275,7 @@ async def test_what_a_plan_asks_about_an_account(platform: Platform, changes: Ch
         await client.post("/functions/v1/execute-order", json=order("MSFT", order_type="limit", price=1.0))
     found = await changes.account(person.email)
     assert found is not None and found == await changes.account(person.id)
+    assert found == await changes.account(f" {person.email.upper()} "), "an address has no upper case"
     async with platform.sql() as connection:
         row = await connection.fetchrow(
             "SELECT full_name, equity::float8, "
@@ -299,7 +288,7 @@ async def test_what_a_plan_asks_about_an_account(platform: Platform, changes: Ch
     assert (found.name, found.equity, found.open_positions, found.pending_orders) == tuple(
         row[k] for k in ("full_name", "equity", "positions", "pending")
     )
-    assert (found.status, found.sessions, found.active_sessions, found.staff) == ("active", 1, 1, False)
+    assert (found.status, found.sessions, found.staff) == ("active", 1, False)
     assert found.last_address is not None and found.last_address.startswith("2001:db8:ffff:")
     assert await changes.account("nobody@nowhere.example") is None
 
@@ -319,7 +308,7 @@ async def test_staff_and_who_is_the_last_of_them(platform: Platform) -> None:
             await platform.execute("UPDATE profiles SET account_status = 'active' WHERE email = $1", second)
     finally:
         await changes.close()
-    named = Changes.open(settings_of(platform, staff=(trader.email,)))
+    named = Changes.open(settings_of(platform, staff=(trader.email.title(),)))
     try:
         found = await named.account(trader.id)
         assert found is not None and found.staff and not found.last_staff
@@ -330,13 +319,20 @@ async def test_staff_and_who_is_the_last_of_them(platform: Platform) -> None:
 async def test_the_plan_of_a_wide_range_is_quick_work_for_the_database(
     platform: Platform, changes: Changes
 ) -> None:
-    await changes.activity(ipaddress.ip_network("198.51.100.0/24"))
-    async with platform.sql("platform_ops") as connection:
-        await connection.execute("SET enable_seqscan = off")
-        rows = await connection.fetch(
-            "EXPLAIN SELECT count(*) FROM order_audit_log WHERE ip_address <<= '198.51.100.7/32'"
-        )
-    assert "order_audit_log_address" in "\n".join(r[0] for r in rows)
+    network = ipaddress.ip_network("198.51.100.0/24")
+    await changes.activity(network)
+    async with platform.sql() as connection:
+        undone = connection.transaction()
+        await undone.start()
+        try:
+            # There are so few rows here that the day alone is as good a way to them, and no index is worth it.
+            await connection.execute("DROP INDEX order_audit_log_created_at")
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            rows = await connection.fetch(f"EXPLAIN {ACTIVITY}", network, timedelta(days=1), 50)
+        finally:
+            await undone.rollback()
+    plan = "\n".join(r[0] for r in rows)
+    assert "order_audit_log_address" in plan and "Index Scan using auth_audit_log_created_at" in plan
 
 
 async def test_nothing_happened_when_the_platforms_database_is_down(
@@ -346,9 +342,9 @@ async def test_nothing_happened_when_the_platforms_database_is_down(
     async with platform.drill("db-down"):
         with pytest.raises(SourceFailed, match="not permitted to log in"):
             await changes.block(network, "x", later())
-        rule = await changes.deny(network, "the other layer takes it")
+        await changes.deny(network, "the other layer takes it")
         assert await status(platform, network, "/") == 403
-    await changes.allow(rule)
+    await changes.allow(network)
     assert await changes.is_blocked(network) is None
 
 
@@ -358,8 +354,10 @@ async def test_a_statement_that_waits_too_long_is_a_sure_failure(
     person = somebody()
     async with platform.sql() as connection, connection.transaction():
         await connection.execute("SELECT FROM profiles WHERE id = $1 FOR UPDATE", person.id)
+        hurried = Changes.open(settings_of(platform), timeout_s=0.6)
         with pytest.raises(SourceFailed, match="timeout"):
-            await changes.set_account_status(person.id, "suspended", timeout_s=0.6)
+            await hurried.set_account_status(person.id, "suspended")
+        await hurried.close()
     assert await changes.account_status(person.id) == "active"
 
 
@@ -395,9 +393,9 @@ async def test_a_commit_whose_answer_never_comes_is_unknown(platform: Platform, 
     relay = _Relay(await platform.value("SELECT inet_server_port()"), b"COMMIT")
     async with servers.tcp(relay.serve) as relayed:
         url = f"postgresql://platform_ops@127.0.0.1:{relayed}/{platform.database}?sslmode=disable"
-        changes = Changes.open(settings_of(platform, ops_database_url=url))
+        changes = Changes.open(settings_of(platform, ops_database_url=url), timeout_s=1)
         with pytest.raises(Unknown, match=r"sent, and no sure answer: timed out after 1 s"):
-            await changes.block(network, "x", later(), timeout_s=1)
+            await changes.block(network, "x", later())
         await changes.close()
 
     async def happened() -> bool:
@@ -412,9 +410,9 @@ async def test_a_transaction_that_was_not_committed_surely_did_not_happen(platfo
     relay = _Relay(await platform.value("SELECT inet_server_port()"), b"INSERT INTO blocked_ips")
     async with servers.tcp(relay.serve) as relayed:
         url = f"postgresql://platform_ops@127.0.0.1:{relayed}/{platform.database}?sslmode=disable"
-        changes = Changes.open(settings_of(platform, ops_database_url=url))
+        changes = Changes.open(settings_of(platform, ops_database_url=url), timeout_s=1)
         with pytest.raises(SourceFailed, match="timed out"):
-            await changes.block(network, "x", later(), timeout_s=1)
+            await changes.block(network, "x", later())
         await changes.close()
     assert await platform.value("SELECT count(*) FROM blocked_ips WHERE network = $1", network) == 0
 

@@ -1,5 +1,6 @@
 """GoTrue's part: sessions and refresh tokens, the admin endpoints, a lost password; each asked over HTTP."""
 
+import json
 from typing import Any
 
 import httpx
@@ -159,6 +160,15 @@ async def test_a_lost_password_is_set_anew_by_who_reads_the_mail(platform: Platf
         "SELECT string_agg(detail::text, '') FROM sandbox.effect_log WHERE target = $1", person.id
     )
     assert "password" in detail and "nobody knows" not in detail
+
+
+@pytest.mark.parametrize("letter", ["\0", "\ud800"])
+@pytest.mark.parametrize("field", ["email", "token"])
+async def test_what_no_text_can_hold_opens_no_mail(platform: Platform, field: str, letter: str) -> None:
+    body = {"type": "recovery", "email": "a@b.example", "token": "x"} | {field: f"a{letter}b"}
+    async with platform.client() as client:
+        answer = await client.post("/auth/v1/verify", content=json.dumps(body))
+    assert answer.status_code == 400
 
 
 async def test_nobody_learns_from_recover_who_has_an_account(platform: Platform) -> None:

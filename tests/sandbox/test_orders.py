@@ -79,12 +79,16 @@ async def test_orders_that_fail_are_kept_with_their_reason(
     platform: Platform, changes: dict[str, Any], code: str, reason: str
 ) -> None:
     person = somebody()
-    async with platform.client(token=platform.token(person)) as client:
-        answer = await client.post("/functions/v1/execute-order", json=order(**changes))
-    assert answer.status_code == 422 and answer.json()["error"]["code"] == code
+    owned = "SELECT count(*) FROM positions WHERE user_id = $1"
     async with platform.sql() as connection:
-        row = await connection.fetchrow("SELECT * FROM orders WHERE user_id = $1", person.id)
-        assert await connection.fetchval("SELECT count(*) FROM positions WHERE user_id = $1", person.id) == 0
+        before = await connection.fetchval(owned, person.id)
+        async with platform.client(token=platform.token(person)) as client:
+            answer = await client.post("/functions/v1/execute-order", json=order(**changes))
+        assert answer.status_code == 422 and answer.json()["error"]["code"] == code
+        row = await connection.fetchrow(
+            "SELECT * FROM orders WHERE user_id = $1 ORDER BY created_at DESC LIMIT 1", person.id
+        )
+        assert await connection.fetchval(owned, person.id) == before
     assert row is not None and row["status"] == "failed" and row["failure_reason"] == reason
     assert row["executed_at"] is not None and row["execution_time"] > 0
 

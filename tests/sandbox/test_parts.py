@@ -2,11 +2,14 @@
 
 import ipaddress
 import random
+from pathlib import Path
 from statistics import fmean, quantiles
 
 import pytest
 
 from console.sandbox import baseline, market, people, traffic
+from console.sandbox.firewall import Firewall
+from console.sandbox.kept import Kept
 from console.sandbox.limits import LIMITS, BlockList, RateLimiter, plain_address
 
 
@@ -81,3 +84,11 @@ def test_prices_stay_near_their_base() -> None:
         assert all(
             abs(market.price(symbol, t) / symbol.base_price - 1) < 0.011 for t in range(0, 90_000, 977)
         )
+
+
+def test_a_pause_that_is_there_already_writes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    firewall = Firewall(Kept(str(file)))
+    assert firewall.pause(False) is False and not file.exists()
+    assert firewall.pause(True) is True and file.stat().st_mode & 0o777 == 0o600
+    assert Firewall(Kept(str(file))).paused

@@ -26,7 +26,7 @@ from console.domain.action import (
 )
 from console.domain.errors import Fenced
 from console.domain.text import printable
-from console.store import actions, audit
+from console.store import actions, audit, effects
 from console.store.lease import Lease
 from console.store.pool import Store
 from tests.store.stores import Place
@@ -137,7 +137,8 @@ async def verbs(store: Store, number: int | None = None) -> list[str]:
 @dataclass
 class Agent:
     """An agent whose steps do nothing. It stops before the last step while `go` is clear; targets in `refused` get no
-    plan but these words; those in `cut` are interrupted at their last step, those in `failing` fail there."""
+    plan but these words; those in `cut` are interrupted at their last step, those in `failing` fail there, those in
+    `worsened` make it worse."""
 
     store: Store
     lease: Lease
@@ -145,6 +146,7 @@ class Agent:
     refused: dict[str, str] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    worsened: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         tasks: dict[int, asyncio.Task[None]] = {}
@@ -195,7 +197,7 @@ class Agent:
             )
             return
         if action.kind == "block_ip":
-            await actions.put_effect(
+            await effects.put(
                 self.store,
                 self.lease,
                 action.id,
@@ -205,7 +207,8 @@ class Agent:
                 layers=[Layer("platform", "in force")],
             )
         await actions.watch(self.store, self.lease, action.id)
-        proof = Proof("proved", printable("403 counted"), (Fact("403s", "12"),))
+        verdict = "worse" if action.target in self.worsened else "proved"
+        proof = Proof(verdict, printable("403 counted"), (Fact("403s", "12"),))
         await actions.finish(self.store, self.lease, action.id, ActionState.DONE, "it is done", proof)
 
 

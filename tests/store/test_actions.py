@@ -23,10 +23,10 @@ from console.domain.action import (
 )
 from console.domain.asking import parameters, target, undoing
 from console.domain.errors import Fenced, Misuse, Refused
-from console.store import actions, audit, timeline
+from console.store import actions, audit, effects, freezes, timeline
 from console.store import lease as leases
 from console.store.pool import Store
-from tests.store.acting import BLOCK, KINDS, PLAN, RESTART, UNBLOCK, ask, found, planned, verbs
+from tests.store.acting import BLOCK, FAILOVER, KINDS, PLAN, RESTART, UNBLOCK, ask, found, planned, verbs
 from tests.store.stores import NOON, Place
 
 HOUR = timedelta(hours=1)
@@ -88,7 +88,7 @@ async def test_what_is_written_is_what_is_read(ready: Place) -> None:
         assert [(o.kind, o.text) for o in lines] == [("command", "x ␛[2J"), ("command", "y")]
         assert await actions.output(alice, action.id, after=lines[0].seq) == lines[1:]
         layers = (Layer("platform", "in force"), Layer("vercel", "failed", "no answer"))
-        await actions.put_effect(
+        await effects.put(
             agent,
             lease,
             action.id,
@@ -97,7 +97,7 @@ async def test_what_is_written_is_what_is_read(ready: Place) -> None:
             expires_at=now + HOUR,
             layers=layers,
         )
-        (effect,) = await actions.effects(alice)
+        (effect,) = await effects.current(alice)
         assert (effect.layers, effect.author, effect.expires_at) == (layers, "alice", now + HOUR)
         await actions.watch(agent, lease, action.id)
         proof = Proof("proved", "12 refused", (Fact("403s", "12"),))
@@ -244,13 +244,14 @@ async def test_broken_glass_stands_in_for_the_second_person_until_it_is_over(rea
     async with ready.leader() as (agent, lease), ready.open("alice") as alice, ready.open("bob") as bob:
         for length, words in ((HOUR * 2, "at most an hour"), (timedelta(0), "at most an hour")):
             with pytest.raises(Refused, match=words):
-                await actions.break_glass(alice, reason="alone", length=length)
+                await freezes.break_glass(alice, reason="alone", length=length)
         with pytest.raises(Refused, match="needs a reason"):
-            await actions.break_glass(alice, reason=" ", length=HOUR)
-        await actions.break_glass(alice, reason="alone", length=HOUR)
+            await freezes.break_glass(alice, reason=" ", length=HOUR)
+        glass = await freezes.break_glass(alice, reason="alone", length=HOUR)
+        assert (glass.author, await freezes.broken_glass(bob)) == ("alice", [glass])
         with pytest.raises(Refused, match="broken already"):
-            await actions.break_glass(alice, reason="alone", length=HOUR)
-        assert [(g.author, g.reason) for g in await actions.broken_glass(bob)] == [("alice", "alone")]
+            await freezes.break_glass(alice, reason="alone", length=HOUR)
+        assert [(g.author, g.reason) for g in await freezes.broken_glass(bob)] == [("alice", "alone")]
         hers = await planned(alice, agent, lease, "failover", "replica")
         assert (await actions.preview(alice, hers.id)).approval == ""
         assert (await actions.preview(bob, hers.id)).approval != "", "it is hers alone"
@@ -263,7 +264,7 @@ async def test_broken_glass_stands_in_for_the_second_person_until_it_is_over(rea
         await confirm(alice, again)
         assert (await found(alice, again.id)).waits_for_approval
         with pytest.raises(Refused, match="no glass of yours"):
-            await actions.mend_glass(alice)
+            await freezes.mend_glass(alice)
         (told,) = [e for e in await timeline.recent(bob) if "broke the glass" in e.text]
         assert str(told.severity) == "critical"
 
@@ -299,15 +300,19 @@ async def test_a_freeze_holds_what_minds_it_also_when_it_begins_before_the_appro
     async with ready.leader() as (agent, lease), ready.open("alice") as alice, ready.open("bob") as bob:
         waits = await planned(alice, agent, lease, "failover", "replica")
         await confirm(alice, waits)
+        short = await freezes.add(bob, start=None, length=timedelta(milliseconds=1), reason="a blink")
+        assert (short.author, short.reason, short.ends_at - short.starts_at) == (
+            "bob", "a blink", timedelta(milliseconds=1),
+        )  # fmt: skip
         for length, reason, words in ((HOUR, "", "needs a reason"), (HOUR * 24 * 91, "x", "at most 90 days")):
             with pytest.raises(Refused, match=words):
-                await actions.add_freeze(bob, start=None, length=length, reason=reason)
+                await freezes.add(bob, start=None, length=length, reason=reason)
         with pytest.raises(Refused, match="takes a commander"):
-            await actions.add_freeze(alice, start=None, length=HOUR, reason="x")
-        later = await actions.add_freeze(bob, start=await bob.now() + HOUR, length=HOUR, reason="later")
+            await freezes.add(alice, start=None, length=HOUR, reason="x")
+        later = await freezes.add(bob, start=await bob.now() + HOUR, length=HOUR, reason="later")
         assert (await actions.preview(alice, waits.id)).guards[1].passed
-        freeze = await actions.add_freeze(bob, start=None, length=HOUR, reason="holiday")
-        assert [f.id for f in await actions.freezes(alice)] == [freeze, later]
+        freeze = await freezes.add(bob, start=None, length=HOUR, reason="holiday")
+        assert await freezes.current(alice) == [freeze, later]
         with pytest.raises(Refused, match=r"frozen until .* by bob: holiday; ask for a new plan"):
             await actions.approve(bob, waits.id, plan_hash=waits.plan_hash)
         await actions.cancel(alice, waits.id)
@@ -317,11 +322,48 @@ async def test_a_freeze_holds_what_minds_it_also_when_it_begins_before_the_appro
         with pytest.raises(Refused, match="frozen until"):
             await confirm(bob, held)
         await confirm(bob, held, override="it is down")
-        await actions.end_freeze(bob, freeze)
-        for number, words in ((freeze, "is over already"), (99, "there is no freeze 99")):
+        await freezes.end(bob, freeze.id)
+        for number, words in ((freeze.id, "is over already"), (99, "there is no freeze 99")):
             with pytest.raises(Refused, match=words):
-                await actions.end_freeze(bob, number)
-        assert [f.id for f in await actions.freezes(alice)] == [later]
+                await freezes.end(bob, number)
+        assert await freezes.current(alice) == [later]
+
+
+async def test_who_overrode_a_budget_did_not_override_a_freeze_that_came_later(ready: Place) -> None:
+    async with ready.leader() as (agent, lease), ready.open("alice") as alice, ready.open("bob") as bob:
+        await actions.publish_kinds(agent, lease, [replace(FAILOVER, budget=1), RESTART])
+        first = await planned(alice, agent, lease, "failover", "primary")
+        await confirm(alice, first)
+        await actions.cancel(alice, first.id)
+        waits = await planned(bob, agent, lease, "failover", "replica")
+        await confirm(bob, waits, override="it is down")
+        await ready.owner("UPDATE console.action SET requested_by = 'alice', confirmed_by = 'alice'")
+        await freezes.add(bob, start=None, length=HOUR, reason="holiday")
+        with pytest.raises(Refused, match=r"frozen until .* by bob: holiday; ask for a new plan"):
+            await actions.approve(bob, waits.id, plan_hash=waits.plan_hash)
+
+
+async def test_a_freeze_that_was_overridden_is_so_for_the_second_person_too(ready: Place) -> None:
+    async with ready.leader() as (agent, lease), ready.open("alice") as alice, ready.open("bob") as bob:
+        await freezes.add(bob, start=None, length=HOUR, reason="holiday")
+        waits = await planned(alice, agent, lease, "failover", "replica")
+        await confirm(bob, waits, override="it is down")
+        await ready.owner("UPDATE console.action SET confirmed_by = 'alice'")
+        await actions.approve(bob, waits.id, plan_hash=waits.plan_hash)
+
+
+async def test_a_flood_of_output_is_cut_but_never_the_calls_that_were_made(ready: Place) -> None:
+    async with ready.leader() as (agent, lease), ready.open("alice") as alice:
+        number = await ask(alice)
+        await ready.owner(
+            "INSERT INTO console.action_output (action_id, step, kind, text) "
+            "SELECT $1, 'flood', 'out', 'x' FROM generate_series(1, 20000)",
+            number,
+        )
+        for kind in ("out", "command", "note"):
+            await actions.append_output(agent, lease, number, step="s", kind=kind, lines=[f"a {kind}"])
+        lines = await actions.output(alice, number, limit=30_000)
+        assert [line.text for line in lines[20_000:]] == ["a command", "a note"]
 
 
 async def test_one_at_a_time_on_a_target_and_in_a_group(ready: Place) -> None:
@@ -417,8 +459,8 @@ async def test_a_deposed_agent_writes_nothing(ready: Place) -> None:
                 actions.watch(agent, old, action.id),
                 actions.interrupt(agent, old, action.id, "?"),
                 actions.write_proof(agent, old, action.id, Proof("proved")),
-                actions.put_effect(agent, old, action.id, kind="x", target="x", expires_at=None, layers=[]),
-                actions.lift_effect(agent, old, action.id, kind="x", target="x", layers=[]),
+                effects.put(agent, old, action.id, kind="x", target="x", expires_at=None, layers=[]),
+                effects.lift(agent, old, action.id, kind="x", target="x", layers=[]),
                 actions.finish(agent, old, action.id, ActionState.DONE, "x"),
                 actions.expire(agent, old),
                 actions.request_automatic(
@@ -444,9 +486,9 @@ async def test_an_effect_is_one_however_often_it_is_put_and_ends_by_itself_once(
         now = await agent.now()
         block = {"kind": "block_ip", "target": action.target}
         for layers in ([Layer("platform", "unknown")], [Layer("platform", "in force")]):
-            await actions.put_effect(agent, lease, action.id, **block, expires_at=now, layers=layers)
+            await effects.put(agent, lease, action.id, **block, expires_at=now, layers=layers)
         await actions.finish(agent, lease, action.id, ActionState.DONE, "")
-        (effect,) = await actions.effects(alice)
+        (effect,) = await effects.current(alice)
         assert effect.layers == (Layer("platform", "in force"),)
         ends = {
             "kind": "unblock_ip",
@@ -467,12 +509,12 @@ async def test_an_effect_is_one_however_often_it_is_put_and_ends_by_itself_once(
         begun = await found(alice, number)
         assert (begun.origin, begun.state, begun.requested_by) == ("automatic", ActionState.CONFIRMED, "auto")
         await actions.start(agent, lease, number)
-        assert await actions.lift_effect(agent, lease, number, **block, layers=[Layer("platform", "lifted")])
-        assert not await actions.lift_effect(agent, lease, number, **block, layers=[])
+        assert await effects.lift(agent, lease, number, **block, layers=[Layer("platform", "lifted")])
+        assert not await effects.lift(agent, lease, number, **block, layers=[])
         await actions.finish(agent, lease, number, ActionState.DONE, "")
         assert (await found(alice, action.id)).undone_by == number
-        assert await actions.effects(alice) == []
-        (lifted,) = await actions.effects(alice, lifted_since=now)
+        assert await effects.current(alice) == []
+        (lifted,) = await effects.current(alice, lifted_since=now)
         assert lifted.lifted_by == number
 
 
@@ -501,9 +543,9 @@ async def test_what_the_console_asks_for_by_itself_becomes_a_proposal_where_a_pe
         assert await states("block_ip", *"abcdefg") == [begun] * BLOCK.budget + [proposed] * 2
         assert await states("failover", "replica") == [proposed]
         assert await states("unblock_ip", "a", plan=replace(PLAN, second_person="it is wide")) == [proposed]
-        freeze = await actions.add_freeze(bob, start=None, length=HOUR, reason="holiday")
+        freeze = await freezes.add(bob, start=None, length=HOUR, reason="holiday")
         assert await states("restart", "primary") == [proposed]
-        await actions.end_freeze(bob, freeze)
+        await freezes.end(bob, freeze.id)
         assert await states("restart", "replica") == [begun]
         number, refusal = await actions.request_automatic(
             agent, lease, kind="notify", target="", params={}, reason="x", cause="x"
@@ -524,7 +566,7 @@ async def test_a_person_cannot_ask_for_what_is_not_there_or_without_a_reason(rea
         with pytest.raises(Refused, match="there is no action 99"):
             await actions.request(alice, kind="block_ip", target="", params={}, reason="x", undo_of=99)
         assert await verbs(alice) == ["refused request"] * 5
-        assert await actions.one(alice, 1) is None
+        assert [await actions.one(alice, number) for number in (1, 0, -1, 2**70)] == [None] * 4
 
 
 def test_the_same_wish_is_the_same_request() -> None:
@@ -534,6 +576,7 @@ def test_the_same_wish_is_the_same_request() -> None:
         assert target(BLOCK, params) == "203.0.113.7"
     for written, one in (
         ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
         ("2001:DB8::1", "2001:db8::/64"),
         ("2001:DB8::/64", "2001:db8::/64"),
         ("2001:db8::1/128", "2001:db8::1/128"),

@@ -18,7 +18,7 @@ from console.store import actions, alerts, audit, silences
 from console.store.audit import Verdict
 from console.store.pool import Store
 from tests.conftest import NewDatabase
-from tests.store.acting import KINDS
+from tests.store.acting import KINDS, ask
 from tests.store.stores import NOON, Place, upgraded
 
 ENTRIES = 10_000
@@ -258,9 +258,45 @@ async def test_twenty_writers_and_one_who_hangs_make_one_chain(place: Place) -> 
         done = await asyncio.gather(*(write(i) for i in range(writers)))
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
             await hanging.execute("COMMIT")
+    await place.owner("SELECT console.hold_audit()")  # chains in what a viewer asked for last
     async with place.open("vera") as store:
         assert await audit.verify(store) == Verdict(sum(done), sum(done), (await audit.head(store))[1])
         assert await store.fetchval("SELECT count(*) FROM console.audit WHERE subject LIKE '%never%'") == 0
+
+
+async def test_who_may_only_look_holds_up_nobody_and_is_in_it_all_the_same(place: Place) -> None:
+    async with place.leader() as (agent, lease), place.open("alice") as alice, place.raw("vera") as vera:
+        await actions.publish_kinds(agent, lease, KINDS)
+        number = await ask(alice)
+        await vera.execute("BEGIN")
+        for call in (
+            "request_action('block_ip', 'x', '{}', 'x', '', NULL)",
+            f"confirm_action({number}, '', '', '{{}}', '')",
+            f"approve_action({number}, '')",
+            f"withdraw_action({number}, '')",
+            f"cancel_action({number}, '')",
+            f"resume_action({number}, 'stop', '')",
+            "add_freeze(NULL, 60, 'x')",
+            "end_freeze(1)",
+            "break_glass('x', 60)",
+            "mend_glass()",
+            "dismiss_finding(1, 'x')",
+        ):
+            await vera.execute(f"SELECT console.{call}")
+        await vera.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        await actions.cancel(alice, number)
+        assert {e.actor for e in await audit.recent(alice)} == {"alice"}
+        await vera.execute("COMMIT")
+        await actions.expire(agent, lease)
+        noted = [e.verb for e in reversed(await audit.recent(alice)) if e.actor == "vera"]
+        assert noted == [
+            f"refused {what}"
+            for what in (
+                *("request", "confirmation", "approval", "withdrawal", "cancellation", "resumption"),
+                *("freeze", "thaw", "break-glass", "mending", "dismissal"),
+            )
+        ]
+        assert (await audit.verify(alice)).problem == ""
 
 
 async def test_a_rolled_back_entry_leaves_no_gap(place: Place) -> None:

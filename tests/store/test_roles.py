@@ -7,7 +7,19 @@ import pytest
 
 from console.domain.errors import Refused, StoreRefused
 from console.processes.postgres import EmbeddedPostgres
-from console.store import actions, alerts, audit, health, migrate, people, silences, ticks, timeline
+from console.store import (
+    actions,
+    alerts,
+    audit,
+    effects,
+    freezes,
+    health,
+    migrate,
+    people,
+    silences,
+    ticks,
+    timeline,
+)
 from console.store import lease as leases
 from tests.conftest import NewDatabase
 from tests.store.acting import KINDS, planned
@@ -32,7 +44,7 @@ AGENT_ONLY = {
     "write_findings": """SELECT console.write_findings(1, '{"detector": "x", "revision": 0, "findings": []}')""",
     "publish_kinds": "SELECT console.publish_kinds(1, '[]')",
     "write_plan": "SELECT console.write_plan(1, 1, '{}', NULL)",
-    "request_automatic": "SELECT console.request_automatic(1, 'x', '', '{}', 'x', '', '{}', true, NULL)",
+    "request_automatic": "SELECT console.request_automatic(1, 'x', '', '{}', 'x', '', '{}', NULL)",
     "start_action": "SELECT console.start_action(1, 1)",
     "write_steps": "SELECT console.write_steps(1, 1, '[]')",
     "append_output": "SELECT console.append_output(1, 1, 'x', 'out', '{x}')",
@@ -51,7 +63,6 @@ PERSON = {
     "unack_alerts": "SELECT console.unack_alerts('{1}')",
     "add_silence": "SELECT console.add_silence('[]', 60, 'x')",
     "end_silence": "SELECT console.end_silence(1)",
-    "dismiss_finding": "SELECT console.dismiss_finding(1, 'x')",
 }
 # Whoever may look may call these: what they refuse they answer, so that it stays in the audit. Each with those who get
 # what it is for, where action 1 is planned, 2 waits for a second person, 3 is interrupted, and a freeze is planned.
@@ -78,6 +89,7 @@ ASKED = {
         "SELECT console.mend_glass() FROM (SELECT refusal FROM console.break_glass('x', 60)) AS first",
         {"alice", "bob"},
     ),
+    "dismiss_finding": ("SELECT console.dismiss_finding(1, 'x')", {"alice", "bob"}),
     "preview_guards": (
         "SELECT CASE WHEN count(*) < 3 THEN 'nothing' END FROM console.preview_guards(1)",
         {"vera", "alice", "bob", "auto"},
@@ -100,9 +112,14 @@ INSIDE = {
     "check_matchers": "SELECT console.check_matchers('[]')",
     "silence_subject": "SELECT console.silence_subject(NULL)",
     "tell_finding": "SELECT console.tell_finding(NULL, NULL, '')",
-    "audit_findings": None,
     "audit_hash": "SELECT console.audit_hash('', 1, now(), 'bob', 'x', 'x', NULL, '{}')",
+    "chain_audit": "SELECT console.chain_audit(now(), 'bob', 'x', 'x', NULL, '{}')",
     "hold_audit": "SELECT console.hold_audit()",
+    "hold_action": "SELECT console.hold_action(1)",
+    "under_way": "SELECT console.under_way('done')",
+    "subject_of": "SELECT console.subject_of(NULL)",
+    "frozen": "SELECT console.frozen(now())",
+    "is_late": "SELECT console.is_late(NULL)",
     "note_audit": "SELECT console.note_audit('x', 'x', NULL, '{}')",
     "role_of": "SELECT console.role_of('bob')",
     "move_action": "SELECT console.move_action(NULL, 'x', 'x', NULL)",
@@ -165,7 +182,14 @@ async def test_what_everybody_may_ask_for_is_given_to_exactly_these(place: Place
         cut = await planned(alice, agent, lease, "unblock_ip")
         await place.owner("UPDATE console.action SET state = 'interrupted' WHERE id = $1", cut.id)
         later = await bob.now() + timedelta(hours=1)
-        await actions.add_freeze(bob, start=later, length=timedelta(hours=1), reason="a test")
+        await freezes.add(bob, start=later, length=timedelta(hours=1), reason="a test")
+        await place.owner(
+            """
+            INSERT INTO console.finding (kind, severity, source, phase, first_at, attack_at, last_at, count, peak,
+                threshold, window_s, users, users_more, affected, affected_more, action, action_for_s, settled)
+            VALUES ('x', 'info', 'x', 'open', now(), now(), now(), 1, 1, 1, 1, '{}', false, '{}', false, '', 0, '{}')
+            """
+        )
     for name, (sql, rightful) in ASKED.items():
         for who in ("vera", "alice", "bob", "auto"):
             async with place.raw(who) as connection:
@@ -173,8 +197,10 @@ async def test_what_everybody_may_ask_for_is_given_to_exactly_these(place: Place
                 await attempt.start()
                 refusal = await connection.fetchval(sql)
                 assert (refusal is None) == (who in rightful), f"{name} as {who}: {refusal}"
+                table = "audit_waiting" if who == "vera" else "audit"
                 noted = await connection.fetchval(
-                    "SELECT count(*) FROM console.audit WHERE actor = $1 AND at > now()", who
+                    f"SELECT count(*) FROM console.{table} WHERE actor = $1 AND at > now()",
+                    who,
                 )
                 assert noted or name == "preview_guards", f"{name} as {who} is not in the audit"
                 await attempt.rollback()
@@ -287,7 +313,7 @@ async def test_everybody_in_a_role_reads_what_screens_need(place: Place, who: st
         assert await silences.active(store) == []
         assert await actions.kinds(store) == []
         assert await actions.current(store, since=NOON) == []
-        assert await actions.effects(store) == []
+        assert await effects.current(store) == []
         assert await audit.recent(store) == []
         assert (await leases.agent_state(store)).leader is None
 

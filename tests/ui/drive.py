@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from textual.pilot import Pilot
 from textual.strip import Strip
@@ -12,6 +13,7 @@ from console.static_feed import StaticFeed
 from tests.ui.fixtures import story
 
 DEADLINE_S = 10.0
+DeskT = TypeVar("DeskT")
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "160x50": (160, 50)}
 
 
@@ -44,6 +46,23 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], what: str =
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {DEADLINE_S:g} s")
         await pilot.pause()
+
+
+class Seen(Generic[DeskT]):
+    """A running app, and the desk that takes down what it is asked."""
+
+    def __init__(self, app: QuietApp, pilot: Pilot[None], clerk: DeskT) -> None:
+        self.app, self.pilot, self.clerk = app, pilot, clerk
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
+        await until(self.pilot, condition, what)
+
+    async def says(self, *parts: str) -> None:
+        """All of them stand on the screen."""
+        await self.until(lambda: all(part in shown(self.app) for part in parts), " and ".join(parts))
 
 
 def strips(app: TradexApp) -> list[Strip]:

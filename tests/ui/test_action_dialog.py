@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
-from console.domain.action import Action, ActionState, Plan, PlannedStep
+from console.domain.action import Action, ActionState, Parameter, Plan, PlannedStep
 from console.domain.errors import Refused
 from console.domain.snapshot import AgentState, Snapshot
+from console.store.actions import Asked
 from screens.plan_dialog import PlanDialog
 from screens.security import SecurityScreen
+from tests.ui import drive
 from tests.ui.drive import SIZES, QuietApp, rows, shown, until
 from tests.ui.fixtures import actions
 from tests.ui.fixtures.actions import ATTACKER, BLOCK_PLAN, FROZEN, HASH, SUSPEND_PLAN, ActionClerk
@@ -26,11 +27,8 @@ class SecurityApp(QuietApp):
     DEFAULT_MODE = "security"
 
 
-class Seen:
+class Seen(drive.Seen[ActionClerk]):
     """A running app with its dialog."""
-
-    def __init__(self, app: QuietApp, pilot: Pilot[None], clerk: ActionClerk) -> None:
-        self.app, self.pilot, self.clerk = app, pilot, clerk
 
     @property
     def dialog(self) -> PlanDialog:
@@ -41,17 +39,11 @@ class Seen:
     def open(self) -> bool:
         return isinstance(self.app.screen, PlanDialog)
 
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def until(self, condition: Any, what: str = "the condition") -> None:
-        await until(self.pilot, condition, what)
-
     async def planned(self, number: int = 40, plan: Plan = BLOCK_PLAN, **more: Any) -> None:
         """The agent's plan arrives, and the store's guards with it."""
-        await self.until(lambda: self.dialog._number == number, "the request's answer")
+        await self.until(lambda: self.dialog.asking.number == number, "the request's answer")
         self.app.static.publish(actions.planned(self.app.static.snapshot, number, plan, **more))
-        await self.until(lambda: self.dialog._guards, "the guards")
+        await self.until(lambda: self.dialog.asking.guards, "the guards")
         await self.pilot.pause()
 
     def becomes(self, number: int, **changes: Any) -> None:
@@ -111,7 +103,7 @@ async def test_y_confirms_the_plan_that_was_shown_and_it_is_said() -> None:
             ("confirm", 40, {"plan_hash": HASH, "typed": "", "choices": {}, "override": ""})
         ]
         assert not seen.clerk.of("withdraw")
-        await seen.until(lambda: "action 40, block ip 203.0.113.7: confirmed" in shown(seen.app))
+        await seen.until(lambda: "action 40, block-ip 203.0.113.7: confirmed" in shown(seen.app))
 
 
 async def test_nothing_can_be_confirmed_before_the_plan_is_there() -> None:
@@ -163,7 +155,7 @@ async def test_what_is_under_way_already_is_said_and_can_not_be_confirmed() -> N
     clerk = ActionClerk()
     clerk.told = "nora.k asked for this already: it is action 40, planned"
     async with opened("B", clerk=clerk) as seen:
-        await seen.until(lambda: seen.dialog._number == 40)
+        await seen.until(lambda: seen.dialog.asking.number == 40)
         running = actions.action(40, "block_ip", ATTACKER, ActionState.RUNNING, "03:12:00")
         snapshot = seen.app.static.snapshot
         seen.app.static.publish(replace(snapshot, actions=(running, *snapshot.actions)))
@@ -195,6 +187,35 @@ async def test_another_length_is_another_wish_and_asks_anew() -> None:
         await seen.press("y")
         await seen.until(lambda: seen.clerk.of("confirm"))
         assert seen.clerk.of("confirm")[0][1] == 41
+
+
+async def test_a_wish_that_comes_back_does_not_take_the_answer_to_the_one_before() -> None:
+    clerk = ActionClerk(wait=asyncio.Event())
+    joined = Asked(40, "ops_rw asked for this already: it is action 40, planning")
+    clerk.answers = [Asked(40, ""), Asked(41, ""), joined, Asked(42, "")]
+    async with opened("B", clerk=clerk) as seen:
+        await seen.until(lambda: len(clerk.of("request")) == 1)
+        for count, length in ((2, "2h"), (3, "24h")):
+            await seen.press("l", "ctrl+u", *length, "enter")
+            await seen.until(lambda count=count: len(clerk.of("request")) == count)
+        assert clerk.wait is not None
+        clerk.wait.set()
+        await seen.until(lambda: [call[1] for call in clerk.of("withdraw")] == [40, 41])
+        await seen.until(lambda: seen.dialog.asking.number == 40)
+        more = {"state": ActionState.CANCELLED, "words": "withdrawn", "ended_at": NOW}
+        seen.app.static.publish(actions.planned(seen.app.static.snapshot, 40, BLOCK_PLAN, **more))
+        await seen.planned(42)
+        await seen.press("escape")
+        await seen.until(lambda: [call[1] for call in clerk.of("withdraw")] == [40, 41, 42])
+
+
+async def test_a_kind_of_more_parameters_than_letters_can_be_asked_for() -> None:
+    base = actions.live()
+    more = tuple(Parameter(f"extra-{i}", f"Extra {i}", required=False) for i in range(30))
+    kinds = tuple(replace(k, parameters=(*k.parameters, *more)) for k in base.kinds)
+    async with opened("B", snapshot=replace(base, kinds=kinds)) as seen:
+        await seen.planned()
+        assert seen.dialog.query_one("#p-extra-29", Field)
 
 
 async def test_the_same_text_again_asks_for_nothing() -> None:
@@ -313,9 +334,13 @@ async def test_a_second_person_is_named_before_and_said_after() -> None:
     async with opened("B", clerk=clerk) as seen:
         await seen.planned()
         await seen.until(lambda: "wider than /24; approved by any commander but ops_rw" in shown(seen.app))
-        seen.becomes(40, state=ActionState.PLANNED)
+        clerk.wait = asyncio.Event()
         await seen.press("y")
         await seen.until(lambda: clerk.of("confirm"))
+        seen.becomes(40, state=ActionState.CONFIRMED, needs_approval="wider than /24")
+        clerk.wait.set()
+        await seen.until(lambda: not seen.open)
+        await seen.says("action 40, block-ip 203.0.113.7: waits for a second person")
 
 
 async def test_a_refusal_of_the_store_stays_in_one_line_and_the_dialog_stays() -> None:

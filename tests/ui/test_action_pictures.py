@@ -41,7 +41,7 @@ def settled(*pressed: str, then: Callable[[QuietApp], object] | None = None) -> 
             await until(pilot, lambda: _read(app), "the reading")
         dialog = app.screen
         if then is not None and isinstance(dialog, PlanDialog):
-            await until(pilot, lambda: dialog._number == 40, "the request's answer")
+            await until(pilot, lambda: dialog.asking.number == 40, "the request's answer")
             then(app)
             await until(pilot, lambda: _told(dialog), "the plan")
         await pilot.wait_for_scheduled_animations()
@@ -53,17 +53,18 @@ def settled(*pressed: str, then: Callable[[QuietApp], object] | None = None) -> 
 def _read(app: QuietApp) -> bool:
     screen = app.screen
     if isinstance(screen, SecurityScreen):
-        return screen._detectors is not None and (screen.selected is None or bool(screen._changes))
+        return screen.selected is None or screen._past_of == screen.selected.id
     if isinstance(screen, ActionsScreen):
         return screen.selected is None or screen._steps_of == screen.selected.id
     if isinstance(screen, ActionDetail):
-        return bool(screen._entries or screen._changes or screen._lines) or not screen._reading
+        wanted = [screen._course, screen._written, *([screen._audited] if screen._view == "audit" else [])]
+        return all(reading.known for reading in wanted)
     return True
 
 
 def _told(dialog: PlanDialog) -> bool:
     """What became of the request is there, with the store's guards."""
-    return dialog.action is not None and (bool(dialog._guards) or dialog.action.state.final)
+    return dialog.action is not None and (bool(dialog.asking.guards) or dialog.action.state.final)
 
 
 STATES: dict[str, Callable[[], Snapshot]] = {

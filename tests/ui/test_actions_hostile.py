@@ -71,6 +71,6 @@ async def test_other_sizes_and_a_refusal(text: str, size: str) -> None:
     app = QuietApp(actions.feed(actions.hostile(text), desk=ActionClerk(error=Refused(text))))
     async with app.run_test(size=SIZES[size]) as pilot:
         await pilot.press("8", "B")
-        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen._refusal)
+        await until(pilot, lambda: isinstance(app.screen, PlanDialog) and app.screen.asking.refusal)
         await pilot.pause()
         assert_clean_dialog(app)

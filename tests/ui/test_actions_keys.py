@@ -1,15 +1,14 @@
 """Keys of Actions: what may be decided about an action, and why not; its detail; the audit."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from console.domain.action import ActionState, OutputLine, StepState
-from console.domain.errors import Refused
+from console.domain.errors import Refused, StoreAway
 from console.domain.snapshot import Snapshot
 from screens import actions as actions_screen
 from screens.action_deciding import ApproveDialog, ChooseDialog, EndDialog
@@ -17,11 +16,14 @@ from screens.action_detail import ActionDetail
 from screens.actions import ActionsScreen
 from screens.audit_detail import AuditDetail
 from screens.plan_dialog import PlanDialog
+from tests.ui import drive
 from tests.ui.drive import SIZES, QuietApp, rows, shown, until
 from tests.ui.fixtures import actions
 from tests.ui.fixtures.actions import HASH, ActionClerk
 from tests.ui.fixtures.story import NOW
+from tests.ui.test_security_keys import counted
 from widgets.banner import Banner
+from widgets.field import Field
 from widgets.live_table import LiveTable
 
 
@@ -29,24 +31,12 @@ class ActionsApp(QuietApp):
     DEFAULT_MODE = "actions"
 
 
-class Seen:
+class Seen(drive.Seen[ActionClerk]):
     """A running app on Actions."""
-
-    def __init__(self, app: QuietApp, pilot: Pilot[None], clerk: ActionClerk) -> None:
-        self.app, self.pilot, self.clerk = app, pilot, clerk
 
     @property
     def table(self) -> LiveTable:
         return self.app.screen_stack[0].query_one("#actions", LiveTable)
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def until(self, condition: Any, what: str = "the condition") -> None:
-        await until(self.pilot, condition, what)
-
-    async def says(self, *parts: str) -> None:
-        await self.until(lambda: all(part in shown(self.app) for part in parts), " and ".join(parts))
 
     async def on(self, number: int) -> None:
         self.table.select(str(number))
@@ -149,7 +139,7 @@ async def test_a_commander_approves_what_others_asked_for() -> None:
     [
         ("alice", "responder", "alice is a responder: an approval takes a commander"),
         ("nora.k", "commander", "a second person is needed"),
-        ("vera", "viewer", "vera is a viewer and may only look: to approve takes a commander"),
+        ("vera", "viewer", "vera is a viewer and may only look: that takes a commander"),
     ],
 )
 async def test_others_are_told_why_they_can_not_approve(who: str, role: str, words: str) -> None:
@@ -179,13 +169,13 @@ async def test_a_proposal_of_the_agent_is_confirmed_with_its_plan_and_never_with
     async with opened() as seen:
         await seen.on(9)
         await seen.press("A")
-        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog) and seen.app.screen._guards)
+        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog) and seen.app.screen.asking.guards)
         assert not seen.clerk.of("request")
         await seen.press("escape")
         await seen.until(lambda: isinstance(seen.app.screen, ActionsScreen))
         assert not seen.clerk.asked
         await seen.press("A")
-        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog) and seen.app.screen._guards)
+        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog) and seen.app.screen.asking.guards)
         await seen.press("y")
         await seen.until(lambda: seen.clerk.of("confirm"))
         assert seen.clerk.of("confirm")[0][1] == 9
@@ -230,17 +220,28 @@ async def test_a_running_one_is_ended_after_its_step() -> None:
         await seen.press("X")
         await seen.until(lambda: isinstance(seen.app.screen, EndDialog))
         await seen.says("1 of 2 steps are done", "it ends after the step it is at")
-        await seen.press("y")
+        await seen.press(*"yes: a victim", "enter", "y")
         await seen.until(lambda: seen.clerk.of("cancel"))
-        assert seen.clerk.of("cancel") == [("cancel", 12, "")]
+        assert seen.clerk.of("cancel") == [("cancel", 12, "yes: a victim")]
 
 
 async def test_a_refusal_is_shown_and_the_dialog_stays() -> None:
     async with opened(clerk=ActionClerk(error=Refused("tess.w cancelled it already"))) as seen:
         await seen.on(12)
-        await seen.press("X", "y")
+        await seen.press("X", "enter", "y")
         await seen.says("tess.w cancelled it already")
         assert isinstance(seen.app.screen, EndDialog)
+
+
+async def test_what_is_asked_for_again_wants_a_reason_of_its_own() -> None:
+    async with opened() as seen:
+        await seen.on(8)
+        await seen.press("B")
+        await seen.until(lambda: isinstance(seen.app.screen, PlanDialog))
+        assert seen.app.screen.query_one("#p-network", Field).value == "192.0.2.17"
+        await seen.press(*"again", "enter")
+        await seen.until(lambda: seen.clerk.of("request"))
+        assert seen.clerk.of("request")[0][4]["reason"] == "again"
 
 
 async def test_u_asks_for_the_kind_that_takes_it_back() -> None:
@@ -345,6 +346,130 @@ async def test_the_audit_is_read_in_pages_and_new_entries_come_on_top(
         assert len(audit.keys) == 7
         await seen.press("escape")
         await seen.until(lambda: seen.table.has_focus)
+
+
+async def test_an_audit_that_can_not_be_read_is_asked_for_a_few_times_only() -> None:
+    async with opened() as seen:
+        feed = seen.app.static
+        read = feed.audit
+        asked = counted(feed, "audit", StoreAway("connection reset"))
+        await seen.press("v")
+        await seen.says("the audit could not be read: connection reset")
+        for _ in range(20):
+            await seen.pilot.pause()
+        await seen.press("down", "end")
+        assert len(asked) == 1
+        feed.audit = read  # type: ignore[method-assign]
+        feed.hint("audit")
+        await seen.says("refused request", "1 of 6")
+
+
+async def test_a_page_that_can_not_be_read_is_asked_for_again_with_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(actions_screen, "_PAGE", 3)
+    monkeypatch.setattr(actions_screen, "_NEAR", 1)
+    async with opened() as seen:
+        feed = seen.app.static
+        read = feed.audit
+        await seen.press("v")
+        await seen.says("1 of 3+")
+        asked = counted(feed, "audit", StoreAway("connection reset"))
+        await seen.press("end")
+        await seen.says("the audit could not be read: connection reset")
+        for _ in range(20):
+            await seen.pilot.pause()
+        assert asked == [(906, 3)]
+        feed.audit = read  # type: ignore[method-assign]
+        await seen.press("end")
+        await seen.says("3 of 6+")
+
+
+async def test_a_filter_that_leaves_nothing_reads_on_with_a_key_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions_screen, "_PAGE", 2)
+    async with opened() as seen:
+        asked = counted(seen.app.static, "audit")
+        await seen.press("v")
+        # The cursor is near the end of the first page: the second one is read, too.
+        await seen.says("1 of 4+")
+        await seen.press("slash", *"action:11", "enter")
+        await seen.says("no entry matches of the last 4: down reads on")
+        for _ in range(20):
+            await seen.pilot.pause()
+        assert len(asked) == 2
+        await seen.press("down")
+        await seen.says("the order book is wrong")
+        assert len(asked) >= 3
+
+
+async def test_what_is_told_meanwhile_is_read_when_somebody_comes_back() -> None:
+    async with opened() as seen:
+        await seen.on(10)
+        await seen.says("? unknown")
+        await seen.press("v")
+        await seen.says("1 of 6")
+        await seen.press("1")
+        feed = seen.app.static
+        feed._audit = (replace(actions.AUDIT[0], seq=909, verb="step done"), *actions.AUDIT)
+        steps = feed.steps[10]
+        feed.steps[10] = (*steps[:2], replace(steps[2], state=StepState.FAILED), *steps[3:])
+        feed.hint("audit")
+        feed.hint("action")
+        await seen.press("9")
+        await seen.says("step done", "1 of 7")
+        await seen.press("v")
+        await seen.says("✗ failed   delete")
+
+
+async def test_steps_that_can_not_be_read_are_said_and_read_again_with_the_next_hint() -> None:
+    async with opened() as seen:
+        feed = seen.app.static
+        read = feed.action_steps
+        asked = counted(feed, "action_steps", StoreAway("connection reset"))
+        await seen.on(10)
+        await seen.says("its steps could not be read: connection reset")
+        assert "no step yet" not in shown(seen.app) and len(asked) <= 3
+        feed.action_steps = read  # type: ignore[method-assign]
+        feed.hint("action")
+        await seen.says("? unknown")
+
+
+async def test_output_is_read_without_all_that_is_known_of_an_action() -> None:
+    async with opened() as seen:
+        feed = seen.app.static
+        await seen.on(12)
+        # The list's own reading is over.
+        first = seen.app.screen
+        assert isinstance(first, ActionsScreen)
+        await seen.until(lambda: first._steps_of == 12)
+        asked = {
+            name: counted(feed, name) for name in ("action_steps", "action_changes", "action_output", "audit")
+        }
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail) and seen.app.screen._lines)
+        detail = seen.app.screen
+        assert isinstance(detail, ActionDetail)
+        await seen.until(lambda: not (detail._course.busy or detail._written.busy))
+        # The output is read until there is no more.
+        opening = {"action_steps": 1, "action_changes": 1, "action_output": 2, "audit": 0}
+        assert {name: len(each) for name, each in asked.items()} == opening
+        feed.hint("output")
+        await seen.until(lambda: len(asked["action_output"]) == 3)
+        await seen.press("v", "v")
+        await seen.says("908", "started")
+        assert {name: len(each) for name, each in asked.items()} == opening | {"action_output": 3, "audit": 1}
+
+
+async def test_an_entry_is_copied_as_a_line_of_json() -> None:
+    async with opened() as seen:
+        await seen.press("v")
+        await seen.says("1 of 6")
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AuditDetail) and seen.app.screen.focused)
+        await seen.press("y")
+        await seen.says("clipboard")
+        entry = json.loads(seen.app.clipboard)
+        assert (entry["seq"], entry["verb"], entry["at"][-1]) == (908, "started", "Z")
 
 
 # The banner

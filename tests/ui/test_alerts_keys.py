@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console.domain.alert import Alert, Phase
@@ -16,7 +15,8 @@ from console.domain.snapshot import Snapshot
 from screens.alert_detail import AlertDetail
 from screens.alerts import AlertsScreen
 from screens.silence_dialog import EndSilence, SilenceDialog
-from tests.ui.drive import SIZES, AlertsApp, QuietApp, rows, shown, until
+from tests.ui import drive
+from tests.ui.drive import SIZES, AlertsApp, rows, shown, until
 from tests.ui.fixtures import alerts
 from tests.ui.fixtures.alerts import Clerk
 from tests.ui.fixtures.story import NOW
@@ -26,11 +26,8 @@ from widgets.live_table import LiveTable
 from widgets.mark_table import MarkTable
 
 
-class Seen:
+class Seen(drive.Seen[Clerk]):
     """A running app on Alerts, its desk, and its list."""
-
-    def __init__(self, app: QuietApp, pilot: Pilot[None], clerk: Clerk) -> None:
-        self.app, self.pilot, self.clerk = app, pilot, clerk
 
     @property
     def table(self) -> MarkTable:
@@ -45,12 +42,6 @@ class Seen:
         """The list's line that holds `name`; what stands beside it does not count."""
         width = self.table.outer_size.width
         return next((line[:width] for line in rows(self.app) if name in line[:width]), "")
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def until(self, condition: object, what: str = "the condition") -> None:
-        await until(self.pilot, condition, what)  # type: ignore[arg-type]
 
 
 @asynccontextmanager

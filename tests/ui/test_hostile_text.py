@@ -10,10 +10,11 @@ from console.domain.event import Event, Severity
 from console.domain.health import Overall, Verdict
 from console.domain.metric import Level
 from console.domain.snapshot import AgentState, Link, Metrics, Snapshot
+from screens.base import ConsoleScreen
 from screens.component_detail import ComponentDetail
 from screens.metric_detail import MetricDetail
-from tests.ui.drive import SIZES, app_of, rows, shown, strips, until
-from tests.ui.fixtures import story
+from tests.ui.drive import SIZES, QuietApp, app_of, rows, shown, strips, until
+from tests.ui.fixtures import actions, story
 
 OSC52 = "\x1b]52;c;cm0gLXJmIH4=\x07"
 HOSTILE = (
@@ -115,6 +116,22 @@ async def test_a_reason_for_being_away() -> None:
             app.static.publish(replace(base, link=replace(base.link, away=text, away_since=story.NOW)))
             await pilot.pause()
             assert_clean(app, SIZES["80x24"])
+
+
+async def test_the_commands() -> None:
+    base = actions.emergency()
+    app = QuietApp(actions.feed(base))
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        for text in HOSTILE:
+            kinds = tuple(replace(kind, title=text, command=text) for kind in base.kinds)
+            freezes = tuple(replace(each, reason=text, author=text) for each in base.freezes)
+            app.static.publish(replace(base, kinds=kinds, freezes=freezes))
+            await pilot.press("colon", *"end the freeze")
+            await until(pilot, lambda: "let changes be made again" in shown(app))
+            await pilot.pause()
+            assert_clean(app, SIZES["120x40"])
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, ConsoleScreen))
 
 
 async def test_columns_stay_aligned() -> None:

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from screens.alert_acting import ActingScreen
+from console.feed import SECTIONS
 from screens.alert_detail import AlertDetail
 from screens.alerts import AlertsScreen
 from screens.base import ConsoleScreen
@@ -27,7 +27,7 @@ from screens.metric_detail import MetricDetail
 from screens.metrics import MetricsScreen
 from screens.window import WINDOWS
 from tests.ui.drive import SIZES, QuietApp, app_of, rows, shown, strips, until
-from tests.ui.fixtures import alerts, diagnoses, story
+from tests.ui.fixtures import actions, alerts, diagnoses, story
 from tests.ui.test_hostile_text import assert_clean
 from tests.ui.test_logs import SOURCES as LOG_SOURCES
 from tests.ui.test_logs import lines as log_lines
@@ -370,6 +370,10 @@ SCREENS: dict[str, Sequence[str]] = {
     "MetricsScreen": ("2",),
     "ComponentDetail": ("1", "enter"),
     "HealthScreen": ("1",),
+    "ActionDetail": ("9", "enter"),
+    "AuditDetail": ("9", "v", "enter"),
+    "ActionsScreen": ("9", "escape"),
+    "SecurityScreen": ("8",),
 }
 
 
@@ -394,7 +398,7 @@ class Pressed:
         for key in SCREENS[name]:
             before = self.app.screen, self.app.focused
             await self.pilot.press(key)
-            if key not in "124":
+            if key not in "12489":
                 await self.until(
                     lambda before=before: before != (self.app.screen, self.app.focused) and self.app.focused
                 )
@@ -432,16 +436,15 @@ class Pressed:
                 continue
             if binding.id in _SAME_EVERYWHERE:
                 self._done.add(binding.id)
-            if isinstance(screen, ActingScreen):
-                screen.say("")
-                await self.pilot.pause()
+            screen.say("")
+            await self.pilot.pause()
             before = self._state()
             await self.pilot.press(binding.key)
             await self.until(lambda before=before: self._state() != before, f"{hint} on {screen}")
             while self.app.screen is not screen and screen in self.app.screen_stack:
                 self.app.pop_screen()
                 await self.pilot.pause()
-            if screen.is_attached:
+            if screen.is_attached and focused in screen.focus_chain:
                 screen.set_focus(focused)
                 await self.pilot.pause()
 
@@ -450,9 +453,14 @@ class Pressed:
 @pytest.mark.parametrize("size", ["80x24", "160x50"])
 async def test_every_key_that_is_shown_does_something(size: str) -> None:
     found = replace(diagnoses.FOUND_ERRORS, alert_id=1)
-    app = QuietApp(
-        alerts.feed(alerts.live(), diagnoses={1: found}, lines=log_lines(1, 60), sources=LOG_SOURCES)
+    acts = actions.live()
+    sections = {name: getattr(acts, name) for name in SECTIONS[SECTIONS.index("control") :]}
+    past = {"steps": actions.STEPS, "output": actions.OUTPUT, "audit": actions.AUDIT}
+    feed = alerts.feed(
+        replace(alerts.live(), **sections),
+        **(past | {"diagnoses": {1: found}, "lines": log_lines(1, 60), "sources": LOG_SOURCES}),
     )
+    app = QuietApp(feed)
     async with app.run_test(size=SIZES[size]) as pilot:
         pressed = Pressed(app, pilot)
         for name in SCREENS:

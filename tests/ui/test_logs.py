@@ -372,10 +372,10 @@ async def test_one_new_line_repaints_what_moved_and_an_equal_hint_nothing(
             return found
 
         scene.feed.logs = spy  # type: ignore[method-assign]
-        await scene.until(lambda: not scene.screen._busy)
+        await scene.until(lambda: not scene.screen._newest.busy)
         before = scene.view.lines_refreshed
         scene.feed.hint("log")
-        await scene.until(lambda: read and not scene.screen._busy, "the hint was read")
+        await scene.until(lambda: read and not scene.screen._newest.busy, "the hint was read")
         assert scene.view.lines_refreshed == before
         texts = scene.text_rows()
         scene.feed.write(line(101))

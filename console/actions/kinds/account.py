@@ -8,15 +8,16 @@ order function reads, is set first.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from console.actions.guards import Person, may_be_suspended
-from console.actions.kind import Context, Request, Run, StepDef, duration_of, planned
-from console.actions.wording import clock, counted, equal_command
+from console.actions.kind import EARLIER, Context, Request, Run, StepDef, duration_of, missing, planned
+from console.actions.wording import clock, equal_command
 from console.domain.action import Choice, Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.duration import written as duration
 from console.domain.errors import Refused
+from console.domain.format import counted
 from console.domain.text import printable
 from console.gateway.accounts import Account
 from console.gateway.changes import Changes
@@ -32,47 +33,29 @@ _WHO = Parameter("account", "Account (e-mail or id)", type="account")
 KEEP = "keep"
 
 
-def _unavailable(doors: Collection[str]) -> str:
-    if "database" not in doors:
-        return "no source: platform.ops_database_url is not set"
-    if "auth" not in doors:
-        return "no source: platform.service_key is not set"
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
-class SuspendAccount:
-    """`doors` are those of the platform that are configured."""
+class _OfAccount:
+    """What all of them have in common."""
 
-    doors: Collection[str]
-    puts = True
+    spec: KindSpec
+    puts = False
     lifts = ""
     watches = ()
-
-    @property
-    def spec(self) -> KindSpec:
-        return KindSpec(
-            name="suspend_account",
-            title="Suspend an account",
-            verb="Suspend",
-            command="suspend",
-            parameters=(_WHO, Parameter("length", "For", type="duration", required=False)),
-            target="account",
-            danger=Danger.HIGH,
-            budget=20,
-            freeze=False,
-            undo="reinstate_account",
-            expires=True,
-            layers=(ACCOUNT, LOGIN, SESSIONS),
-            unavailable=_unavailable(self.doors),
-            group="security",
-        )
 
     def target(self, request: Request) -> str:
         return _who(request)
 
     async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
-        return await _names(changes, request)
+        account = await _account(changes, request)
+        return tuple(dict.fromkeys((account.email, account.user_id, _who(request))))
+
+    def length(self, request: Request) -> timedelta | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendAccount(_OfAccount):
+    puts = True
 
     def length(self, request: Request) -> timedelta | None:
         if not request.params.get("length", "").strip():
@@ -114,8 +97,7 @@ class SuspendAccount:
             return f"{SUSPENDED}, was {was}"
 
         async def is_suspended(run: Run, _before: str) -> bool:
-            account = await _account(run.changes, request)
-            return await run.changes.account_status(account.user_id) == SUSPENDED
+            return (await _account(run.changes, request)).status == SUSPENDED
 
         async def ban(run: Run) -> str:
             account = await _account(run.changes, request)
@@ -124,9 +106,11 @@ class SuspendAccount:
             return "no log-in, without an end" if length is None else f"no log-in until {clock(until)}"
 
         async def is_banned(run: Run, _before: str) -> bool:
-            account = await _account(run.changes, request)
-            until = await run.changes.banned_until(account.user_id)
-            return until is not None and until > run.now
+            until = (await _account(run.changes, request)).banned_until
+            if until is None or until <= run.now:
+                return False
+            # One that ends earlier is the ban before.
+            return until > run.now + _ENDLESS if length is None else until >= run.later(length) - EARLIER
 
         async def end_sessions(run: Run) -> str:
             account = await _account(run.changes, request)
@@ -134,8 +118,7 @@ class SuspendAccount:
             return f"{counted(gone.deleted, 'session')} deleted, {gone.ended:,} of the platform ended"
 
         async def no_session(run: Run, _before: str) -> bool:
-            account = await _account(run.changes, request)
-            return await run.changes.session_count(account.user_id) == 0
+            return (await _account(run.changes, request)).sessions == 0
 
         who = self.target(request)
         return (
@@ -167,39 +150,8 @@ class SuspendAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class ReinstateAccount:
-    """`doors` are those of the platform that are configured."""
-
-    doors: Collection[str]
-    puts = False
+class ReinstateAccount(_OfAccount):
     lifts = "suspend_account"
-    watches = ()
-
-    @property
-    def spec(self) -> KindSpec:
-        return KindSpec(
-            name="reinstate_account",
-            title="Reinstate an account",
-            verb="Reinstate",
-            command="reinstate",
-            parameters=(_WHO,),
-            target="account",
-            budget=40,
-            freeze=False,
-            undo="suspend_account",
-            layers=(ACCOUNT, LOGIN),
-            unavailable=_unavailable(self.doors),
-            group="security",
-        )
-
-    def target(self, request: Request) -> str:
-        return _who(request)
-
-    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
-        return await _names(changes, request)
-
-    def length(self, request: Request) -> timedelta | None:
-        return None
 
     async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
         return self._may_come_back(await _account(context.changes, request), context)
@@ -229,9 +181,7 @@ class ReinstateAccount:
             return "log-ins are accepted"
 
         async def is_free(run: Run, _before: str) -> bool:
-            account = await _account(run.changes, request)
-            until = await run.changes.banned_until(account.user_id)
-            return until is None or until <= run.now
+            return not _banned(await _account(run.changes, request), run.now)
 
         async def activate(run: Run) -> str:
             account = await _account(run.changes, request)
@@ -239,8 +189,7 @@ class ReinstateAccount:
             return f"{ACTIVE}, was {was}"
 
         async def is_active(run: Run, _before: str) -> bool:
-            account = await _account(run.changes, request)
-            return await run.changes.account_status(account.user_id) == ACTIVE
+            return (await _account(run.changes, request)).status == ACTIVE
 
         who = self.target(request)
         return (
@@ -261,40 +210,7 @@ class ReinstateAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class ResetPassword:
-    """`doors` are those of the platform that are configured."""
-
-    doors: Collection[str]
-    puts = False
-    lifts = ""
-    watches = ()
-
-    @property
-    def spec(self) -> KindSpec:
-        return KindSpec(
-            name="reset_password",
-            title="Reset a password",
-            verb="Reset password of",
-            command="reset-password",
-            parameters=(_WHO,),
-            target="account",
-            danger=Danger.HIGH,
-            budget=20,
-            freeze=False,
-            layers=(LOGIN,),
-            unavailable=_unavailable(self.doors),
-            group="security",
-        )
-
-    def target(self, request: Request) -> str:
-        return _who(request)
-
-    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
-        return await _names(changes, request)
-
-    def length(self, request: Request) -> timedelta | None:
-        return None
-
+class ResetPassword(_OfAccount):
     async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
         return self._may_be_reset(await _account(context.changes, request), request)
 
@@ -353,6 +269,48 @@ class ResetPassword:
         return Proof("proved", f"GoTrue sent the mail at {clock(at)}", facts)
 
 
+def kinds(doors: Collection[str]) -> tuple[SuspendAccount, ReinstateAccount, ResetPassword]:
+    """All of them, where these doors of the platform are configured."""
+    suspend = KindSpec(
+        name="suspend_account",
+        title="Suspend an account",
+        verb="Suspend",
+        command="suspend",
+        parameters=(_WHO, Parameter("length", "For", type="duration", required=False)),
+        target="account",
+        danger=Danger.HIGH,
+        budget=20,
+        freeze=False,
+        undo="reinstate_account",
+        expires=True,
+        layers=(ACCOUNT, LOGIN, SESSIONS),
+        unavailable=missing(doors, "database", "auth"),
+        group="security",
+    )
+    one = replace(suspend, parameters=(_WHO,), expires=False)
+    reinstate = replace(
+        one,
+        name="reinstate_account",
+        title="Reinstate an account",
+        verb="Reinstate",
+        command="reinstate",
+        danger=Danger.MEDIUM,
+        budget=40,
+        undo="suspend_account",
+        layers=(ACCOUNT, LOGIN),
+    )
+    reset = replace(
+        one,
+        name="reset_password",
+        title="Reset a password",
+        verb="Reset password of",
+        command="reset-password",
+        undo="",
+        layers=(LOGIN,),
+    )
+    return SuspendAccount(suspend), ReinstateAccount(reinstate), ResetPassword(reset)
+
+
 def _who(request: Request) -> str:
     who = (request.params.get("account", "") or request.target).strip()
     if not who:
@@ -360,18 +318,10 @@ def _who(request: Request) -> str:
     return printable(who, 200)
 
 
-async def _names(changes: Changes, request: Request) -> tuple[str, ...]:
-    account = await _account(changes, request)
-    return tuple(dict.fromkeys((account.email, account.user_id, _who(request))))
-
-
 async def _account(changes: Changes, request: Request) -> Account:
     """Raises Refused without such an account."""
     who = _who(request)
     account = await changes.account(who)
-    if account is None and "@" in who and who != who.lower():
-        # GoTrue keeps e-mails in lower case, people write them as they like.
-        account = await changes.account(who.lower())
     if account is None:
         raise Refused(f"there is no account {who}")
     return account

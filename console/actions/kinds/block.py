@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from console.actions.guards import may_be_blocked, network_of, second_person_for, written
-from console.actions.kind import Context, Request, Run, StepDef, duration_of, planned
-from console.actions.wording import clock, counted, equal_command
-from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
+from console.actions.guards import may_be_blocked, second_person_for
+from console.actions.kind import EARLIER, Context, Request, Run, StepDef, duration_of, planned
+from console.actions.wording import clock, equal_command
+from console.domain.action import Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.errors import Refused
+from console.domain.format import counted
+from console.domain.network import Network, network_of, written
 from console.gateway.changes import Changes
-from console.gateway.network import Network
 
 PLATFORM, VERCEL = "platform", "vercel"
 USUAL, USUAL_WORD = timedelta(hours=24), "24h"
@@ -27,45 +28,13 @@ def _layers(doors: Collection[str]) -> tuple[str, ...]:
     return tuple(layer for layer, door in ((PLATFORM, "database"), (VERCEL, "vercel")) if door in doors)
 
 
-def _nowhere(doors: Collection[str]) -> str:
-    return (
-        ""
-        if _layers(doors)
-        else "no source: neither platform.ops_database_url nor platform.vercel_project is set"
-    )
-
-
 @dataclass(frozen=True, slots=True)
-class BlockIp:
-    """`doors` are those of the platform that are configured."""
+class _OfNetwork:
+    """What both have in common. `doors` are those of the platform that are configured."""
 
+    spec: KindSpec
     doors: Collection[str]
-    puts = True
-    lifts = ""
     watches = ("error_rate",)
-
-    @property
-    def spec(self) -> KindSpec:
-        return KindSpec(
-            name="block_ip",
-            title="Block an address",
-            verb="Block",
-            command="block-ip",
-            parameters=(
-                _FROM,
-                Parameter("length", "For", type="duration", required=False, default=USUAL_WORD),
-            ),
-            target="network",
-            danger=Danger.MEDIUM,
-            budget=30,
-            # An attack doesn't wait for the end of a freeze.
-            freeze=False,
-            undo="unblock_ip",
-            expires=True,
-            layers=(PLATFORM, VERCEL),
-            unavailable=_nowhere(self.doors),
-            group="security",
-        )
 
     def target(self, request: Request) -> str:
         return written(_network(request))
@@ -73,19 +42,25 @@ class BlockIp:
     async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
         return (self.target(request),)
 
-    def length(self, request: Request) -> timedelta | None:
+
+@dataclass(frozen=True, slots=True)
+class BlockIp(_OfNetwork):
+    puts = True
+    lifts = ""
+
+    def length(self, request: Request) -> timedelta:
         return duration_of(request, "length", USUAL, least=_LEAST, most=_MOST)
 
     async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
         return may_be_blocked(_network(request), context.protected)
 
     async def plan(self, context: Context, request: Request) -> Plan:
-        network, length = _network(request), self.length(request) or USUAL
+        network, length = _network(request), self.length(request)
         guards = await self.check(context, request)
         facts: list[Fact] = []
         notes: list[str] = []
         if PLATFORM in _layers(self.doors):
-            seen = await context.changes.activity(network, hours=24.0)
+            seen = await context.changes.activity(network)
             shared = seen.users_succeeded >= SHARED_BY
             facts += [
                 Fact("users in 24 h", f"{seen.user_count:,}", "warn" if seen.user_count else "ok"),
@@ -123,13 +98,16 @@ class BlockIp:
         network = _network(request)
 
         async def block(run: Run) -> str:
-            end = run.later(self.length(request) or USUAL)
+            end = run.later(self.length(request))
             made = await run.changes.block(network, _note(run), end)
             return f"on the platform's list until {clock(made.expires_at)}"
 
         async def is_blocked(run: Run, _before: str) -> bool:
             found = await run.changes.is_blocked(network)
-            return found is not None and found.network == network
+            if found is None or found.network != network:
+                return False
+            # One that ends earlier is the block before.
+            return found.expires_at is None or found.expires_at >= run.later(self.length(request)) - EARLIER
 
         async def deny(run: Run) -> str:
             rule = await run.changes.deny(network, _note(run))
@@ -183,36 +161,9 @@ class BlockIp:
 
 
 @dataclass(frozen=True, slots=True)
-class UnblockIp:
-    """`doors` are those of the platform that are configured."""
-
-    doors: Collection[str]
+class UnblockIp(_OfNetwork):
     puts = False
     lifts = "block_ip"
-    watches = ("error_rate",)
-
-    @property
-    def spec(self) -> KindSpec:
-        return KindSpec(
-            name="unblock_ip",
-            title="Unblock an address",
-            verb="Unblock",
-            command="unblock-ip",
-            parameters=(_FROM,),
-            target="network",
-            budget=60,
-            freeze=False,
-            undo="block_ip",
-            layers=(PLATFORM, VERCEL),
-            unavailable=_nowhere(self.doors),
-            group="security",
-        )
-
-    def target(self, request: Request) -> str:
-        return written(_network(request))
-
-    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
-        return (self.target(request),)
 
     def length(self, request: Request) -> timedelta | None:
         return None
@@ -238,7 +189,7 @@ class UnblockIp:
         guards = await self.check(context, request)
         facts: tuple[Fact, ...] = ()
         if PLATFORM in _layers(self.doors):
-            seen = await context.changes.activity(network, hours=24.0)
+            seen = await context.changes.activity(network)
             facts = (
                 Fact("failed log-ins in 24 h", f"{seen.failures:,}", "warn" if seen.failures else "ok"),
                 *(Fact(f"refused in 24 h, {layer}", f"{n:,}") for layer, n in sorted(seen.refused.items())),
@@ -278,18 +229,57 @@ class UnblockIp:
         return tuple(step for step in steps if step.layer in wanted)
 
     async def prove(self, run: Run) -> Proof:
-        network = _network(run.request)
-        if PLATFORM not in _layers(self.doors):
-            return Proof("unproved", "Vercel's counters can't be asked")
-        now = await run.changes.now()
-        failures = await run.changes.failures_since(network, now - (run.now - run.begun))
-        blocked = await run.changes.is_blocked(network)
-        facts = (Fact("failed log-ins since", f"{failures:,}", "warn" if failures else "ok"),)
-        if blocked is not None:
-            return Proof("unproved", f"still refused: {written(blocked.network)} is blocked", facts)
+        network, layers = _network(run.request), _layers(self.doors)
+        failures, facts = 0, ()
+        if PLATFORM in layers:
+            now = await run.changes.now()
+            failures = await run.changes.failures_since(network, now - (run.now - run.begun))
+            facts = (Fact("failed log-ins since", f"{failures:,}", "warn" if failures else "ok"),)
+            blocked = await run.changes.is_blocked(network)
+            if blocked is not None:
+                return Proof("unproved", f"still refused: {written(blocked.network)} is blocked", facts)
+        if VERCEL in layers:
+            rules = await run.changes.denied(network)
+            if rules:
+                return Proof(
+                    "unproved", f"still refused: {written(rules[0].network)} is denied at Vercel", facts
+                )
         if failures:
             return Proof("worse", f"{counted(failures, 'failed log-in')} from there since", facts)
         return Proof("proved", "no layer refuses it any more", facts)
+
+
+def kinds(doors: Collection[str]) -> tuple[BlockIp, UnblockIp]:
+    """Both, where these doors of the platform are configured."""
+    nowhere = "no source: neither platform.ops_database_url nor platform.vercel_project is set"
+    block = KindSpec(
+        name="block_ip",
+        title="Block an address",
+        verb="Block",
+        command="block-ip",
+        parameters=(_FROM, Parameter("length", "For", type="duration", required=False, default=USUAL_WORD)),
+        target="network",
+        budget=30,
+        # An attack doesn't wait for the end of a freeze.
+        freeze=False,
+        undo="unblock_ip",
+        expires=True,
+        layers=(PLATFORM, VERCEL),
+        unavailable="" if _layers(doors) else nowhere,
+        group="security",
+    )
+    unblock = replace(
+        block,
+        name="unblock_ip",
+        title="Unblock an address",
+        verb="Unblock",
+        command="unblock-ip",
+        parameters=(_FROM,),
+        budget=60,
+        undo="block_ip",
+        expires=False,
+    )
+    return BlockIp(block, doors), UnblockIp(unblock, doors)
 
 
 def _network(request: Request) -> Network:

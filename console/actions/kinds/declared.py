@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from console.actions.guards import network_of, written
 from console.actions.kind import Context, Request, Run, StepDef, duration_of, planned
 from console.actions.kinds.declared_steps import DeclaredStep, Values, titled
 from console.actions.wording import equal_command
@@ -14,6 +13,7 @@ from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan
 from console.domain.duration import EXPECTED
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Refused
+from console.domain.network import network_of, written
 from console.domain.text import printable
 from console.gateway.changes import Changes
 

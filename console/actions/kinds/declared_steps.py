@@ -16,10 +16,10 @@ from console.actions import commands
 from console.actions.kind import Run, StepDef
 from console.domain.errors import Misuse, Refused, SourceFailed
 from console.gateway.changes import Changes
-from console.gateway.effects import Redaction
+from console.gateway.redaction import Redaction
 from console.places import read_secret
 
-_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 # A command sees these of the agent's variables, and no other.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 Values = Mapping[str, str | int | bool]
@@ -31,13 +31,13 @@ def filled(value: Any, values: Values) -> Any:
         return {key: filled(one, values) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [filled(one, values) for one in value]
-    hole = _HOLE.fullmatch(value) if isinstance(value, str) else None
+    hole = HOLE.fullmatch(value) if isinstance(value, str) else None
     return value if hole is None else values.get(hole[1], "")
 
 
 def titled(text: str, values: Values) -> str:
     """A title with the parameters it names."""
-    return _HOLE.sub(lambda found: str(values.get(found[1], "")), text)
+    return HOLE.sub(lambda found: str(values.get(found[1], "")), text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from console.actions.kind import Context, Request, Run, StepDef, planned
+from console.actions.kind import Context, Request, Run, StepDef, missing, planned
 from console.actions.wording import equal_command
 from console.domain.action import Danger, Fact, Guard, KindSpec, Plan, Proof
 from console.domain.errors import Refused
@@ -18,9 +18,9 @@ _LAYER = "platform"
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Both ways of it. `doors` are those of the platform that are configured."""
+    """Both ways of it."""
 
-    doors: Collection[str]
+    spec: KindSpec
     on: bool
 
     @property
@@ -33,23 +33,6 @@ class Maintenance:
 
     # Orders that are refused on purpose are no fault.
     watches = ()
-
-    @property
-    def spec(self) -> KindSpec:
-        return KindSpec(
-            name="maintenance_on" if self.on else "maintenance_off",
-            title="Begin maintenance" if self.on else "End maintenance",
-            verb="Begin maintenance" if self.on else "End maintenance",
-            command="maintenance on" if self.on else "maintenance off",
-            role="commander" if self.on else "responder",
-            danger=Danger.HIGH if self.on else Danger.MEDIUM,
-            budget=10,
-            freeze=self.on,
-            undo="maintenance_off" if self.on else "maintenance_on",
-            layers=(_LAYER,),
-            unavailable="" if "database" in self.doors else "no source: platform.ops_database_url is not set",
-            group="operations",
-        )
 
     def target(self, request: Request) -> str:
         return ""
@@ -92,6 +75,35 @@ class Maintenance:
         if now == self.on:
             return Proof("proved", f"the platform's flag is {_word(now)}", facts)
         return Proof("unproved", f"the platform's flag is {_word(now)}", facts)
+
+
+def kinds(doors: Collection[str]) -> tuple[Maintenance, Maintenance]:
+    """Both ways, where these doors of the platform are configured."""
+    begin = KindSpec(
+        name="maintenance_on",
+        title="Begin maintenance",
+        verb="Begin maintenance",
+        command="maintenance on",
+        role="commander",
+        danger=Danger.HIGH,
+        budget=10,
+        undo="maintenance_off",
+        layers=(_LAYER,),
+        unavailable=missing(doors, "database"),
+        group="operations",
+    )
+    end = replace(
+        begin,
+        name="maintenance_off",
+        title="End maintenance",
+        verb="End maintenance",
+        command="maintenance off",
+        role="responder",
+        danger=Danger.MEDIUM,
+        freeze=False,
+        undo="maintenance_on",
+    )
+    return Maintenance(begin, on=True), Maintenance(end, on=False)
 
 
 def _word(on: bool) -> str:
