@@ -92,8 +92,8 @@ class Desk(Protocol):
         """From now on, for at most an hour, do without a second person."""
         ...
 
-    async def mend_glass(self) -> None:
-        """End that before its time."""
+    async def mend_glass(self, author: str | None = None) -> None:
+        """End that before its time, or as a commander that of `author`."""
         ...
 
     async def dismiss_finding(self, finding_id: int, reason: str) -> None:
@@ -176,5 +176,5 @@ class StoreDesk:
     async def break_glass(self, length: timedelta, reason: str) -> None:
         await freezes.break_glass(await self._source.connected(), reason=reason, length=length)
 
-    async def mend_glass(self) -> None:
-        await freezes.mend_glass(await self._source.connected())
+    async def mend_glass(self, author: str | None = None) -> None:
+        await freezes.mend_glass(await self._source.connected(), author)

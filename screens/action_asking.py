@@ -116,14 +116,17 @@ def commands(screen: ConsoleScreen) -> Iterator[tuple[str, str, Callable[[], Non
 
     yield "Freeze changes", "let nothing that minds it be done for a while", partial(freeze, screen)
     yield "Break the glass", "do without a second person for a while", partial(break_glass, screen)
-    now, user = screen.now, screen.snapshot.link.user
+    now, link = screen.now, screen.snapshot.link
     for window in (f for f in screen.snapshot.freezes if f.ends_at > now):
         title = f"End the freeze of {window.author}: {window.reason}"
         call = partial(_tell, screen, partial(screen.feed.desk.end_freeze, window.id), "the freeze is over")
         yield title, "let changes be made again", call
-    if any(glass.author == user and glass.ends_at > now for glass in screen.snapshot.glass):
-        call = partial(_tell, screen, screen.feed.desk.mend_glass, "the glass is whole again")
-        yield "Mend the glass", "a second person is needed again", call
+    for author in dict.fromkeys(glass.author for glass in screen.snapshot.glass if glass.ends_at > now):
+        if author == link.user or link.role == "commander":
+            mend = partial(screen.feed.desk.mend_glass, author)
+            title = "Mend the glass" if author == link.user else f"Mend the glass of {author}"
+            call = partial(_tell, screen, mend, "the glass is whole again")
+            yield title, "a second person is needed again", call
 
 
 def _tell(screen: ConsoleScreen, call: Callable[[], Awaitable[None]], words: str) -> None:

@@ -59,8 +59,8 @@ class Aftermath:
             await self._journal.put_effect(self._kind.spec.name, self._names[0], self._ends_at, layers)
 
     async def lift(self) -> None:
-        """What it takes back is not in force any more."""
-        if self._kind.lifts:
+        """What it takes back is not in force any more; in part, it still is."""
+        if self._kind.lifts and not self._in_part():
             layers = _layers(self._kind, self._journal.steps, "lifted")
             for name in self._names:
                 await self._journal.lift_effect(self._kind.lifts, name, layers)

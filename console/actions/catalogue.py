@@ -1,7 +1,7 @@
 """All kinds of actions: those in code, and those that actions.yaml declares.
 
-The shipped file with an installation's own merged over it, entry by entry; of the kinds in code it sets the rules. What
-is wrong is a Misuse with file and line.
+The shipped file with an installation's own merged over it, entry by entry; of the kinds in code it sets the rules and
+the guards' numbers. What is wrong is a Misuse with file and line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from console.actions.declaration import declared, ruled
+from console.actions.declaration import declared, ruled, whole
 from console.actions.kind import Kind
 from console.actions.kinds import account, block, maintenance
 from console.actions.kinds.account import ReinstateAccount, ResetPassword, SuspendAccount
@@ -20,17 +20,19 @@ from console.actions.kinds.maintenance import Maintenance
 from console.located import Table, layered, read
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "actions.yaml"
+_MANY = "second_person_above_users"
 _InCode = BlockIp | UnblockIp | SuspendAccount | ReinstateAccount | ResetPassword | Maintenance
 
 
 def load(path: Path | None, doors: Collection[str]) -> Mapping[str, Kind]:
     """All kinds by name; `doors` are those of the platform that are configured. Raises Misuse."""
-    whole = _top(read(SHIPPED))
+    top = _top(read(SHIPPED))
     if path is not None:
-        whole = layered(whole, _top(read(path)), whole=("steps", "parameters"))
-    own = {kind.spec.name: kind for kind in in_code(doors)}
+        top = layered(top, _top(read(path)), whole=("steps", "parameters"))
+    many = whole(top.table("guards"), _MANY, 0, 1_000_000)
+    own = {kind.spec.name: kind for kind in _in_code(doors, many)}
     kinds: dict[str, Kind] = {**own}
-    entries = whole.table("actions")
+    entries = top.table("actions")
     for name in entries:
         entry = entries.table(name)
         if name in own:
@@ -44,13 +46,15 @@ def load(path: Path | None, doors: Collection[str]) -> Mapping[str, Kind]:
     return MappingProxyType(kinds)
 
 
-def in_code(doors: Collection[str]) -> tuple[_InCode, ...]:
+def _in_code(doors: Collection[str], many: int) -> tuple[_InCode, ...]:
     """The kinds that need more than a declaration."""
-    return (*block.kinds(doors), *account.kinds(doors), *maintenance.kinds(doors))
+    return (*block.kinds(doors, many), *account.kinds(doors), *maintenance.kinds(doors))
 
 
 def _top(table: Table) -> Table:
-    table.only(("actions",), "section")
+    table.only(("actions", "guards"), "section")
+    if "guards" in table:
+        table.table("guards").only((_MANY,), "number of a guard")
     if "actions" in table:
         entries = table.table("actions")
         for name in entries:

@@ -78,7 +78,7 @@ def declared(name: str, table: Table, doors: Collection[str]) -> Declared:
         role=table.choice("role", _ROLES, "responder"),
         danger=Danger(table.choice("danger", [str(d) for d in Danger], "medium")),
         second_person=_flag(table, "second_person", False),
-        budget=_whole(table, "budget", 1, 10_000, 20),
+        budget=whole(table, "budget", 1, 10_000, 20),
         freeze=_flag(table, "freeze", True),
         undo=table.text("undo", ""),
         expires=expires,
@@ -97,7 +97,7 @@ def ruled(table: Table, spec: KindSpec) -> KindSpec:
         spec,
         role=table.choice("role", _ROLES, spec.role),
         second_person=_flag(table, "second_person", spec.second_person),
-        budget=_whole(table, "budget", 1, 10_000, spec.budget),
+        budget=whole(table, "budget", 1, 10_000, spec.budget),
         freeze=_flag(table, "freeze", spec.freeze),
         unavailable=table.text("unavailable", "") or spec.unavailable,
     )
@@ -148,7 +148,7 @@ def _step(number: int, table: Table, names: Collection[str]) -> DeclaredStep:
         probe=_probe(table, names) if "probe" in table else None,
         timeout_s=_span(table, "timeout", timedelta(seconds=10), _MOST_TIMEOUT).total_seconds(),
         # What surely did not happen may be tried again; a command that failed is not such a thing.
-        retries=_whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
+        retries=whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
         after=_span(table, "after", timedelta(), timedelta(days=7)),
         optional=_flag(table, "optional", False),
     )
@@ -249,11 +249,12 @@ def _flag(table: Table, key: str, default: bool) -> bool:
     return value
 
 
-def _whole(table: Table, key: str, least: int, most: int, default: int) -> int:
+def whole(table: Table, key: str, least: int, most: int, default: int | None = None) -> int:
+    """A whole number; Misuse when it is something else, or missing without a default."""
     value = table.number(key)
-    if value is None:
+    if value is None and default is not None:
         return default
-    if not (value.is_integer() and least <= value <= most):
+    if value is None or not (value.is_integer() and least <= value <= most):
         table.fail(key, f"a whole number from {least} to {most}")
     return int(value)
 

@@ -3,7 +3,7 @@ platform and of the operators is passed in.
 
 Widths: IPv4 is one address unless a prefix is given, wider than /24 takes a second person, wider than /16 is refused.
 IPv6 is a /64 (one customer's line) unless a prefix is given, wider than /56 (one customer's site) takes a second
-person, wider than /48 is refused.
+person, wider than /48 is refused. However narrow it is, one from where many people work takes a second person.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from console.domain.action import Guard
 from console.domain.errors import Refused
+from console.domain.format import counted
 from console.domain.network import Network, written
 
 # Named one by one: Python's is_private is also true of the documentation ranges, and not of all of these.
@@ -88,14 +89,18 @@ def may_be_blocked(network: Network, protected: Protected) -> tuple[Guard, ...]:
     )
 
 
-def second_person_for(network: Network) -> str:
-    """Why a block as wide as this one takes two; "" when it doesn't."""
+def second_person_for(network: Network, people: int | None, many: int) -> str:
+    """Why a block of this network, from where so many `people` worked in the last day (None: nobody knows), takes two;
+    "" when it doesn't. More than `many` do."""
     alone = _WIDTHS[network.version].alone
-    return (
-        f"wider than /{alone}: {_count(network)} addresses would be refused"
-        if network.prefixlen < alone
-        else ""
-    )
+    reasons = []
+    if network.prefixlen < alone:
+        reasons.append(f"wider than /{alone}: {_count(network)} addresses would be refused")
+    if people is None:
+        reasons.append("how many people worked from there can't be known now")
+    elif people > many:
+        reasons.append(f"{counted(people, 'person', 'people')} worked from there in the last 24 h")
+    return "; ".join(reasons)
 
 
 @dataclass(frozen=True, slots=True)

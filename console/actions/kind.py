@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from console.actions.guards import Protected
 from console.domain.action import Action, Guard, KindSpec, Plan, PlannedStep, Proof
@@ -14,10 +15,14 @@ from console.domain.duration import parse as parse_duration
 from console.domain.errors import Refused, TradexError
 from console.domain.text import printable
 from console.gateway.changes import Changes
+from console.gateway.reasons import timed_out
 
+T = TypeVar("T")
 Output = Callable[[Sequence[str]], None]
 EARLIER = timedelta(seconds=30)
 """So much earlier than it was meant to, something may end and still be ours: clocks differ, and ends are rounded."""
+# A plan has a little more time than that.
+_PATIENCE_S = 3.0
 _DOORS = {
     "database": "platform.ops_database_url is",
     "auth": "platform.service_key is",
@@ -136,7 +141,7 @@ class Kind(Protocol):
 
     @property
     def watches(self) -> tuple[str, ...]:
-        """Metrics that must not get worse by it."""
+        """Metrics that must not get worse by it, of `proving.GETS_WORSE`."""
         ...
 
     def target(self, request: Request) -> str:
@@ -168,6 +173,16 @@ class Kind(Protocol):
     async def prove(self, run: Run) -> Proof:
         """What the platform shows of it now; asked again and again. Raises SourceFailed."""
         ...
+
+
+async def in_time(asked: Awaitable[T]) -> T:
+    """What a plan is told that can do without it. Raises SourceFailed, also when that takes so long that the plan would
+    be late."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await asked
+    except TimeoutError:
+        raise timed_out(_PATIENCE_S) from None
 
 
 def planned(steps: Sequence[StepDef], scale: float) -> tuple[PlannedStep, ...]:

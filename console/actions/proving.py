@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from console.actions.kind import Kind, Run, StepDef
 from console.domain.action import Fact, Proof
 from console.domain.errors import Refused, SourceFailed, Unknown
 from console.domain.format import reading
+from console.domain.metric import Level, MetricSpec
 from console.store import ticks
 from console.store.pool import Store
 
 _TIMEOUT_S = 8.0
 _OLDEST = timedelta(minutes=2)
-# Percentages: this much more than twice as much as before is worse.
-_LEAST_PCT = 1.0
+GETS_WORSE: Mapping[str, Callable[[MetricSpec, float, float], bool]] = {
+    "error_rate": lambda _, was, is_: is_ >= 2 * was + 1.0,
+    # Of fewer orders than these half may be missing by chance.
+    "orders_per_minute": lambda _, was, is_: was >= 20 and is_ < was / 2,
+    "p95_execution_time": lambda spec, was, is_: is_ > 2 * was and spec.level(is_) in _BAD,
+}
+"""From which values, before and now, a metric is clearly worse."""
+_BAD = (Level.WARNING, Level.CRITICAL)
 # Something that was sent may still be on its way: its probe is asked more than once.
 _LOOKS_S = (0.0, 0.5, 1.0, 2.0)
 
@@ -63,7 +71,7 @@ async def worse(store: Store, names: tuple[str, ...], begun: datetime) -> tuple[
         if not isinstance(was, float | int) or not isinstance(is_, float | int):
             continue
         words = f"{reading(spec, was)} before, {reading(spec, is_)} now"
-        bad = is_ >= 2 * was + _LEAST_PCT
+        bad = GETS_WORSE[name](spec, was, is_)
         facts.append(Fact(spec.title.lower(), words, "warn" if bad else "ok"))
         if bad:
             reasons.append(f"{spec.title.lower()} {words}")

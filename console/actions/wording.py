@@ -7,7 +7,9 @@ from datetime import datetime
 
 from console.actions.kind import Request
 from console.domain.action import KindSpec
+from console.domain.errors import SourceFailed
 from console.domain.text import printable
+from console.gateway.reasons import NoSource
 
 _ONE_WORD = {"length": "--for"}
 
@@ -15,6 +17,11 @@ _ONE_WORD = {"length": "--for"}
 def clock(at: datetime | None) -> str:
     """`26 Nov 13:06:50 UTC`; `further notice` for an end that is not known."""
     return "further notice" if at is None else f"{at:%d %b %H:%M:%S} UTC"
+
+
+def no_source(error: SourceFailed) -> str:
+    """`no source: connection refused`."""
+    return str(error) if isinstance(error, NoSource) else f"no source: {error}"
 
 
 def equal_command(spec: KindSpec, request: Request, target: str) -> str:

@@ -295,14 +295,15 @@ def break_glass(options: dict[str, Any], length: str, reason: str) -> None:
 
 
 @actions.command("mend-glass")
+@click.option("--of", "author", metavar="LOGIN", help="Somebody else's (commanders).")
 @click.pass_obj
-def mend_glass(options: dict[str, Any]) -> None:
+def mend_glass(options: dict[str, Any], author: str | None) -> None:
     """End it before its time."""
 
     async def work(store: Store) -> None:
         from console.store import freezes as stored
 
-        await stored.mend_glass(store)
+        await stored.mend_glass(store, author)
 
     with_store(options, work)
     click.echo("the glass is mended: what takes two takes two again")

@@ -243,6 +243,12 @@ class Action:
         )
 
     @property
+    def only_planned(self) -> bool:
+        """Whether it ended before anybody confirmed it: a guard refused its plan, it was withdrawn (as each dry run
+        is), or nobody wanted it in time."""
+        return self.state.final and self.confirmed_at is None
+
+    @property
     def waits_for_approval(self) -> bool:
         """Whether a second person is waited for."""
         return self.state is ActionState.CONFIRMED and bool(self.needs_approval)

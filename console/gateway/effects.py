@@ -26,6 +26,8 @@ TIMEOUT_S = 5.0
 APPLICATION = "tradex actions"
 # The server gives up before we do, so that a statement that only was slow is a sure failure.
 _SERVERS_SHARE = 0.8
+# Less than what lies between an agent that stands still and its successor.
+_STANDSTILL = "1500ms"
 _LONGEST_LINE = 2000
 # The session broke: whether the server had committed can't be told from that.
 _BROKEN = (
@@ -102,13 +104,16 @@ class Caller:
             with as_source_failed(timeout_s):
                 async with asyncio.timeout(timeout_s):
                     session = await self._session(url, timeout_s)
-                    self._tell(_line(statements))
+                    # Told, and so allowed, only when all is ready: whoever is stopped for a while before that sends
+                    # nothing afterwards. In the middle of several the server ends the session meanwhile.
                     if len(statements) == 1:
                         (sql, args) = statements[0]
                         statement = await session.prepare(sql)
+                        self._tell(_line(statements))
                         sent = True
                         return [await statement.fetch(*args)]
                     await session.execute("BEGIN")
+                    self._tell(_line(statements))
                     rows = [await session.fetch(sql, *args) for sql, args in statements]
                     sent = True
                     await session.execute("COMMIT")
@@ -136,6 +141,7 @@ class Caller:
                 "application_name": APPLICATION,
                 "statement_timeout": limit,
                 "lock_timeout": limit,
+                "idle_in_transaction_session_timeout": _STANDSTILL,
                 "timezone": "UTC",
             },
         )
@@ -154,12 +160,14 @@ class Caller:
         with what the other side said, and Unknown."""
         sent = False
 
+        visible = body if shown is None else shown
+
         def leaves() -> None:
+            # Connected by now: between this and the first byte nobody is waited for.
             nonlocal sent
+            self._tell(f"{method} {url}" + ("" if visible is None else f" {json.dumps(visible)}"))
             sent = True
 
-        visible = body if shown is None else shown
-        self._tell(f"{method} {url}" + ("" if visible is None else f" {json.dumps(visible)}"))
         try:
             answer = await self._doors.http.request(
                 method,

@@ -117,20 +117,23 @@ class Http:
         *,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        content: bytes | None = None,
         timeout_s: float = 5.0,
         max_bytes: int = MAX_BYTES,
         sent: Callable[[], None] | None = None,
     ) -> Response:
         """Ask, and read at most `max_bytes` of the answer, all within `timeout_s`. Any status is an answer.
 
-        A GET follows redirects that stay on the same scheme, host and port. `sent` is called when the request
-        begins to leave: until then it surely has not reached anybody. Raises SourceFailed with the reason.
+        `content` is a body that is no JSON. A GET follows redirects that stay on the same scheme, host and port.
+        `sent` is called when the request begins to leave: until then it surely has not reached anybody. Raises
+        SourceFailed with the reason.
         """
         begun = time.perf_counter()
         try:
             with as_source_failed(timeout_s):
                 async with asyncio.timeout(timeout_s):
-                    return await self._follow(method, httpx.URL(url), headers, json, max_bytes, begun, sent)
+                    body = {"json": json} if content is None else {"content": content}
+                    return await self._follow(method, httpx.URL(url), headers, body, max_bytes, begun, sent)
         except httpx.TimeoutException:
             raise timed_out(timeout_s) from None
         except httpx.ConnectError as error:
@@ -150,7 +153,7 @@ class Http:
         method: str,
         url: httpx.URL,
         headers: Mapping[str, str] | None,
-        body: Any,
+        body: dict[str, Any],
         max_bytes: int,
         begun: float,
         sent: Callable[[], None] | None,
@@ -171,7 +174,7 @@ class Http:
         method: str,
         url: httpx.URL,
         headers: Mapping[str, str] | None,
-        body: Any,
+        body: dict[str, Any],
         max_bytes: int,
         begun: float,
         sent: Callable[[], None] | None,
@@ -181,7 +184,7 @@ class Http:
             told.setdefault("Authorization", f"Bearer {self._token}")
         extensions = {"trace": _on_sending(sent)} if sent else {}
         client = await self._open()
-        async with client.stream(method, url, headers=told, json=body, extensions=extensions) as stream:
+        async with client.stream(method, url, headers=told, extensions=extensions, **body) as stream:
             read, cut = bytearray(), False
             async for part in stream.aiter_raw():
                 read += part

@@ -52,9 +52,9 @@ async def break_glass(store: Store, *, reason: str, length: timedelta) -> Glass:
     return action_rows.glass(row)
 
 
-async def mend_glass(store: Store) -> None:
-    """End it before its time."""
-    await asked(store, "mend the glass", "SELECT console.mend_glass()")
+async def mend_glass(store: Store, author: str | None = None) -> None:
+    """End it before its time: one's own, or as a commander that of `author`."""
+    await asked(store, "mend the glass", "SELECT console.mend_glass($1)", author)
 
 
 async def broken_glass(store: Store, *, since: datetime | None = None) -> list[Glass]:

@@ -1,9 +1,11 @@
 """Blocks, asked of the platform over HTTP: not of our tables."""
 
 import ipaddress
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from console.actions.kind import Request, Run
 from console.actions.kinds import block
@@ -94,7 +96,7 @@ async def test_the_block_before_is_not_taken_for_the_one_that_was_cut_off(stage:
         now = await changes.now()
         request = Request(1, "block_ip", address, {"network": address, "length": "24h"}, "a test's")
         run = Run(request, changes, now, now, 1.0, unheard, unheard)
-        (kind, _) = block.kinds(changes.configured)
+        (kind, _) = block.kinds(changes.configured, many=20)
         step = kind.steps(request)[0]
         assert step.probe is not None
         assert not await step.probe(run, "")
@@ -141,6 +143,95 @@ async def test_one_layer_that_fails_does_not_leave_the_other_one_open(stage: Sta
         assert await stage.status(address, EDGE) == 403
         (effect,) = await effects.current(stage.alice)
         assert [layer.state for layer in effect.layers] == ["in force", "in force"]
+
+
+async def test_while_the_platforms_database_is_away_a_block_is_put_at_the_edge(stage: Stage) -> None:
+    address = fresh_address()
+    # It would be watched for two minutes, and nothing more can come of it.
+    stage.scale = 1.0
+    async with stage.agent(), stage.platform.drill("db-down"):
+        planned = await stage.ask("block_ip", address, network=address)
+        plan = planned.plan
+        assert plan is not None and [step.layer for step in plan.steps] == ["platform", "vercel"]
+        (fact,) = plan.facts
+        assert fact.label == "who and which orders came from there" and fact.value.startswith("no source: ")
+        assert "not permitted to log in" in fact.value
+        assert plan.notes == ("platform: away now, it will be tried",)
+        # These are known without it; how many people it would hit is not.
+        assert plan.guards and all(guard.passed for guard in plan.guards)
+        assert plan.second_person == "how many people worked from there can't be known now"
+        private = await stage.ask("block_ip", "10.1.2.3", network="10.1.2.3")
+        assert private.state is ActionState.REFUSED and "private range" in private.words
+        await stage.confirm(planned)
+        await actions.approve(stage.bob, planned.id, plan_hash=planned.plan_hash)
+        part = await stage.ended(planned.id)
+        assert part.state is ActionState.FAILED and part.words.startswith("in part: platform failed (")
+        assert "), vercel in force; ask again when it answers" in part.words
+        assert await stage.status(address, EDGE) == 403
+        (effect,) = await effects.current(stage.alice)
+        assert [layer.state for layer in effect.layers] == ["failed", "in force"]
+        # What could be done can be taken back.
+        undo = await stage.ask("unblock_ip", address, network=address)
+        assert undo.plan is not None and "platform: away now, it will be tried" in undo.plan.notes
+        await stage.confirm(undo)
+        part = await stage.ended(undo.id)
+        assert part.state is ActionState.FAILED and part.words.startswith("in part: platform failed (")
+        assert "), vercel lifted; ask again when it answers" in part.words
+        assert await stage.status(address, EDGE) == 200
+        # Whether the platform has it, nobody can say before it answers.
+        assert await effects.current(stage.alice) == [effect]
+        unknown = await stage.ask("unblock_ip", fresh_address())
+        assert unknown.state is ActionState.REFUSED and "not permitted to log in" in unknown.words
+    stage.scale = SCALE
+    async with stage.agent("a2"):
+        await stage.done("unblock_ip", address, network=address)
+        assert await effects.current(stage.alice) == []
+        async with changes_of(stage) as changes:
+            await changes.deny(ipaddress.ip_network(address), "of somebody else")
+        again = await stage.done("block_ip", address, network=address)
+        assert again.plan is not None and f"denied at Vercel already: {address}" in again.plan.notes
+        assert await stage.status(address, INSIDE) == 403
+
+
+async def test_a_database_that_is_silent_does_not_keep_a_plan_waiting(stage: Stage) -> None:
+    address = fresh_address()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        async with stage.agent(ops_database_url=url):
+            planned = await stage.ask("block_ip", address, network=address)
+    assert planned.plan is not None and planned.plan.facts[0].value == "no source: timed out after 3 s"
+
+
+async def test_while_the_firewall_is_away_the_plan_says_so(stage: Stage) -> None:
+    address = fresh_address()
+    async with stage.agent(vercel_url="http://127.0.0.1:1"):
+        planned = await stage.ask("block_ip", address, network=address)
+    plan = planned.plan
+    assert plan is not None and "vercel: away now, it will be tried" in plan.notes and not plan.second_person
+    assert ("rules at Vercel", "no source: connection refused") in [(f.label, f.value) for f in plan.facts]
+
+
+async def test_from_where_many_people_worked_a_block_takes_a_second_person(
+    stage: Stage, tmp_path: Path
+) -> None:
+    address = fresh_address()
+    await stage.platform.execute(
+        "INSERT INTO auth_audit_log (user_id, action, ip_address) "
+        "SELECT id, 'authentication_success', $1::text::inet FROM profiles LIMIT 21",
+        address,
+    )
+
+    async def needed(name: str) -> str:
+        async with stage.agent(name):
+            planned = await stage.ask("block_ip", address, network=address)
+            assert planned.plan is not None
+            await actions.withdraw(stage.alice, planned.id)
+            return planned.plan.second_person
+
+    assert await needed("a1") == "21 people worked from there in the last 24 h"
+    stage.file = tmp_path / "actions.yaml"
+    stage.file.write_text("guards: {second_person_above_users: 21}")
+    assert await needed("a2") == ""
 
 
 async def test_a_layer_that_is_not_configured_is_said_and_left_out(stage: Stage) -> None:

@@ -31,6 +31,12 @@ def loaded(folder: Path, text: str) -> object:
 STEP = "steps:\n  - title: a step\n    "
 
 
+@pytest.mark.parametrize("value", ["-1", "1.5", "null"])
+def test_a_guards_number_is_a_whole_one(tmp_path: Path, value: str) -> None:
+    with pytest.raises(Misuse, match=r"actions\.yaml:1: second_person_above_users: expected a whole number"):
+        loaded(tmp_path, f"guards: {{second_person_above_users: {value}}}")
+
+
 @pytest.mark.parametrize(
     ("body", "line", "words"),
     [

@@ -199,7 +199,9 @@ def test_the_documentation_ranges_and_public_ones_may_be_blocked(text: str) -> N
 )
 def test_wide_blocks_take_a_second_person(text: str, two: bool) -> None:
     assert passes(network_of(text), NOBODY)
-    assert bool(second_person_for(network_of(text))) is two
+    assert bool(second_person_for(network_of(text), 20, 20)) is two
+    assert "21 people worked from there" in second_person_for(network_of(text), 21, 20)
+    assert "can't be known" in second_person_for(network_of(text), None, 20)
 
 
 @pytest.mark.parametrize("text", ["203.0.0.0/15", "0.0.0.0/0", "2001:db8::/47", "::/0"])

@@ -47,6 +47,53 @@ async def test_maintenance_takes_a_commander(stage: Stage) -> None:
         await stage.done("maintenance_off")
 
 
+async def test_the_plan_of_maintenance_says_whom_it_stops_and_from_where_that_is_known(stage: Stage) -> None:
+    await stage.platform.execute(
+        "INSERT INTO orders (user_id, symbol, order_type, side, quantity, status, executed_at) "
+        "SELECT id, 'EURUSD', 'market', 'buy', 1, 'executed', now() FROM profiles LIMIT 3"
+    )
+    positions = await stage.platform.value("SELECT count(*) FROM positions WHERE status = 'open'")
+    people = await stage.platform.value(
+        "SELECT count(DISTINCT user_id) FROM user_sessions WHERE status = 'active'"
+    )
+    assert positions and people
+    async with stage.agent():
+
+        async def facts() -> dict[str, str]:
+            planned = await stage.ask("maintenance_on")
+            assert planned.plan is not None
+            await actions.withdraw(stage.alice, planned.id)
+            return {fact.label: fact.value for fact in planned.plan.facts}
+
+        known = await facts()
+        assert int(known.pop("orders in the last minute (orders)")) >= 3
+        rest = {
+            "open positions (positions)": f"{positions:,}",
+            "people signed in (user_sessions)": f"{people:,}",
+        }
+        assert known == rest
+        await stage.platform.execute("REVOKE SELECT ON positions FROM platform_ops")
+        try:
+            known = await facts()
+        finally:
+            await stage.platform.execute("GRANT SELECT ON positions TO platform_ops")
+        assert known["open positions (positions)"] == "no source: permission denied for table positions"
+        assert known["people signed in (user_sessions)"] == f"{people:,}"
+
+
+async def test_while_the_platforms_database_is_away_what_needs_none_is_done(stage: Stage) -> None:
+    async with stage.agent(), stage.platform.drill("db-down"):
+        for kind, target, params in (
+            ("switch_provider", "market-data-b", {"from": "market-data-b", "to": "market-data-a"}),
+            ("switch_provider_back", "market-data-b", {"from": "market-data-b"}),
+            ("scale_resources", "large", {"size": "large"}),
+            ("scale_resources", "medium", {"size": "medium"}),
+        ):
+            await stage.done(kind, target, who=stage.bob, **params)
+        refused = await stage.ask("suspend_account", "nobody@example.com", account="nobody@example.com")
+        assert refused.state is ActionState.REFUSED and "not permitted to log in" in refused.words
+
+
 TURNS: list[tuple[str, str, dict[str, str], str, str, Any, tuple[str, str, dict[str, str]] | None]] = [
     (
         "scale_resources", "large", {"size": "large"}, "/compute", "size", "large",

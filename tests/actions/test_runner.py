@@ -15,6 +15,7 @@ from console.actions.journal import Journal, Stale
 from console.actions.kind import Kind, Run
 from console.actions.kinds.declared import Declared
 from console.actions.kinds.declared_steps import DeclaredStep, Values
+from console.actions.proving import GETS_WORSE
 from console.domain.action import ActionState, KindSpec, StepState
 from console.domain.health import Check, Status
 from console.domain.metric import MetricSpec, MetricValue
@@ -265,6 +266,66 @@ async def test_when_the_error_rate_rises_it_says_so_and_offers_the_undo(stage: S
     assert f"tradex actions undo {ended.id} takes it back" in ended.words
 
 
+@pytest.mark.parametrize(
+    ("name", "warning", "was", "is_", "bad"),
+    [
+        ("error_rate", 1, 0.4, 1.8, True),
+        ("error_rate", 1, 0.4, 1.7, False),
+        ("orders_per_minute", None, 20, 9, True),
+        ("orders_per_minute", None, 20, 10, False),
+        ("orders_per_minute", None, 19, 0, False),
+        ("p95_execution_time", 400, 190, 410, True),
+        ("p95_execution_time", 400, 250, 500, False),
+        ("p95_execution_time", 400, 100, 399, False),
+        ("p95_execution_time", None, 100, 900, False),
+    ],
+)
+def test_from_which_values_a_metric_is_worse(
+    name: str, warning: float | None, was: float, is_: float, bad: bool
+) -> None:
+    spec = MetricSpec(name, name, "ms", "orders", "sql", "SELECT 1", warning=warning)
+    assert GETS_WORSE[name](spec, was, is_) is bad
+
+
+async def test_fewer_and_slower_orders_are_worse_where_they_are_no_aim(stage: Stage) -> None:
+    specs = [
+        MetricSpec("orders_per_minute", "Orders per minute", "/min", "orders", "sql", "SELECT 1"),
+        MetricSpec(
+            "p95_execution_time", "Order latency, p95", "ms", "orders", "sql", "SELECT 1", warning=400
+        ),
+    ]
+    async with stage.agent() as lease, stage.place.open("auto") as store:
+        catalogue = await ticks.ensure_catalogue(store, lease, specs)
+
+        async def tick(*values: float, ago: timedelta = timedelta()) -> None:
+            at = await store.now() - ago
+            await ticks.write_tick(
+                store, lease, at=at, catalogue_id=catalogue,
+                values=[MetricValue(spec.name, value, at) for spec, value in zip(specs, values, strict=True)],
+                checks=[Check("platform", Status.OK, None, "", at)],
+            )  # fmt: skip
+
+        await tick(120, 150, ago=timedelta(seconds=5))
+        planned = await stage.ask("security_protocols_on")
+        address = fresh_address()
+        block = await stage.ask("block_ip", address, network=address)
+        await stage.confirm(planned)
+        await stage.confirm(block)
+        await stage.until(planned.id, lambda a: a.state is ActionState.VERIFYING)
+        await stage.until(block.id, lambda a: a.state is ActionState.VERIFYING)
+        await tick(40, 900)
+        ended, blocked = await stage.ended(planned.id), await stage.ended(block.id)
+        await stage.done("security_protocols_off")
+    fewer, slower = (
+        "orders per minute 120 /min before, 40 /min now",
+        "order latency, p95 150 ms before, 900 ms now",
+    )
+    assert ended.proof is not None and ended.proof.verdict == "worse"
+    assert f"{fewer}, {slower}" in ended.words and "takes it back" in ended.words
+    assert blocked.proof is not None and blocked.proof.verdict == "worse"
+    assert slower in blocked.words and "orders per minute" not in blocked.words
+
+
 async def test_an_effect_that_somebody_else_removed_is_found_at_the_end(stage: Stage) -> None:
     address = fresh_address()
     async with stage.agent():
@@ -278,7 +339,8 @@ async def test_an_effect_that_somebody_else_removed_is_found_at_the_end(stage: S
 
 async def test_a_platform_that_is_away_is_said_in_the_refusal_of_the_plan(stage: Stage) -> None:
     async with stage.agent(ops_database_url="postgresql://nobody@127.0.0.1:1/none"):
-        refused = await stage.ask("block_ip", "203.0.113.250", network="203.0.113.250")
+        # Whether it is somebody of the staff is asked there.
+        refused = await stage.ask("suspend_account", "somebody@example.com", account="somebody@example.com")
     assert refused.state is ActionState.REFUSED
     assert "could not be planned" in refused.words and "connection refused" in refused.words
 

@@ -148,13 +148,16 @@ async def disturbed(platform: Platform, place: Place, case: Case, blow: Blow) ->
             if not blow.boundary:
                 await _led(place)
                 agents.start("second")
-            asked = await _confirmed(alice, case)
+            confirming = asyncio.create_task(_confirmed(alice, case))
             if not blow.boundary:
+                await confirming
                 await asyncio.sleep(blow.after_s)
                 first.send_signal(number)
+            # It may come to grief at something else that is due, before this one is even planned.
             await asyncio.to_thread(_struck, first, number)
             if blow.boundary:
                 agents.start("second")
+            asked = await confirming
             ended = await _until(alice, asked, lambda a: a.state.final or a.state is ActionState.INTERRUPTED)
             if ended.state is ActionState.INTERRUPTED and not ended.question:
                 raise Failure("it waits for a person, without a question")

@@ -130,6 +130,8 @@ async def test_a_dry_run_shows_the_plan_and_leaves_nothing_behind(agent: Agent, 
     action = await found(agent.store, 1)
     assert (action.state, action.started_at) == (ActionState.CANCELLED, None)
     assert (await alice.json(*BLOCK, "--dry-run"))["state"] == "planned"
+    assert await alice.json("actions", "list") == []
+    assert [a["state"] for a in await alice.json("actions", "list", "--all")] == ["cancelled", "cancelled"]
 
 
 async def test_a_guard_of_the_plan_is_exit_4_with_its_reason(agent: Agent, alice: Person) -> None:
@@ -219,7 +221,7 @@ async def test_a_dangerous_plan_takes_its_target_typed_and_a_second_person(
     assert "bob approved it already" in (await bob.says("actions", "approve", "2", "--yes", code=4)).stderr
 
 
-async def test_the_one_who_asked_is_no_second_person(agent: Agent, bob: Person) -> None:
+async def test_the_one_who_asked_is_no_second_person(agent: Agent, alice: Person, bob: Person) -> None:
     start = (
         "actions",
         "start",
@@ -238,7 +240,9 @@ async def test_the_one_who_asked_is_no_second_person(agent: Agent, bob: Person) 
     assert "until" in (await bob.says("actions", "break-glass", "--for", "30m", "--reason", "alone")).stdout
     assert "■ bob broke the glass" in (await bob.says("actions", "list")).stdout
     assert "done" in (await bob.says(*start)).stdout
-    await bob.says("actions", "mend-glass")
+    alien = await alice.says("actions", "mend-glass", "--of", "bob", code=4)
+    assert "takes a commander" in alien.stderr
+    await bob.says("actions", "mend-glass", "--of", "bob")
     assert "no glass of yours" in (await bob.says("actions", "mend-glass", code=4)).stderr
 
 

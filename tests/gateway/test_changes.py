@@ -269,13 +269,42 @@ async def test_secrets_that_the_other_side_repeats_are_in_no_error_and_no_trace(
     assert bool(lines) == (name in CALLS)
 
 
-async def test_a_secret_among_the_values_is_not_traced(nobody: str) -> None:
+async def test_a_secret_among_the_values_is_not_traced() -> None:
+    lines: list[str] = []
+
+    async def hang_up(reader: asyncio.StreamReader, _: servers.Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with servers.tcp(hang_up) as port:
+        changes = opened(f"http://127.0.0.1:{port}").traced(lines.append)
+        with pytest.raises(Unknown):
+            await changes.ops("PUT", "/x", {"token": SECRETS["service_key"], "note": "plain"})
+    assert lines == [f'PUT http://127.0.0.1:{port}/ops/v1/x {{"token": "********", "note": "plain"}}']
+    await changes.close()
+
+
+async def test_a_call_is_told_when_it_leaves_and_whoever_is_told_may_stop_it(nobody: str) -> None:
     lines: list[str] = []
     changes = opened(f"http://{nobody}").traced(lines.append)
     with pytest.raises(SourceFailed):
-        await changes.ops("PUT", "/x", {"token": SECRETS["service_key"], "note": "plain"})
-    assert lines == [f'PUT http://{nobody}/ops/v1/x {{"token": "********", "note": "plain"}}']
+        await changes.ops("PUT", "/x", {})
+    assert lines == [], "what reaches nobody is no call"
     await changes.close()
+    came: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def hear(reader: asyncio.StreamReader, _: servers.Writer) -> None:
+        came.put_nowait(b"connected")
+        came.put_nowait(await reader.read(1))
+
+    def stop(_: str) -> None:
+        raise SourceFailed("stood still for too long")
+
+    async with servers.tcp(hear) as port:
+        changes = opened(f"http://127.0.0.1:{port}").traced(stop)
+        with pytest.raises(SourceFailed, match="stood still"):
+            await changes.ops("PUT", "/x", {})
+        await changes.close()
+        assert [await came.get(), await came.get()] == [b"connected", b""]
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,27 @@ async def test_broken_glass_stands_in_for_the_second_person_until_it_is_over(rea
         assert str(told.severity) == "critical"
 
 
+async def test_a_commander_mends_anybodys_glass_and_a_responder_only_their_own(ready: Place) -> None:
+    async with ready.open("alice") as alice, ready.open("bob") as bob, ready.open("vera") as vera:
+        await freezes.break_glass(bob, reason="alone", length=HOUR)
+        await freezes.break_glass(alice, reason="alone too", length=HOUR)
+        for who, words in ((alice, "alice is a responder"), (vera, "vera is a viewer")):
+            with pytest.raises(Refused, match=f"{words}: to mend somebody else's glass takes a commander"):
+                await freezes.mend_glass(who, "bob")
+        await freezes.mend_glass(bob, "alice")
+        assert [glass.author for glass in await freezes.broken_glass(vera)] == ["bob"]
+        with pytest.raises(Refused, match="no glass of alice is broken"):
+            await freezes.mend_glass(bob, "alice")
+        await freezes.break_glass(alice, reason="again", length=HOUR)
+        await freezes.mend_glass(alice, "alice")
+        await freezes.mend_glass(bob)
+        assert await freezes.broken_glass(vera) == []
+        mended = [(e.actor, e.subject) for e in await audit.recent(bob) if e.verb == "mended the glass"]
+        assert mended == [("bob", "bob"), ("alice", "alice"), ("bob", "alice")]
+        told = [e.text for e in await timeline.recent(bob) if "mended" in e.text]
+        assert told == ["bob mended the glass", "alice mended the glass", "bob mended the glass of alice"]
+
+
 async def test_a_budget_is_for_the_hour_and_only_a_commander_goes_past_it(ready: Place) -> None:
     async with ready.leader() as (agent, lease), ready.open("alice") as alice, ready.open("bob") as bob:
 

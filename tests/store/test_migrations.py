@@ -1,14 +1,15 @@
 import asyncio
+import json
 
 import pytest
 
 from console.domain.errors import StoreRefused
 from console.processes.postgres import EmbeddedPostgres
-from console.store import migrate
+from console.store import actions, audit, migrate, people
 from console.store.pool import Store
 from console.store.shipped import Migration, migrations
 from tests.conftest import NewDatabase
-from tests.store.stores import Place
+from tests.store.stores import Place, password_of
 
 NAMES = [m.name for m in migrations()]
 
@@ -31,6 +32,49 @@ async def test_an_upgrade_applies_all_and_a_second_one_nothing(empty: tuple[str,
 async def test_a_store_grows_with_the_program(empty: tuple[str, str]) -> None:
     await migrate.upgrade(*empty, environment="test", files=migrations()[:2])
     assert await migrate.upgrade(*empty, environment="test") == NAMES[2:]
+
+
+async def test_what_was_there_before_0012_is_what_it_was_and_in_the_audit_once(
+    postgres_any: EmbeddedPostgres, new_database: NewDatabase
+) -> None:
+    url, password = new_database(postgres_any), postgres_any.password
+    place = Place(postgres_any, url)
+    files = [m for m in migrations() if m.name < "0012"]
+    await migrate.upgrade(url, password, environment="test", files=files)
+    await people.ensure_login(
+        url, password, name="alice", role="responder", login_password=password_of("alice")
+    )
+    await place.owner(
+        """
+        WITH a AS (
+            INSERT INTO console.action (kind, target, params, reason, origin, state)
+                VALUES ('suspend_account', 'a@b.c', '{}', 'x', 'person', 'interrupted') RETURNING id
+        ), s AS (
+            INSERT INTO console.action_step (action_id, seq, name, title, layer, state, attempt, text, fence)
+                SELECT id, seq, 'x', 'x', '', state, 1, text, 1 FROM a, (VALUES
+                    (1, 'done', 'the answer, before: 9'), (2, 'unknown', 'before: 7 sessions')) AS v(seq, state, text)
+        )
+        INSERT INTO console.finding (kind, severity, source, phase, first_at, attack_at, last_at, count, peak,
+            threshold, window_s, users, users_more, affected, affected_more, action, action_for_s, settled)
+            SELECT 'x', 'info', 'x', 'open', now(), now(), now(), 1, 1, 1, 1, '{}', false, '{}', false, '', 0, '{}'
+            FROM generate_series(1, 2)
+        """
+    )
+    async with place.raw("alice") as alice:
+        assert await alice.fetchval("SELECT console.dismiss_finding(1, 'before')") is None
+    assert await migrate.upgrade(url, password, environment="test") == [n for n in NAMES if n >= "0012"]
+    async with place.raw("alice") as alice:
+        assert await alice.fetchval("SELECT console.dismiss_finding(2, 'afterwards')") is None
+    async with place.open("alice") as store:
+        steps = [(step.before, step.text) for step in await actions.steps(store, 1)]
+        assert steps == [("", "the answer, before: 9"), ("7 sessions", "")]
+        told = [
+            (e.subject, json.loads(e.detail)["text"])
+            for e in await audit.recent(store)
+            if e.verb == "dismissed"
+        ]
+        assert told == [("finding 2", "afterwards"), ("finding 1", "before")]
+        assert (await audit.verify(store)).problem == ""
 
 
 async def test_a_file_that_fails_leaves_nothing_of_itself(empty: tuple[str, str]) -> None:

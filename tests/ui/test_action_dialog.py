@@ -8,19 +8,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from textual import events
 
-from console.domain.action import Action, ActionState, Parameter, Plan, PlannedStep
+from console.domain.action import Action, ActionState, Guard, Parameter, Plan, PlannedStep
 from console.domain.errors import Refused
 from console.domain.snapshot import AgentState, Snapshot
 from console.store.actions import Asked
 from screens.plan_dialog import PlanDialog
+from screens.plan_lines import PlanView, plan_lines
 from screens.security import SecurityScreen
 from tests.ui import drive
 from tests.ui.drive import SIZES, QuietApp, rows, shown, until
 from tests.ui.fixtures import actions
 from tests.ui.fixtures.actions import ATTACKER, BLOCK_PLAN, FROZEN, HASH, SUSPEND_PLAN, ActionClerk
 from tests.ui.fixtures.story import NOW
+from themes.palette import DARK
 from widgets.field import Field
+from widgets.glyphs import UNICODE
+from widgets.look import Look
 
 
 class SecurityApp(QuietApp):
@@ -248,6 +253,50 @@ async def test_without_a_row_a_small_form_asks_and_enter_leads_to_what_is_missin
         )
 
 
+def at_once(app: QuietApp, *keys: str) -> None:
+    """Pressed before the app has looked at the first of them."""
+    for key in keys:
+        assert app._driver is not None
+        event = events.Key(key, key if len(key) == 1 else None)
+        event.set_sender(app)
+        app._driver.send_message(event)
+
+
+async def test_what_is_typed_while_the_dialog_opens_arrives_in_its_field() -> None:
+    for burst in (True, False):
+        async with opened() as seen:
+            await seen.press("1")
+            await seen.until(lambda: type(seen.app.screen).__name__ == "HealthScreen")
+            keys = ("B", "2", "0", "3")
+            if burst:
+                at_once(seen.app, *keys)
+            else:
+                await seen.press(*keys)
+            await seen.until(lambda: seen.open)
+            network = seen.dialog.query_one("#p-network", Field)
+            await seen.until(lambda: network.value == "203")  # noqa: B023
+            assert type(seen.app.screen_stack[0]).__name__ == "HealthScreen"
+            await seen.press(*".0.113.7", "enter", "x", "enter")
+            await seen.until(lambda: seen.clerk.of("request"))
+            assert seen.clerk.of("request")[0][2] == "203.0.113.7"
+
+
+async def test_a_key_that_leads_to_a_field_takes_effect_before_the_next_one() -> None:
+    async with opened() as seen:
+        at_once(seen.app, "B", "r", "!", "y", "q")
+        await seen.until(lambda: seen.open)
+        reason = seen.dialog.query_one("#reason", Field)
+        await seen.until(lambda: reason.value.endswith("!yq"))
+        assert not seen.clerk.of("confirm")
+
+
+async def test_escape_at_once_cancels_and_what_comes_after_it_is_dropped() -> None:
+    async with opened() as seen:
+        at_once(seen.app, "B", "escape")
+        await seen.until(lambda: seen.clerk.of("withdraw"))
+        assert isinstance(seen.app.screen, SecurityScreen)
+
+
 # What a plan wants
 
 
@@ -461,6 +510,70 @@ async def test_the_largest_plan_fits_with_its_buttons(size: str) -> None:
         assert "2 open positions" in text, "what has to be decided is never left out"
 
 
+LONG_NOTE = "tokens that were issued stay valid; orders are refused at once; " * 4
+
+
+@pytest.mark.parametrize("room", range(8, 40))
+def test_nothing_of_a_plan_is_ever_left_out(room: int) -> None:
+    plan = replace(BIG, notes=(*BIG.notes, LONG_NOTE))
+    failed = Guard("freeze", False, f"frozen until 08:00 by tess.w: {'quarter end ' * 9}")
+    view = PlanView(plan, (*plan.guards, failed), "always takes a second person")
+    look, seen = Look(DARK, UNICODE), set[str]()
+    shown, top = plan_lines(view, look, 70, room), 0
+    while True:
+        assert len(shown.lines) <= room
+        seen |= {"".join(s.text for s in (*left, *right)) for left, right in shown.lines}
+        if top >= shown.overhang:
+            break
+        top += 1
+        shown = plan_lines(view, look, 70, room, top)
+    text = " ".join(" ".join(seen).split())
+    words = [w for n in (LONG_NOTE, failed.text) for w in n.split()]
+    for part in (
+        *words,
+        *(step.title for step in plan.steps),
+        *(note for note in plan.notes[:-1]),
+        *(fact.label for fact in plan.facts),
+        *(guard.text for guard in plan.guards),
+        *("2 open positions, 1 pending order", "always takes a second person", "c tradex suspend"),
+    ):
+        assert part in text, part
+    if room >= 12:
+        sight = " ".join("".join(s.text for s in left) for left, _ in shown.lines)
+        assert "always takes a second person" in sight and "frozen until" in sight, "not even at the end"
+
+
+async def test_what_has_no_room_is_counted_and_reached_with_the_arrows_but_not_from_a_field() -> None:
+    async with opened("S", size="80x24") as seen:
+        await seen.planned(plan=SUSPEND_PLAN, kind="suspend_account", target=actions.AFFECTED)
+        assert "orders are refused" not in shown(seen.app) and "last address" not in shown(seen.app)
+        await seen.says("8 more: down, page down", "1 ban it")
+        await seen.press("r", "down", "pagedown")
+        assert "8 more" in shown(seen.app)
+        await seen.press("enter", "down")
+        await seen.says("7 more", "1 above")
+        await seen.press("pagedown")
+        await seen.says("last address", "orders are refused", "8 above")
+        await seen.press("pagedown")
+        await seen.says("c tradex suspend", "8 above", "2 open positions, 1 pending order")
+        assert "more:" not in shown(seen.app)
+        await seen.press("pageup", "pageup", "up")
+        await seen.says("8 more: down, page down", "1 ban it")
+        assert "above" not in shown(seen.app)
+        await seen.press("1")
+        await seen.says("they stay open")
+
+
+async def test_another_plan_begins_at_its_top() -> None:
+    async with opened("S", size="80x24") as seen:
+        await seen.planned(plan=SUSPEND_PLAN, kind="suspend_account", target=actions.AFFECTED)
+        await seen.press("pagedown")
+        await seen.says("7 above")
+        seen.becomes(40, plan=BIG)
+        await seen.says("step 0 of a long plan")
+        assert "above" not in shown(seen.app)
+
+
 # For a while
 
 
@@ -487,10 +600,21 @@ async def test_a_freeze_and_a_broken_glass_are_in_the_palette_and_ask_for_a_reas
 async def test_what_holds_is_ended_from_the_palette_and_a_responder_can_not_freeze() -> None:
     async with opened(snapshot=replace(actions.emergency(), glass=())) as seen:
         found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
-        assert "Mend the glass" not in found
+        assert not [title for title in found if title.startswith("Mend the glass")]
         found["End the freeze of tess.w: quarter end"]()
         await seen.until(lambda: seen.clerk.of("end_freeze"))
         await seen.until(lambda: "the freeze is over" in shown(seen.app))
+    broken = actions.emergency()
+    (glass,) = broken.glass
+    async with opened(snapshot=broken) as seen:
+        found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
+        assert "Mend the glass" not in found
+        found[f"Mend the glass of {glass.author}"]()
+        await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked == [("mend_glass", glass.author)]
+    async with opened(snapshot=actions.as_person(broken, "alice", "responder")) as seen:
+        found = {c.title for c in seen.app.get_system_commands(seen.app.screen)}
+        assert not [title for title in found if title.startswith("Mend the glass")]
     async with opened() as seen:
         found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
         found["Freeze changes"]()

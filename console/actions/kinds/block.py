@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from console.actions.guards import may_be_blocked, second_person_for
-from console.actions.kind import EARLIER, Context, Request, Run, StepDef, duration_of, planned
-from console.actions.wording import clock, equal_command
+from console.actions.kind import EARLIER, Context, Request, Run, StepDef, duration_of, in_time, planned
+from console.actions.wording import clock, equal_command, no_source
 from console.domain.action import Fact, Guard, KindSpec, Parameter, Plan, Proof
-from console.domain.errors import Refused
+from console.domain.errors import Refused, SourceFailed
 from console.domain.format import counted
 from console.domain.network import Network, network_of, written
 from console.gateway.changes import Changes
+from console.gateway.reasons import NoSource
 
 PLATFORM, VERCEL = "platform", "vercel"
 USUAL, USUAL_WORD = timedelta(hours=24), "24h"
@@ -34,7 +37,8 @@ class _OfNetwork:
 
     spec: KindSpec
     doors: Collection[str]
-    watches = ("error_rate",)
+    # Fewer orders may be the very aim of it.
+    watches = ("error_rate", "p95_execution_time")
 
     def target(self, request: Request) -> str:
         return written(_network(request))
@@ -45,6 +49,9 @@ class _OfNetwork:
 
 @dataclass(frozen=True, slots=True)
 class BlockIp(_OfNetwork):
+    """`many`: where more people than this worked in the last day a block takes two."""
+
+    many: int
     puts = True
     lifts = ""
 
@@ -57,40 +64,19 @@ class BlockIp(_OfNetwork):
     async def plan(self, context: Context, request: Request) -> Plan:
         network, length = _network(request), self.length(request)
         guards = await self.check(context, request)
-        facts: list[Fact] = []
-        notes: list[str] = []
-        if PLATFORM in _layers(self.doors):
-            seen = await context.changes.activity(network)
-            shared = seen.users_succeeded >= SHARED_BY
-            facts += [
-                Fact("users in 24 h", f"{seen.user_count:,}", "warn" if seen.user_count else "ok"),
-                Fact("orders in 24 h", f"{seen.orders:,}", "warn" if seen.orders else "ok"),
-                Fact("failed log-ins in 24 h", f"{seen.failures:,}", "info"),
-                Fact(
-                    "users who logged in in 24 h",
-                    f"{seen.users_succeeded:,}",
-                    "warn" if shared else "info",
-                ),
-                *(Fact(f"refused already, {layer}", f"{n:,}") for layer, n in sorted(seen.refused.items())),
-            ]
-            if shared:
-                notes.append(
-                    f"{seen.users_succeeded} different people logged in from here: this looks like a shared address"
-                )
-            notes += [f"{one.email}: {counted(one.orders, 'order')}" for one in seen.users[:5]]
-            there = await context.changes.is_blocked(network)
-            if there is not None:
-                notes.append(
-                    f"blocked already: {written(there.network)}; its reason and its end become the new ones"
-                )
+        layers = _layers(self.doors)
+        # What can't be asked now is no reason to leave the rest open.
+        answers = await asyncio.gather(*(_found(layer, context.changes, network) for layer in layers))
+        found = dict(zip(layers, answers, strict=True))
+        people = found[PLATFORM].people if PLATFORM in found else 0
         return Plan(
             title=f"Block {written(network)} for {request.params.get('length', '').strip() or USUAL_WORD}",
             steps=planned(self.steps(request), context.scale),
-            facts=tuple(facts),
+            facts=tuple(fact for one in answers for fact in one.facts),
             guards=guards,
-            notes=(*notes, *_not_configured(self.doors)),
+            notes=(*(note for one in answers for note in one.notes), *_not_configured(self.doors)),
             until=context.now + length / context.scale,
-            second_person=second_person_for(network),
+            second_person=second_person_for(network, people, self.many),
             command=equal_command(self.spec, request, self.target(request)),
         )
 
@@ -170,9 +156,15 @@ class UnblockIp(_OfNetwork):
 
     async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
         """That there is something to lift: a block of exactly this network, on any layer."""
-        network, wider = _network(request), ""
+        network, wider, failure = _network(request), "", None
         if PLATFORM in _layers(self.doors):
-            there = await context.changes.is_blocked(network)
+            try:
+                there = await in_time(context.changes.is_blocked(network))
+            except SourceFailed as error:
+                # A person takes back what can be; what ends by itself waits.
+                if not request.people:
+                    raise
+                there, failure = None, error
             if there is not None and there.network == network:
                 return (Guard("block", True, f"blocked: {there.reason}"),)
             wider = f": {written(there.network)} is, which contains it" if there is not None else ""
@@ -180,6 +172,8 @@ class UnblockIp(_OfNetwork):
             rules = [r for r in await context.changes.denied(network) if r.network == network]
             if rules:
                 return (Guard("block", True, f"denied at Vercel: {rules[0].notes}"),)
+        if failure is not None:
+            raise failure
         if (self.lifts, written(network)) in context.in_force:
             return (Guard("block", True, "no layer has it any more; what is left is to note that"),)
         raise Refused(f"{written(network)} is not blocked{wider}")
@@ -187,19 +181,27 @@ class UnblockIp(_OfNetwork):
     async def plan(self, context: Context, request: Request) -> Plan:
         network = _network(request)
         guards = await self.check(context, request)
-        facts: tuple[Fact, ...] = ()
+        facts, notes = (), _not_configured(self.doors)
         if PLATFORM in _layers(self.doors):
-            seen = await context.changes.activity(network)
-            facts = (
-                Fact("failed log-ins in 24 h", f"{seen.failures:,}", "warn" if seen.failures else "ok"),
-                *(Fact(f"refused in 24 h, {layer}", f"{n:,}") for layer, n in sorted(seen.refused.items())),
-            )
+            try:
+                seen = await in_time(context.changes.activity(network))
+            except SourceFailed as error:
+                away = _away(PLATFORM, "who was refused in 24 h", error)
+                facts, notes = away.facts, (*away.notes, *notes)
+            else:
+                facts = (
+                    Fact("failed log-ins in 24 h", f"{seen.failures:,}", "warn" if seen.failures else "ok"),
+                    *(
+                        Fact(f"refused in 24 h, {layer}", f"{n:,}")
+                        for layer, n in sorted(seen.refused.items())
+                    ),
+                )
         return Plan(
             title=f"Unblock {written(network)}",
             steps=planned(self.steps(request), context.scale),
             facts=facts,
             guards=guards,
-            notes=_not_configured(self.doors),
+            notes=notes,
             command=equal_command(self.spec, request, self.target(request)),
         )
 
@@ -223,8 +225,12 @@ class UnblockIp(_OfNetwork):
 
         shown, wanted = written(network), _layers(self.doors)
         steps = (
-            StepDef(PLATFORM, f"take {shown} off the platform's list", unblock, PLATFORM, is_gone),
-            StepDef(VERCEL, f"remove the rule for {shown} at Vercel", allow, VERCEL, is_allowed),
+            StepDef(
+                PLATFORM, f"take {shown} off the platform's list", unblock, PLATFORM, is_gone, optional=True
+            ),
+            StepDef(
+                VERCEL, f"remove the rule for {shown} at Vercel", allow, VERCEL, is_allowed, optional=True
+            ),
         )
         return tuple(step for step in steps if step.layer in wanted)
 
@@ -249,8 +255,8 @@ class UnblockIp(_OfNetwork):
         return Proof("proved", "no layer refuses it any more", facts)
 
 
-def kinds(doors: Collection[str]) -> tuple[BlockIp, UnblockIp]:
-    """Both, where these doors of the platform are configured."""
+def kinds(doors: Collection[str], many: int) -> tuple[BlockIp, UnblockIp]:
+    """Both, where these doors of the platform are configured; `many` as `BlockIp` has it."""
     nowhere = "no source: neither platform.ops_database_url nor platform.vercel_project is set"
     block = KindSpec(
         name="block_ip",
@@ -279,7 +285,55 @@ def kinds(doors: Collection[str]) -> tuple[BlockIp, UnblockIp]:
         undo="block_ip",
         expires=False,
     )
-    return BlockIp(block, doors), UnblockIp(unblock, doors)
+    return BlockIp(block, doors, many), UnblockIp(unblock, doors)
+
+
+class _Found(NamedTuple):
+    """What a layer says of a network before it is blocked; `people` is None where it can't say."""
+
+    facts: tuple[Fact, ...] = ()
+    notes: tuple[str, ...] = ()
+    people: int | None = None
+
+
+async def _found(layer: str, changes: Changes, network: Network) -> _Found:
+    """Also of a layer that can't be asked: its step is tried all the same."""
+    try:
+        return await in_time((_of_platform if layer == PLATFORM else _of_vercel)(changes, network))
+    except SourceFailed as error:
+        what = "who and which orders came from there" if layer == PLATFORM else "rules at Vercel"
+        return _away(layer, what, error)
+
+
+def _away(layer: str, what: str, error: SourceFailed) -> _Found:
+    notes = () if isinstance(error, NoSource) else (f"{layer}: away now, it will be tried",)
+    return _Found((Fact(what, no_source(error), "warn"),), notes)
+
+
+async def _of_platform(changes: Changes, network: Network) -> _Found:
+    seen, there = await changes.activity(network), await changes.is_blocked(network)
+    shared = seen.users_succeeded >= SHARED_BY
+    facts = (
+        Fact("users in 24 h", f"{seen.user_count:,}", "warn" if seen.user_count else "ok"),
+        Fact("orders in 24 h", f"{seen.orders:,}", "warn" if seen.orders else "ok"),
+        Fact("failed log-ins in 24 h", f"{seen.failures:,}", "info"),
+        Fact("users who logged in in 24 h", f"{seen.users_succeeded:,}", "warn" if shared else "info"),
+        *(Fact(f"refused already, {layer}", f"{n:,}") for layer, n in sorted(seen.refused.items())),
+    )
+    notes = [f"{one.email}: {counted(one.orders, 'order')}" for one in seen.users[:5]]
+    if shared:
+        words = (
+            f"{seen.users_succeeded} different people logged in from here: this looks like a shared address"
+        )
+        notes.insert(0, words)
+    if there is not None:
+        notes.append(f"blocked already: {written(there.network)}; its reason and its end become the new ones")
+    return _Found(facts, tuple(notes), seen.user_count)
+
+
+async def _of_vercel(changes: Changes, network: Network) -> _Found:
+    rules = await changes.denied(network)
+    return _Found(notes=tuple(f"denied at Vercel already: {written(rule.network)}" for rule in rules[:1]))
 
 
 def _network(request: Request) -> Network:

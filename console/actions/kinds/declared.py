@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from console.actions.kind import Context, Request, Run, StepDef, duration_of, planned
 from console.actions.kinds.declared_steps import DeclaredStep, Values, titled
+from console.actions.proving import GETS_WORSE
 from console.actions.wording import equal_command
 from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.duration import EXPECTED
@@ -39,8 +40,7 @@ class Declared:
     lifts: str
     notes: tuple[str, ...]
 
-    # Whether it got worse is seen by the platform's error rate.
-    watches = ("error_rate",)
+    watches = tuple(GETS_WORSE)
 
     @property
     def puts(self) -> bool:

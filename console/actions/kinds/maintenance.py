@@ -1,19 +1,34 @@
-"""Maintenance mode: a flag of the platform, on which every function answers 503."""
+"""Maintenance mode: a flag of the platform, on which every function answers 503; and whom that stops."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from console.actions.kind import Context, Request, Run, StepDef, missing, planned
-from console.actions.wording import equal_command
+from console.actions.kind import Context, Request, Run, StepDef, in_time, missing, planned
+from console.actions.wording import equal_command, no_source
 from console.domain.action import Danger, Fact, Guard, KindSpec, Plan, Proof
-from console.domain.errors import Refused
+from console.domain.errors import Refused, SourceFailed
 from console.gateway.changes import Changes
 
 FLAG = "maintenance"
 _LAYER = "platform"
+# What, where that is read, and how.
+_RADIUS = (
+    (
+        "orders in the last minute",
+        "orders",
+        "SELECT count(*) FROM orders WHERE status IN ('executed', 'failed') AND executed_at > now() - interval '60 s'",
+    ),
+    ("open positions", "positions", "SELECT count(*) FROM positions WHERE status = 'open'"),
+    (
+        "people signed in",
+        "user_sessions",
+        "SELECT count(DISTINCT user_id) FROM user_sessions WHERE status = 'active'",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,7 @@ class Maintenance:
         return Plan(
             title="Begin maintenance: every function answers 503" if self.on else "End maintenance",
             steps=planned(self.steps(request), context.scale),
+            facts=await _radius(context.changes) if self.on else (),
             guards=guards,
             notes=("orders are refused until it is ended; it does not end by itself",) if self.on else (),
             typed=FLAG if self.on else "",
@@ -104,6 +120,18 @@ def kinds(doors: Collection[str]) -> tuple[Maintenance, Maintenance]:
         undo="maintenance_on",
     )
     return Maintenance(begin, on=True), Maintenance(end, on=False)
+
+
+async def _radius(changes: Changes) -> tuple[Fact, ...]:
+    async def fact(what: str, table: str, sql: str) -> Fact:
+        label = f"{what} ({table})"
+        try:
+            count = await in_time(changes.ask(sql))
+        except SourceFailed as error:
+            return Fact(label, no_source(error), "warn")
+        return Fact(label, f"{count:,}", "warn" if count else "ok")
+
+    return tuple(await asyncio.gather(*(fact(*one) for one in _RADIUS)))
 
 
 def _word(on: bool) -> str:

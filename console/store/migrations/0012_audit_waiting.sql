@@ -6,6 +6,7 @@ DROP FUNCTION
     console.audit_findings(),
     console.add_freeze(timestamptz, float8, text),
     console.break_glass(text, float8),
+    console.mend_glass(),
     console.request_automatic(bigint, text, text, jsonb, text, text, jsonb, boolean, bigint);
 
 ALTER TABLE console.action_kind DROP COLUMN undo;
@@ -487,6 +488,33 @@ BEGIN
         VALUES ('action', 'critical', 'break-glass', left(format('%s broke the glass: no second person is needed: %s', session_user, why), 500));
 END $$;
 
+-- One's own, or as a commander that of `p_author`.
+CREATE FUNCTION console.mend_glass(p_author text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, console, pg_temp AS $$
+DECLARE
+    whose text := coalesce(p_author, session_user);
+    refusal text;
+BEGIN
+    PERFORM console.require('console_viewer');
+    PERFORM console.hold_audit();
+    refusal := CASE
+        WHEN whose <> session_user AND console.role_of(session_user) <> 'commander' THEN
+            format('%s is a %s: to mend somebody else''s glass takes a commander', session_user, console.role_of(session_user))
+        WHEN console.glass_of(whose) IS NULL THEN
+            format('no glass of %s is broken', CASE WHEN whose = session_user THEN 'yours' ELSE left(whose, 60) END)
+    END;
+    IF refusal IS NOT NULL THEN
+        RETURN console.refuse('mending', whose, NULL, refusal);
+    END IF;
+    UPDATE console.glass SET ends_at = greatest(clock_timestamp(), starts_at)
+        WHERE author = whose AND ends_at > clock_timestamp();
+    PERFORM console.note_audit('mended the glass', whose, NULL, NULL);
+    INSERT INTO console.event (kind, severity, subject, text)
+        VALUES ('action', 'info', 'break-glass', concat_ws(' of ', format('%s mended the glass', session_user),
+            nullif(whose, session_user)));
+    RETURN NULL;
+END $$;
+
 -- The whole catalogue, again whenever an agent begins to lead or the files change.
 CREATE OR REPLACE FUNCTION console.publish_kinds(p_fence bigint, p_kinds jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, console, pg_temp AS $$
@@ -792,11 +820,13 @@ REVOKE ALL ON FUNCTION
     console.hold_action(bigint),
     console.add_freeze(timestamptz, float8, text),
     console.break_glass(text, float8),
+    console.mend_glass(text),
     console.request_automatic(bigint, text, text, jsonb, text, text, jsonb, bigint)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     console.add_freeze(timestamptz, float8, text),
     console.break_glass(text, float8),
+    console.mend_glass(text),
     -- Viewers are refused inside, so that the refusal stays in the audit.
     console.dismiss_finding(bigint, text)
 TO console_viewer;
