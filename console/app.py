@@ -13,7 +13,7 @@ from typing import ClassVar
 from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Resize
+from textual.events import Event, Key, Paste, Resize
 from textual.screen import Screen
 
 from console import terminal_watch
@@ -31,6 +31,7 @@ from themes.stylesheet import ParsedOnce
 from themes.theme import STYLESHEET, textual_themes
 from widgets.glyphs import ASCII, UNICODE, wants_ascii
 from widgets.look import Look
+from widgets.opening import Opening
 from widgets.sparse_update import SparseUpdate
 from widgets.tab_row import Tab
 
@@ -121,6 +122,17 @@ class TradexApp(App[None]):
                 loop.call_soon_threadsafe(self.exit)
 
             terminal_watch.watch(sys.__stdin__.fileno(), gone)
+
+    async def on_event(self, event: Event) -> None:
+        """What is typed while a dialog opens is for the dialog."""
+        early = (
+            isinstance(event, Key | Paste)
+            and self.screen_stack
+            and isinstance(self.screen, Opening)
+            and self.screen.keeps(event)
+        )
+        if not early:
+            await super().on_event(event)
 
     def on_resize(self, event: Resize) -> None:
         """A terminal that was smaller until a moment ago has lost what was there, though this is the size that was

@@ -21,7 +21,15 @@ from console.domain.errors import StoreAway, StoreRefused
 from console.domain.event import Severity
 from console.domain.health import Check, Overall, Verdict
 from console.domain.metric import Series
-from console.domain.snapshot import LIFTED_FOR, RESOLVED_FOR, ComponentHealth, Link, Metrics, Snapshot
+from console.domain.snapshot import (
+    LIFTED_FOR,
+    MOST_ENDED,
+    RESOLVED_FOR,
+    ComponentHealth,
+    Link,
+    Metrics,
+    Snapshot,
+)
 from console.domain.text import printable
 from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
@@ -284,7 +292,9 @@ class LiveFeed:
         if "kind" in hints:
             sections["kinds"] = tuple(await actions.kinds(store))
         if "action" in hints:
-            sections["actions"] = tuple(await actions.current(store, since=now - RESOLVED_FOR))
+            sections["actions"] = tuple(
+                await actions.current(store, since=now - RESOLVED_FOR, limit=MOST_ENDED)
+            )
             sections["effects"] = tuple(await effects.current(store, lifted_since=now - LIFTED_FOR))
             sections["freezes"] = tuple(await freezes.current(store))
             sections["glass"] = tuple(await freezes.broken_glass(store))

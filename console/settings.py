@@ -87,6 +87,10 @@ class PlatformSettings(_Section):
     """The id of its team (team_...); unset for a personal account."""
     vercel_token: SecretStr | None = None
     vercel_token_file: Path | None = None
+    supabase_url: str = "https://api.supabase.com"
+    supabase_project: str | None = None
+    supabase_token: SecretStr | None = None
+    supabase_token_file: Path | None = None
     staff: tuple[str, ...] = ()
     """Ids or e-mail addresses of accounts that are never suspended, beside those of tier staff."""
     allow_list: tuple[str, ...] = ()
@@ -108,7 +112,9 @@ class PlatformSettings(_Section):
     security: Path | None = None
     """A security.yaml of your own, merged likewise: what is watched for attacks."""
 
-    @field_validator("base_url", "functions_url", "metrics_url", "auth_url", "ops_url", "vercel_url")
+    @field_validator(
+        "base_url", "functions_url", "metrics_url", "auth_url", "ops_url", "vercel_url", "supabase_url"
+    )
     @classmethod
     def _http(cls, url: str | None) -> str | None:
         if url is not None and not re.match(r"https?://[^/]", url):
@@ -146,6 +152,7 @@ class PlatformSettings(_Section):
                 "ops_database_password": secret(self.ops_database_password, self.ops_database_password_file),
                 "service_key": secret(self.service_key, self.service_key_file),
                 "vercel_token": secret(self.vercel_token, self.vercel_token_file),
+                "supabase_token": secret(self.supabase_token, self.supabase_token_file),
             }
         )
 
@@ -179,6 +186,19 @@ class ActionsSettings(_Section):
     """An actions.yaml of your own, merged over the shipped one: commands, HTTP calls and SQL of this installation."""
 
 
+class ChecksSettings(_Section):
+    """How a release is validated: as two synthetic accounts of the platform, which only the checks use."""
+
+    account: str | None = None
+    """E-mail of one without any money: its order is refused, and that refusal is what is checked."""
+    account_password_file: Path | None = None
+    other_account: str | None = None
+    """E-mail of one that owns something (an order, a position), which the first must not see."""
+    other_account_password_file: Path | None = None
+    expired_token_file: Path | None = None
+    """An access token of the platform that has run out; without it nobody knows whether expiry is looked at."""
+
+
 class ConsoleSettings(_Section):
     """How the console looks and behaves for this person."""
 
@@ -201,6 +221,7 @@ class Settings(BaseModel):
     agent: AgentSettings = AgentSettings()
     alerting: AlertingSettings = AlertingSettings()
     actions: ActionsSettings = ActionsSettings()
+    checks: ChecksSettings = ChecksSettings()
     console: ConsoleSettings = ConsoleSettings()
 
 
@@ -312,6 +333,7 @@ def _variables() -> dict[str, Any]:
         agent: AgentSettings = AgentSettings()
         alerting: AlertingSettings = AlertingSettings()
         actions: ActionsSettings = ActionsSettings()
+        checks: ChecksSettings = ChecksSettings()
         console: ConsoleSettings = ConsoleSettings()
         time_scale: float = 1.0
         environment: str = ""

@@ -14,7 +14,8 @@ from screens.action_rows import named
 from screens.base import ConsoleScreen
 from screens.console_dialog import ConsoleDialog, labelled
 from screens.paragraphs import Line
-from screens.plan_lines import PlanView, plan_lines
+from screens.plan_lines import PlanView
+from screens.plan_reader import PlanReader
 from widgets.cells import EMPTY, cells, piece
 from widgets.dialog import LabelledField
 from widgets.fact_list import FactList
@@ -162,7 +163,7 @@ class _Deciding(ConsoleDialog[Action]):
         ]
 
 
-class ApproveDialog(_Deciding):
+class ApproveDialog(_Deciding, PlanReader):
     """The second person reads the same plan."""
 
     VERB: ClassVar[str] = "approves"
@@ -184,8 +185,11 @@ class ApproveDialog(_Deciding):
             height, compact = self.app.size.height, self.has_class("-compact")
             room = (min(height, _ROOM_COMPACT) if compact else height - 5) - len(lines) - 5
             view = PlanView(action.plan, action.plan.guards, action.needs_approval, "", action.choices)
-            lines += plan_lines(view, look, width, room)
+            lines += self.plan_part(view, look, width, room)
         return lines
+
+    def draw_plan(self) -> None:
+        self.changed()
 
     def problem(self) -> tuple[str, str | None]:
         link = self.host.feed.snapshot.link

@@ -13,22 +13,21 @@ from console.domain.log import LogLine
 from console.query import ActionChanges
 from screens.action_deciding import DecidingScreen
 from screens.action_rows import (
-    AUDIT_COLUMNS,
-    AUDIT_COLUMNS_COMPACT,
     CHANGE_COLUMNS,
     OUTPUT_COLUMNS,
     OUTPUT_COLUMNS_NARROW,
     STEP_COLUMNS,
     STEP_COLUMNS_NARROW,
     action_lines,
-    audit_entries,
     change_entries,
     output_entries,
     step_entries,
     steps_of,
 )
+from screens.audit_rows import AUDIT_COLUMNS, AUDIT_COLUMNS_COMPACT, audit_entries
 from screens.base import Layout
-from screens.plan_lines import PlanView, plan_lines
+from screens.plan_lines import PlanView
+from screens.plan_reader import PlanReader
 from widgets.fact_list import FactList
 from widgets.live_table import LiveTable
 from widgets.panel import set_subtitle, set_title
@@ -38,7 +37,7 @@ _MOST_LINES = 5_000
 _AUDITED = 200
 
 
-class ActionDetail(DecidingScreen):
+class ActionDetail(DecidingScreen, PlanReader):
     """Opened from the list of actions; the action is followed. `v` goes through output, history, audit and plan."""
 
     TITLE: ClassVar[str | None] = "Action"
@@ -201,7 +200,10 @@ class ActionDetail(DecidingScreen):
             return
         width, height = panel.content_size.width or 70, panel.content_size.height or 10
         view = PlanView(plan, plan.guards, self.action.needs_approval, "", self.action.choices)
-        panel.show(plan_lines(view, self.look, width, height))
+        panel.show(self.plan_part(view, self.look, width, height))
+
+    def draw_plan(self) -> None:
+        self._draw_plan()
 
     def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
         """The whole of a line or of an entry that was cut."""
@@ -218,13 +220,18 @@ class ActionDetail(DecidingScreen):
 
     # Keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A plan is scrolled where it is seen."""
+        if action in ("read_on", "read_page") and self._view != "plan":
+            return False
+        return super().check_action(action, parameters)
+
     def action_view(self) -> None:
         """Output, history, audit, plan."""
         self._view = _VIEWS[(_VIEWS.index(self._view) + 1) % len(_VIEWS)]
         for view in _VIEWS[1:]:
             self.set_class(view == self._view, f"-{view}")
-        if self._view != "plan":
-            self.query_one(f"#{self._view}", LiveTable).focus()
+        self.set_focus(None if self._view == "plan" else self.query_one(f"#{self._view}", LiveTable))
         self._audited.catch_up()
         self.call_after_refresh(self._draw_plan)
 

@@ -1,14 +1,14 @@
-"""Rows and words of actions: how each stands, its steps, its output, its history, and the audit. Pure."""
+"""Rows and words of actions: how each stands, its steps, its output, its history. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 
 from console.domain import format as fmt
 from console.domain.action import (
     Action,
     ActionState,
-    AuditEntry,
     OutputLine,
     Step,
     StepState,
@@ -19,7 +19,7 @@ from screens.alert_rows import moment
 from screens.paragraphs import Labels, Line, fact_cells, value_size
 from widgets.action_states import action_state, step_state
 from widgets.cells import Cells, cells, join, measure, piece
-from widgets.live_table import Column, Deferred, Entry, Group, Row
+from widgets.live_table import Column, Deferred, Entry, Group, Note, Row
 from widgets.look import Look
 from widgets.times import span_words
 
@@ -38,21 +38,6 @@ STEP_COLUMNS_NARROW = (Column("", 1), Column("", 8), Column("", None), Column(""
 OUTPUT_COLUMNS = (Column("", 8), Column("", 1), Column("", 12), Column("", None))
 OUTPUT_COLUMNS_NARROW = (Column("", 8), Column("", 1), Column("", None))
 CHANGE_COLUMNS = (Column("", 8), Column("", 11), Column("", 8), Column("", None))
-AUDIT_COLUMNS = (
-    Column("no", 6, right=True),
-    Column("at", 12),
-    Column("actor", 9),
-    Column("what", 16),
-    Column("about", 28),
-    Column("", None),
-)
-AUDIT_COLUMNS_COMPACT = (
-    Column("no", 5, right=True),
-    Column("at", 8),
-    Column("actor", 8),
-    Column("what", 14),
-    Column("about", None),
-)
 _OUTPUT = {"command": ("running", "accent"), "out": ("dot", "grid"), "note": ("info", "info")}
 
 
@@ -69,17 +54,49 @@ def who(action: Action) -> str:
     return "(agent)" if action.origin == "automatic" else action.confirmed_by or action.requested_by
 
 
-def action_entries(actions: Iterable[Action], row: Callable[[Action], Row], *, headings: bool) -> list[Entry]:
-    """What waits for somebody first, then what runs, then what is over, the latest first."""
+def action_entries(
+    actions: Iterable[Action],
+    row: Callable[[Action], Row],
+    look: Look,
+    now: datetime,
+    *,
+    headings: bool,
+    plans: bool,
+) -> list[Entry]:
+    """What waits for somebody first, then what runs, then what is over, the latest first. Without `plans`, those that
+    nobody confirmed are one line at the end of their day."""
     groups: dict[str, list[Action]] = {"waiting for somebody": [], "under way": [], "over": []}
     for action in actions:
         groups[_group(action)].append(action)
     entries: list[Entry] = []
     for title, group in groups.items():
-        if group and headings:
-            entries.append(Group(f"{title} {len(group)}"))
-        entries.extend(Deferred(str(action.id), partial(row, action)) for action in group)
+        told = [action for action in group if plans or not action.only_planned]
+        if told and headings:
+            entries.append(Group(f"{title} {len(told)}"))
+        entries += _by_day(group, told, row, look, now)
     return entries
+
+
+def _by_day(
+    group: Sequence[Action], told: Sequence[Action], row: Callable[[Action], Row], look: Look, now: datetime
+) -> list[Entry]:
+    """Those that are told; at the end of each day how many of it are not."""
+    entries: list[Entry] = []
+    for day, count in Counter(map(_day, group)).items():
+        shown = [action for action in told if _day(action) == day]
+        entries += [Deferred(str(action.id), partial(row, action)) for action in shown]
+        if day is not None and (hidden := count - len(shown)):
+            when = "" if day == now.date() else f" of {day:%d %b}"
+            words = (
+                f"{fmt.counted(hidden, 'plan')}{when} never ran: f shows {'it' if hidden == 1 else 'them'}"
+            )
+            entries.append(Note(cells(words, look("muted"))))
+    return entries
+
+
+def _day(action: Action) -> date | None:
+    """On which day it ended."""
+    return None if action.ended_at is None else action.ended_at.date()
 
 
 def _group(action: Action) -> str:
@@ -307,37 +324,3 @@ def change_entries(changes: ActionChanges, look: Look) -> list[Entry]:
         )
         for i, (at, state, actor, text) in reversed(list(enumerate(changes)))
     ]
-
-
-# --- the audit -------------------------------------------------------------------------------------------------------
-
-
-def audit_entries(entries: Sequence[AuditEntry], look: Look, now: datetime, *, compact: bool) -> list[Entry]:
-    """The latest first; a refusal stands out."""
-
-    def row(entry: AuditEntry) -> Row:
-        refused = entry.verb.startswith("refused")
-        day = entry.at.date() == now.date()
-        when = (
-            fmt.clock(entry.at)
-            if day or compact
-            else f"{entry.at:%d %b} {fmt.clock(entry.at, seconds=False)}"
-        )
-        row = (
-            cells(str(entry.seq), look("faint")),
-            cells(when, look("muted")),
-            cells(entry.actor, look("text")),
-            cells(entry.verb, look("warn" if refused else "strong")),
-            cells(entry.subject, look("text")),
-        )
-        if not compact:
-            row = (*row, cells(entry.detail, look("muted")))
-        return Row(str(entry.seq), row)
-
-    return [Deferred(str(entry.seq), partial(row, entry)) for entry in entries]
-
-
-def audit_matches(entry: AuditEntry, words: Sequence[str]) -> bool:
-    action = "" if entry.action_id is None else f"action:{entry.action_id}"
-    hay = " ".join((entry.actor, entry.verb, entry.subject, action, entry.detail)).lower()
-    return contains(hay, words)

@@ -10,22 +10,20 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from console.domain.action import Action, ActionState, AuditEntry, Step
+from console.domain.snapshot import MOST_ENDED
 from screens.action_deciding import DecidingScreen
 from screens.action_rows import (
     ACTION_COLUMNS,
-    AUDIT_COLUMNS,
-    AUDIT_COLUMNS_COMPACT,
     STEP_COLUMNS_NARROW,
     action_entries,
     action_lines,
     action_row,
-    audit_entries,
-    audit_matches,
     matches,
     step_entries,
     steps_of,
 )
 from screens.aim import Aim
+from screens.audit_rows import AUDIT_COLUMNS, AUDIT_COLUMNS_COMPACT, audit_entries, audit_matches
 from screens.base import Layout
 from widgets.cells import EMPTY, cells
 from widgets.fact_list import FactList
@@ -73,6 +71,7 @@ class ActionsScreen(DecidingScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "filter", id="actions.filter"),
         Binding("v", "view", "audit", id="actions.view"),
+        Binding("f", "plans", "plans that never ran", show=False, id="actions.plans"),
         Binding("r", "app.refresh", "refresh", show=False, id="actions.refresh"),
         Binding("escape", "back", "back", show=False, id="actions.back"),
         Binding("down", "move(1)", "select", show=False, id="actions.down"),
@@ -82,6 +81,8 @@ class ActionsScreen(DecidingScreen):
     def __init__(self) -> None:
         super().__init__()
         self._words: Sequence[str] = ()
+        self._plans = False
+        """Whether plans that never ran are listed one by one."""
         self._audit: list[AuditEntry] = []
         self._audit_all = False
         self._newest = self.follow(
@@ -156,17 +157,25 @@ class ActionsScreen(DecidingScreen):
     def _draw_list(self) -> None:
         snapshot = self.snapshot
         found = [a for a in snapshot.actions if not self._words or matches(a, self._words, snapshot)]
-        entries = action_entries(found, self._row_of, headings=self.arrangement is not Layout.COMPACT)
+        # Who looks for something finds it, whatever became of it.
+        entries = action_entries(
+            *(found, self._row_of, self.look, self.now),
+            headings=self.arrangement is not Layout.COMPACT,
+            plans=self._plans or bool(self._words),
+        )
         if self._words and snapshot.actions:
             empty = "no action matches"
         else:
             empty = "nothing today: B blocks an address, S suspends an account, : has all"
         self._list.show(ACTION_COLUMNS, entries, empty=empty if snapshot.control else "")
-        self.set_class(not found, "-empty")
+        self.set_class(not self._list.keys, "-empty")
         waiting = sum(a.waits_for_approval for a in snapshot.actions)
         stuck = sum(a.state is ActionState.INTERRUPTED for a in snapshot.actions)
         parts = [(waiting, "waiting for approval"), (stuck, "interrupted"), (len(snapshot.freezes), "freeze")]
-        set_subtitle(self._list, ", ".join(f"{n} {word}" for n, word in parts if n))
+        told = [f"{n} {word}" for n, word in parts if n]
+        if sum(a.state.final for a in snapshot.actions) >= MOST_ENDED:
+            told.insert(0, f"last {MOST_ENDED} that ended")
+        set_subtitle(self._list, ", ".join(told))
 
     def _draw_selected(self) -> None:
         words, steps = self.query_one("#action-words", FactList), self.query_one("#action-steps", LiveTable)
@@ -271,6 +280,11 @@ class ActionsScreen(DecidingScreen):
             self._newest.again()
         else:
             self._list.focus()
+
+    def action_plans(self) -> None:
+        """Plans that never ran: one by one, or counted."""
+        self._plans = not self._plans
+        self._draw_list()
 
     def action_filter(self) -> None:
         """Type words; the list is filtered as they are typed."""

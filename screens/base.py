@@ -108,6 +108,8 @@ class ConsoleScreen(Screen[None]):
     # The frame
 
     def compose(self) -> ComposeResult:
+        # At once: a class that comes later has everything below the screen styled a second time.
+        self._classify()
         with Horizontal(id="top"):
             yield Banner()
             yield Clock()
@@ -193,13 +195,19 @@ class ConsoleScreen(Screen[None]):
         if not self._framed:
             return
         self._focus_before = self.focused or self._focus_before
+        tiny = self._classify()
+        width, height = self.app.size
+        text = f"{TINY[0]}x{TINY[1]} or larger, please (now {width}x{height})" if tiny else ""
+        self.query_one("#tiny", Notice).say(text, role="pending", glyph="")
+
+    def _classify(self) -> bool:
+        """Have the style sheet know the size; whether it is too small for anything."""
         width, height = self.app.size
         tiny = width < TINY[0] or height < TINY[1]
         for layout in Layout:
             self.set_class(self.arrangement is layout, f"-{layout.value}")
         self.set_class(tiny, "-tiny")
-        text = f"{TINY[0]}x{TINY[1]} or larger, please (now {width}x{height})" if tiny else ""
-        self.query_one("#tiny", Notice).say(text, role="pending", glyph="")
+        return tiny
 
     def _changed(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
         if not self.is_current:

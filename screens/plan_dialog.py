@@ -20,7 +20,8 @@ from screens.console_dialog import ConsoleDialog, labelled
 from screens.copying import copy
 from screens.paragraphs import Line
 from screens.plan_asking import UNCONFIRMED, Asking, Wish
-from screens.plan_lines import CHOICE_KEYS, PlanView, plan_lines
+from screens.plan_lines import CHOICE_KEYS, PlanView
+from screens.plan_reader import PlanReader
 from widgets.cells import EMPTY, Cells, cells, piece
 from widgets.dialog import CONFIRM_KEY, LabelledField
 from widgets.fact_list import FactList
@@ -40,7 +41,7 @@ _COMPACT_ROWS = 22
 """The most that it takes of 24 rows: banner and keys stay in sight."""
 
 
-class PlanDialog(ConsoleDialog[Action]):
+class PlanDialog(ConsoleDialog[Action], PlanReader):
     """Returns the action that was confirmed, None when it was cancelled; an unconfirmed one is withdrawn then."""
 
     DEFAULT_CSS = """
@@ -198,6 +199,9 @@ class PlanDialog(ConsoleDialog[Action]):
         facts.show(lines)
         super().changed()
 
+    def draw_plan(self) -> None:
+        self.changed()
+
     def _room(self) -> int:
         """How many lines the plan may take."""
         height, compact = self.app.size.height, self.has_class("-compact")
@@ -224,7 +228,7 @@ class PlanDialog(ConsoleDialog[Action]):
             tail = "" if action.words and action.state.final else "; 9 shows how it goes"
             return self._failed(f"{self.asking.taken(action)}{tail}", look, width)
         if plan is not None:
-            return plan_lines(self._view(plan), look, width, room)
+            return self.plan_part(self._view(plan), look, width, room)
         return self._unplanned(look)
 
     def _view(self, plan: Plan) -> PlanView:

@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 
 from console.domain import duration
 from console.domain.action import Choice, Fact, Guard, Plan, PlannedStep
 from screens.paragraphs import Line, fact_cells
-from widgets.cells import EMPTY, Cells, cells, fit, piece
+from widgets.cells import EMPTY, Cells, cells, fit, measure, piece
 from widgets.look import Look
+from widgets.text_panel import wrapped
 
 CHOICE_KEYS = "123456789"
 _INDENT = "  "
-_LEVELS = 6
-_FEW_STEPS, _FEW_FACTS = 3, 4
+_LEAST = 4
+"""So many lines are scrolled at least, with the one that counts what is out of sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,102 +30,118 @@ class PlanView:
     decided: Mapping[str, str] = field(default_factory=dict)
 
 
-def plan_lines(view: PlanView, look: Look, width: int, room: int) -> list[Line]:
-    """The lines, at most `room` of `width` cells: with less room first the blank lines go, then guards that passed,
-    then facts stand side by side, then the last steps and facts are only counted."""
-    for level in range(_LEVELS):
-        lines = _at(view, look, width, level)
+class Shown(NamedTuple):
+    """The lines of a plan that are in sight: `top` lines of what can be scrolled are above them, `overhang` is how far
+    down it goes (0 where all of it fits), `page` how many lines of it are seen at once."""
+
+    lines: list[Line]
+    top: int = 0
+    overhang: int = 0
+    page: int = 1
+
+
+def plan_lines(view: PlanView, look: Look, width: int, room: int, top: int = 0) -> Shown:
+    """The lines, at most `room` of `width` cells. With less room the blank lines go, then short facts stand side by
+    side; what is still too much is scrolled, above what somebody has to mind or to decide, which stays in sight."""
+    plan = view.plan
+    steps, notes, command = _steps(plan.steps, look), _notes(plan.notes, look, width), _command(plan, look)
+    failed, passed = _failed(view.guards, look, width), _passed(view.guards, look, width)
+    choices, people = _choices(plan.choices, view.decided, look), _people(view, look)
+    facts: list[Line] = []
+    for pairs, gaps in ((False, True), (False, False), (True, False)):
+        facts = _facts(plan.facts, look, width, pairs=pairs)
+        parts = (steps, facts, [*failed, *passed], choices, people, notes, command)
+        lines = _joined(parts, gaps=gaps)
         if len(lines) <= room:
-            return lines
-    told, decided = _parts(view, look, width, _LEVELS)
-    needed = [line for part in decided for line in part]
-    return [*[line for part in told for line in part][: max(room - len(needed), 0)], *needed][: max(room, 0)]
+            return Shown(lines)
+    minded, told = [*failed, *choices, *people], [*steps, *facts, *notes, *passed, *command]
+    if room - len(minded) < _LEAST:
+        minded, told = [], [*minded, *told]
+    page = max(room - len(minded) - 1, 1)
+    overhang = len(told) - page
+    top = min(max(top, 0), overhang)
+    lines = [*told[top : top + page], _more(top, overhang - top, look), *minded]
+    return Shown(lines, top, overhang, page)
 
 
-def _at(view: PlanView, look: Look, width: int, level: int) -> list[Line]:
-    told, decided = _parts(view, look, width, level)
-    tail = [[(cells(note, look("muted")), EMPTY) for note in view.plan.notes] if level < 4 else []]
+def _joined(parts: Sequence[list[Line]], *, gaps: bool) -> list[Line]:
     lines: list[Line] = []
-    for part in (*told, *decided, *tail, _command(view.plan, look)):
-        if part and lines and level == 0:
+    for part in parts:
+        if part and lines and gaps:
             lines.append((EMPTY, EMPTY))
         lines += part
     return lines
 
 
-def _parts(view: PlanView, look: Look, width: int, level: int) -> tuple[list[list[Line]], list[list[Line]]]:
-    """What will happen; and what somebody has to mind or to decide, which is never left out."""
-    plan = view.plan
-    told = [
-        _steps(plan.steps, look, most=_FEW_STEPS if level >= 4 else None),
-        _facts(plan.facts, look, width, pairs=level >= 3, most=_FEW_FACTS if level >= 5 else None),
-    ]
-    decided = [
-        _guards(view.guards, look, width, failed_only=level >= 2),
-        _choices(plan.choices, view.decided, look),
-        _people(view, look),
-    ]
-    return told, decided
+def _more(above: int, below: int, look: Look) -> Line:
+    """What is out of sight, and the keys that lead there."""
+    words = [f"{below} more: down, page down"] if below else []
+    words += [f"{above} above: up, page up"] if above else []
+    return cells(f"{_INDENT}{'   '.join(words)}", look("accent")), EMPTY
 
 
 def _heading(word: str, words: Cells, look: Look) -> Line:
     return (piece(f"{word}  ", look("strong", bold=True)), *words), EMPTY
 
 
-def _steps(steps: Sequence[PlannedStep], look: Look, *, most: int | None) -> list[Line]:
-    if not steps:
-        return []
-    shown = steps if most is None or len(steps) <= most else steps[: most - 1]
-    lines = [_heading("plan", EMPTY, look)]
-    for number, step in enumerate(shown, 1):
+def _steps(steps: Sequence[PlannedStep], look: Look) -> list[Line]:
+    lines = [_heading("plan", EMPTY, look)] if steps else []
+    for number, step in enumerate(steps, 1):
         left = (piece(f"{_INDENT}{number} ", look("faint")), piece(step.title, look("text")))
         when = f"after {duration.written(timedelta(seconds=step.after_s))}  " if step.after_s else ""
         lines.append((left, cells(f"{when}{step.layer}", look("muted"))))
-    if len(shown) < len(steps):
-        words = f"{_INDENT}and {len(steps) - len(shown)} more steps"
-        lines.append((cells(words, look("muted")), EMPTY))
     return lines
 
 
-def _facts(facts: Sequence[Fact], look: Look, width: int, *, pairs: bool, most: int | None) -> list[Line]:
+def _facts(facts: Sequence[Fact], look: Look, width: int, *, pairs: bool) -> list[Line]:
     if not facts:
         return []
-    # What is to be minded comes first where not all can stand.
-    shown = sorted(facts, key=lambda f: f.weight not in ("crit", "warn"))[:most] if most else list(facts)
-    lines = [_heading("blast radius", EMPTY, look)]
-    size = max(min(max(len(f.value) for f in shown), 16), 6)
-    entries: list[Cells] = [(piece(_INDENT), *fact_cells(fact, look, size)) for fact in shown]
-    if not pairs:
-        return lines + [(entry, EMPTY) for entry in entries]
-    half, ellipsis = width // 2, piece(look.glyphs["ellipsis"], look("faint"))
-    for i in range(0, len(entries), 2):
-        second = entries[i + 1] if i + 1 < len(entries) else EMPTY
-        lines.append(((*fit(entries[i], half, ellipsis), *second), EMPTY))
+    size = max(min(max(len(f.value) for f in facts), 16), 6)
+    entries: list[Cells] = [(piece(_INDENT), *fact_cells(fact, look, size)) for fact in facts]
+    lines = _in_pairs(entries, look, width) if pairs else [(entry, EMPTY) for entry in entries]
+    return [_heading("blast radius", EMPTY, look), *lines]
+
+
+def _in_pairs(entries: Sequence[Cells], look: Look, width: int) -> list[Line]:
+    """Two in a line where nothing has to be cut for that."""
+    half, rest = width // 2, list(entries)
+    lines: list[Line] = []
+    while rest:
+        first = rest.pop(0)
+        if rest and measure(first) < half and measure(rest[0]) <= width - half:
+            first = (*fit(first, half, piece(look.glyphs["ellipsis"])), *rest.pop(0))
+        lines.append((first, EMPTY))
     return lines
 
 
-def _guards(guards: Sequence[Guard], look: Look, width: int, *, failed_only: bool) -> list[Line]:
+def _failed(guards: Sequence[Guard], look: Look, width: int) -> list[Line]:
+    """How many passed, and all words of those that did not."""
     if not guards:
         return []
-    passed = sum(guard.passed for guard in guards)
-    role = "ok" if passed == len(guards) else "crit"
-    lines = [_heading("guards", cells(f"{passed} of {len(guards)} passed", look(role)), look)]
-    lines += [(_guard(guard, look), EMPTY) for guard in guards if not guard.passed]
-    if failed_only:
-        return lines
-    half, ellipsis = width // 2, piece(look.glyphs["ellipsis"], look("faint"))
-    good = [_guard(guard, look) for guard in guards if guard.passed]
-    for i in range(0, len(good), 2):
-        second = fit(good[i + 1], width - half, ellipsis) if i + 1 < len(good) else EMPTY
-        lines.append(((*fit(good[i], half - 1, ellipsis), piece(" "), *second), EMPTY))
+    count = sum(guard.passed for guard in guards)
+    role = "ok" if count == len(guards) else "crit"
+    lines = [_heading("guards", cells(f"{count} of {len(guards)} passed", look(role)), look)]
+    for guard in (guard for guard in guards if not guard.passed):
+        first, *more = wrapped(guard.text or guard.name, max(width - len(_INDENT) - 2, 8)) or [""]
+        lines.append((_guard(guard, first, look), EMPTY))
+        lines += [(cells(f"{_INDENT}  {line}", look("crit")), EMPTY) for line in more]
     return lines
 
 
-def _guard(guard: Guard, look: Look) -> Cells:
+def _passed(guards: Sequence[Guard], look: Look, width: int) -> list[Line]:
+    good = [_guard(guard, guard.text or guard.name, look) for guard in guards if guard.passed]
+    return _in_pairs(good, look, width)
+
+
+def _notes(notes: Sequence[str], look: Look, width: int) -> list[Line]:
+    return [(cells(line, look("muted")), EMPTY) for note in notes for line in wrapped(note, max(width, 8))]
+
+
+def _guard(guard: Guard, text: str, look: Look) -> Cells:
     glyph, role = ("done", "ok") if guard.passed else ("failed", "crit")
     return (
         piece(f"{_INDENT}{look.glyphs[glyph]} ", look(role)),
-        piece(guard.text or guard.name, look("text" if guard.passed else "crit")),
+        piece(text, look("text" if guard.passed else "crit")),
     )
 
 

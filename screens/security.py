@@ -24,6 +24,7 @@ from screens.security_rows import (
     FINDING_COLUMNS,
     FINDING_COLUMNS_COMPACT,
     account_entries,
+    account_name,
     change_entries,
     finding_entries,
     finding_lines,
@@ -115,6 +116,7 @@ class SecurityScreen(ConsoleScreen):
             set_title(self.query_one(f"#{name}"), title)
         self.add_class("-accounts")
         self._table("findings").on_cursor = self._moved
+        self._table("accounts").on_cursor = self._draw_account
 
     def _table(self, name: str) -> LiveTable:
         return self.query_one(f"#{name}", LiveTable)
@@ -190,7 +192,14 @@ class SecurityScreen(ConsoleScreen):
         if (finding := self.selected) is not None:
             entries = account_entries(finding, self.snapshot, self.look)
             self._table("accounts").show(ACCOUNT_COLUMNS, entries)
+        self._draw_account()
         self._draw_past()
+
+    def _draw_account(self) -> None:
+        """The whole id of the account under the cursor, where its row has only the beginning."""
+        accounts = self._table("accounts")
+        user = accounts.selected or ""
+        set_subtitle(accounts, "" if account_name(user) == user else user)
 
     def _draw_past(self) -> None:
         finding, look, problem = self.selected, self.look, self._past.problem

@@ -1,5 +1,6 @@
 """Rows and words of security findings: who attacks, how hard, whom, and what became of it. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -17,6 +18,8 @@ from widgets.look import Look
 from widgets.states import UNKNOWN, severity_state
 
 _LABELS = Labels(10)
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ID_SHOWN = 8
 
 FINDING_COLUMNS = (
     Column("", 1),
@@ -195,6 +198,11 @@ def account_entries(finding: Finding, snapshot: Snapshot, look: Look) -> list[En
     return entries
 
 
+def account_name(user: str) -> str:
+    """As people name it; of one that only has an id its beginning."""
+    return user[:_ID_SHOWN] if _ID.fullmatch(user) else user
+
+
 def _account(user: str, word: str, suspended: set[str], look: Look) -> Row:
     if user in suspended:
         glyph, role, words = "blocked", "info", "suspended"
@@ -206,7 +214,7 @@ def _account(user: str, word: str, suspended: set[str], look: Look) -> Row:
         user,
         (
             cells(look.glyphs[glyph], look(role)),
-            cells(user, look("strong" if word else "text", bold=bool(word))),
+            cells(account_name(user), look("strong" if word else "text", bold=bool(word))),
             cells(words, look("info" if words == "suspended" else "accent")),
         ),
     )

@@ -26,6 +26,8 @@ from console.processes.postgres import EmbeddedPostgres
 _TICK_S = 0.01
 _RAM = Path("/dev/shm")
 _RAM_NEEDED = 6_000_000_000
+# Groups that wait more than they work, the longest first.
+_LONG = ("alerts", "demo", "actions", "sandbox")
 
 
 class NewDatabase(Protocol):
@@ -38,6 +40,17 @@ class NewDatabase(Protocol):
 @cache
 def _installed() -> dict[str, Path]:
     return installations()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long on one worker begins at once, or the others wait for it at the end: the long groups first, then
+    the other groups, then what any worker can take."""
+
+    def rank(item: pytest.Item) -> int:
+        group = next((mark.args[0] for mark in item.iter_markers("xdist_group")), None)
+        return _LONG.index(group) if group in _LONG else len(_LONG) + (group is None)
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from console.domain.action import Action
 
 COMPACT_BELOW = 100
+_MAINTENANCE = "maintenance_on"
 _SHORT_NAMES = {"production": "PROD", "staging": "STAGE"}
 
 
@@ -125,8 +126,19 @@ class Banner(LineWidget):
         return Part((*word, self.text(age, "text")), 45)
 
     def _control(self, snapshot: Snapshot, now: datetime, compact: bool) -> Sequence[Part]:
-        """Whose glass is broken, what waits for this person, what runs, and until when changes are frozen."""
+        """Whether the platform's users are refused, what else holds for all of them, whose glass is broken, what waits
+        for this person, what runs, and until when changes are frozen."""
         look, text, parts = self.look, self.text, []
+        # A block or a suspension is about its target only.
+        whole_platform = [e for e in snapshot.effects if e.lifted_at is None and not e.target]
+        for effect in (e for e in whole_platform if e.kind == _MAINTENANCE):
+            words = f" MAINTENANCE {fmt.age(now - effect.since)} "
+            parts.append(Part((piece(words, look.chip("warn")),), 97))
+        if others := [e.kind for e in whole_platform if e.kind != _MAINTENANCE]:
+            glyph = text(f"{look.glyphs['blocked']} ", "info", bold=True)
+            names = ", ".join(kind.removesuffix("_on").replace("_", " ") for kind in others)
+            short = (glyph, text(f"{len(others)}", "info"))
+            parts.append(Part((glyph, text(names, "text")), 29, short=short, keep_short=50))
         for glass in (g for g in snapshot.glass if g.ends_at > now):
             words = f" BREAK GLASS {glass.author} {fmt.clock(glass.ends_at, seconds=False)} "
             chip = look.chip("crit")

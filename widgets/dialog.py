@@ -14,7 +14,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -23,6 +22,7 @@ from widgets.cells import Cells, cut, measure, piece, space, spread
 from widgets.fact_list import FactList
 from widgets.field import Field
 from widgets.line_widget import LineWidget
+from widgets.opening import Opening
 from widgets.panel import set_title
 
 Done = TypeVar("Done")
@@ -126,7 +126,7 @@ class LabelledField(Horizontal):
         label.show([((letter, label.text(f" {self._label}", "faint")), ())])
 
 
-class Dialog(ModalScreen[Done | None], Generic[Done]):
+class Dialog(Opening[Done | None], Generic[Done]):
     """Returns what `carry_out` returned, or None when it was cancelled. `ROLE` is the colour of the risk."""
 
     ROLE: ClassVar[str] = "accent"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from console.actions.journal import Journal
@@ -14,7 +14,6 @@ from console.actions.proving import happened, proof_of, worse
 from console.actions.surroundings import Surroundings
 from console.domain.action import ActionState, Layer, Proof, Step, StepState
 
-WATCHED_FOR = timedelta(minutes=2)
 _PAUSE_S, _LEAST_PAUSE_S = 5.0, 0.25
 # What a person took as done stands as well.
 _STANDS = frozenset({StepState.DONE, StepState.SKIPPED})
@@ -25,7 +24,7 @@ class Verdict(NamedTuple):
 
     state: ActionState
     words: str
-    proof: Proof
+    proof: Proof | None
 
 
 class Aftermath:
@@ -99,12 +98,14 @@ class Aftermath:
         await self.put()
         in_part = self._in_part()
         ends = [s.ended_at for s in self._journal.steps if s.due_at is None and s.ended_at is not None]
-        until = max(ends, default=self._run.begun) + WATCHED_FOR / self._run.scale
+        until = max(ends, default=self._run.begun) + self._kind.watched_for / self._run.scale
         while True:
             proof = await self.prove()
             later = await self.superseded()
             if later:
                 return Verdict(ActionState.DONE, f"{later} while it was watched", proof)
+            if proof.verdict == "worse" and any(step.undo for step in defs.values()):
+                return Verdict(ActionState.FAILED, proof.text, proof)
             if in_part:
                 return Verdict(ActionState.FAILED, f"{in_part}; {proof.text}{self._way_back(proof)}", proof)
             by = (await self._journal.read()).cancelled_by

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn, TypeVar
 
-from console.actions.aftermath import Aftermath
+from console.actions.aftermath import Aftermath, Verdict
 from console.actions.journal import Journal
 from console.actions.kind import Failed, Kind, Request, Run, StepDef
 from console.actions.proving import happened
@@ -35,6 +35,14 @@ class _Ended(Exception):
     """The action is final, or waits for a person: nothing is left to do for now."""
 
 
+class _Stopped(Exception):
+    """It does not go on: what was done may be taken back, then it ends so."""
+
+    def __init__(self, state: ActionState, words: str, proof: Proof | None = None) -> None:
+        super().__init__(words)
+        self.state, self.words, self.proof = state, words, proof
+
+
 class Course:
     """One action from where its journal says it is."""
 
@@ -42,9 +50,12 @@ class Course:
         self._journal = journal
         self._action = action
         self._around = around
+        self._defs: Mapping[str, StepDef] = {}
+        self._going_back = False
 
     async def run(self) -> None:
         """To its end or its interruption. Raises Fenced."""
+        question = self._action.question
         choice = await self._journal.start()
         if choice is None:
             return
@@ -54,15 +65,32 @@ class Course:
             async with self._journal.writing():
                 kind = await self._kind()
                 run = await self._begin(kind)
-                defs = {step.name: step for step in kind.steps(run.request)}
+                self._defs = {step.name: step for step in kind.steps(run.request)}
                 names = await self._names(kind, run.request)
                 aftermath = Aftermath(self._journal, self._around, kind, run, names)
-                if self._action.state is not ActionState.VERIFYING:
-                    await self._steps(run, defs, aftermath, choice)
-                    await self._journal.watch()
-                await self._end(*await aftermath.verify(defs))
+                try:
+                    self._raise_going_back()
+                    if choice == "stop":
+                        raise _Stopped(ActionState.FAILED, f"given up where it was cut off: {question}")
+                    if self._action.state is not ActionState.VERIFYING:
+                        await self._steps(run, aftermath, choice)
+                        await self._journal.watch()
+                    verdict = await aftermath.verify(self._defs)
+                    if verdict.state is ActionState.FAILED and any(self._way_back()):
+                        raise _Stopped(verdict.state, verdict.words, verdict.proof)
+                except _Stopped as stopped:
+                    words = f"{stopped.words}; {await self._go_back(run, choice) or self._so_far()}"
+                    verdict = Verdict(stopped.state, words, stopped.proof)
+                await self._record(kind, run, verdict)
+                await self._end(*verdict)
         except _Ended:
             pass
+
+    async def _record(self, kind: Kind, run: Run, verdict: Verdict) -> None:
+        """What it made of a release."""
+        made = await kind.released(self._now(run), verdict.state, verdict.words)
+        if made is not None:
+            await self._journal.release(made)
 
     async def _kind(self) -> Kind:
         kind = self._around.kinds.get(self._action.kind)
@@ -124,16 +152,16 @@ class Course:
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
-    async def _steps(self, run: Run, defs: Mapping[str, StepDef], aftermath: Aftermath, choice: str) -> None:
+    async def _steps(self, run: Run, aftermath: Aftermath, choice: str) -> None:
         for step in list(self._journal.steps):
             if step.state in _OVER:
                 continue
-            known = defs.get(step.name)
+            known = self._defs.get(step.name)
             if known is None:
                 await self._interrupt(step, "this agent doesn't know it")
             if step.state is StepState.FAILED:
                 if not known.optional:
-                    await self._fail(step)
+                    self._fail(step)
                 continue
             await self._raise_cancelled()
             if step.state is StepState.PENDING and step.due_at is not None:
@@ -143,14 +171,14 @@ class Course:
                     await self._over(step, StepState.SKIPPED, f"its effect was {later} meanwhile")
                     continue
             run = replace(run, now=await self._journal.now())
-            after = await self._step(run, step, known, choice)
+            after = await self._step(self._now(run), step, known, choice)
             if step.state in _CUT:
                 choice = ""
             await aftermath.put()
             if after.state is StepState.FAILED and not known.optional:
-                await self._fail(after)
+                self._fail(after)
         if all(step.state is StepState.FAILED for step in self._journal.steps):
-            await self._fail(self._journal.steps[-1])
+            self._fail(self._journal.steps[-1])
         await aftermath.lift()
 
     async def _step(self, run: Run, step: Step, known: StepDef, choice: str) -> Step:
@@ -212,11 +240,58 @@ class Course:
     async def _raise_cancelled(self) -> None:
         """Ends it where somebody asked for that."""
         now = await self._journal.read()
-        if now.cancelled_by:
-            await self._end(ActionState.CANCELLED, f"{now.cancelled_by} cancelled it; {self._so_far()}")
+        if now.cancelled_by and not self._going_back:
+            raise _Stopped(ActionState.CANCELLED, f"{now.cancelled_by} cancelled it")
 
-    async def _fail(self, step: Step) -> NoReturn:
-        await self._end(ActionState.FAILED, f"{step.title}: {step.text}; {self._so_far()}")
+    def _fail(self, step: Step) -> NoReturn:
+        raise _Stopped(ActionState.FAILED, f"{step.title}: {step.text}")
+
+    # --- the way back -------------------------------------------------------------------------------------------------
+
+    def _way_back(self) -> Iterator[tuple[Step, StepDef]]:
+        """Steps that may have left something behind, the last first, and how each is taken back."""
+        for step in reversed(self._journal.steps):
+            undo = self._defs[step.name].undo if step.name in self._defs else None
+            if undo is not None and step.state is not StepState.PENDING:
+                yield step, undo
+
+    def _raise_going_back(self) -> None:
+        """Who takes it over goes on on the way back, if that is where it was."""
+        if not any(step.name == undo.name for _, undo in self._way_back() for step in self._journal.steps):
+            return
+        for step in self._journal.steps:
+            known = self._defs.get(step.name)
+            if step.state is StepState.FAILED and known is not None and not known.optional:
+                self._fail(step)
+        if self._action.cancelled_by:
+            raise _Stopped(ActionState.CANCELLED, f"{self._action.cancelled_by} cancelled it")
+        proof = self._action.proof
+        raise _Stopped(ActionState.FAILED, "it was given up" if proof is None else proof.text, proof)
+
+    async def _go_back(self, run: Run, choice: str) -> str:
+        """What was done is taken back; that in words, "" where no step says how. `choice` is that of a person about the
+        step that was cut off."""
+        self._going_back = True
+        good, bad = [], []
+        for _, undo in list(self._way_back()):
+            step = next((s for s in self._journal.steps if s.name == undo.name), None)
+            if step is None:
+                number = len(self._journal.steps) + 1
+                step = await self._journal.add(
+                    Step(number, undo.name, undo.title, undo.layer, StepState.PENDING)
+                )
+            if step.state in _CUT and choice == "stop":
+                step = await self._over(step, StepState.FAILED, "given up where it was cut off")
+            elif step.state not in _OVER and step.state is not StepState.FAILED:
+                step = await self._step(self._now(run), step, undo, choice)
+            (bad if step.state is StepState.FAILED else good).append(step)
+        if bad:
+            return f"NOT ALL of it was taken back: {', '.join(f'{s.title}: {s.text}' for s in bad)}"
+        return f"taken back: {', '.join(s.title for s in good)}" if good else ""
+
+    def _now(self, run: Run) -> Run:
+        """With what its steps said so far."""
+        return replace(run, told={f"{s.name}_said": s.text for s in self._journal.steps})
 
     async def _interrupt(self, step: Step, why: str) -> NoReturn:
         """Raises _Ended: a person chooses."""
@@ -224,7 +299,7 @@ class Course:
         place = f"step {step.seq} of {len(self._journal.steps)} ({step.title})"
         await self._journal.interrupt(
             f"{place}: {why}; nobody can say whether it has happened: "
-            "run it again, skip it as done, or stop here"
+            f"run it again, skip it as done, or stop here{' and go back' if any(self._way_back()) else ''}"
         )
         raise _Ended
 

@@ -18,7 +18,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from console.domain.action import Action, ActionState, Effect, Layer, Proof, Step, StepState
 from console.domain.errors import Fenced, StoreAway, StoreRefused, TradexError
-from console.store import actions, effects
+from console.domain.release import Released
+from console.store import actions, effects, releases
 from console.store.lease import Lease
 from console.store.pool import Store
 
@@ -196,6 +197,16 @@ class Journal:
     async def prove(self, proof: Proof) -> None:
         """What is seen so far."""
         await self._fenced(actions.write_proof, proof)
+
+    async def add(self, step: Step) -> Step:
+        """One more step, after those that there are."""
+        await self._fenced(actions.write_steps, [step])
+        self.steps.append(step)
+        return step
+
+    async def release(self, made: Released) -> None:
+        """What became of the release that it deployed."""
+        await self._fenced(releases.put, made)
 
     async def finish(self, state: ActionState, words: str, proof: Proof | None = None) -> None:
         """The end of it."""

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from console.actions.guards import Protected
-from console.domain.action import Action, Guard, KindSpec, Plan, PlannedStep, Proof
+from console.domain.action import Action, ActionState, Guard, KindSpec, Plan, PlannedStep, Proof
 from console.domain.duration import ANY_LENGTH, EXPECTED, written
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Refused, TradexError
+from console.domain.release import Release, Released, ReleaseState
 from console.domain.text import printable
 from console.gateway.changes import Changes
 from console.gateway.reasons import timed_out
@@ -28,6 +29,10 @@ _DOORS = {
     "auth": "platform.service_key is",
     "ops": "platform.ops_url and platform.service_key are",
 }
+
+
+WATCHED_FOR = timedelta(minutes=2)
+"""So long an action's effect is watched, where its kind says nothing else."""
 
 
 class Failed(TradexError):
@@ -48,6 +53,8 @@ class Request:
     choices: Mapping[str, str] = field(default_factory=dict)
     by: str = ""
     """Who answers for it."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """What was pinned when it was planned."""
 
     @classmethod
     def of(cls, action: Action) -> Request:
@@ -63,6 +70,7 @@ class Request:
             people=asked if action.origin == "person" else (),
             choices=action.choices,
             by=action.confirmed_by or action.requested_by,
+            pins={} if action.plan is None else action.plan.pins,
         )
 
 
@@ -76,6 +84,13 @@ class Context:
     now: datetime
     scale: float
     in_force: frozenset[tuple[str, str]] = frozenset()
+    releases: tuple[Release, ...] = ()
+    """The latest first."""
+
+    @property
+    def live(self) -> Release | None:
+        """The one that runs, as far as anybody knows."""
+        return next((each for each in self.releases if each.state is ReleaseState.LIVE), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,8 @@ class Run:
     scale: float
     say: Output
     sending: Callable[[str], None]
+    told: Mapping[str, str] = field(default_factory=dict)
+    """The results of the steps that are over, by name."""
 
     def later(self, length: timedelta) -> datetime:
         """The end of a length that is counted from the beginning."""
@@ -107,7 +124,8 @@ class StepDef:
     """One step. `do` changes the platform and returns its result in one line; it raises SourceFailed when it surely did
     not happen, Failed when it ended badly and Unknown when nobody knows. `probe` asks the platform whether it has
     happened (None: can't tell); it is given what `before` said before the first try. `after` is how long after the
-    start of the action it is due. `optional`: when it fails, the rest is done all the same."""
+    start of the action it is due. `optional`: when it fails, the rest is done all the same. `undo` takes it back when
+    the action fails after it, is cancelled, or makes the platform worse."""
 
     name: str
     title: str
@@ -119,6 +137,7 @@ class StepDef:
     retries: int = 2
     after: timedelta = timedelta()
     optional: bool = False
+    undo: StepDef | None = None
 
 
 class Kind(Protocol):
@@ -142,6 +161,11 @@ class Kind(Protocol):
     @property
     def watches(self) -> tuple[str, ...]:
         """Metrics that must not get worse by it, of `proving.GETS_WORSE`."""
+        ...
+
+    @property
+    def watched_for(self) -> timedelta:
+        """How long its effect is watched after the last step, not scaled."""
         ...
 
     def target(self, request: Request) -> str:
@@ -173,6 +197,20 @@ class Kind(Protocol):
     async def prove(self, run: Run) -> Proof:
         """What the platform shows of it now; asked again and again. Raises SourceFailed."""
         ...
+
+    async def released(self, run: Run, state: ActionState, words: str) -> Released | None:
+        """What it made of a release, about to end so; None for what deploys nothing."""
+        ...
+
+
+class Usual:
+    """What most kinds do about releases, and how long they are watched."""
+
+    watched_for = WATCHED_FOR
+
+    async def released(self, run: Run, state: ActionState, words: str) -> Released | None:
+        """It deploys nothing."""
+        return None
 
 
 async def in_time(asked: Awaitable[T]) -> T:

@@ -72,9 +72,6 @@ class Runner:
             if foreign and action.state is ActionState.RUNNING and leads_for_s < TAKEOVER_S:
                 continue
             journal = Journal(store, lease, action.id)
-            if choice == "stop":
-                await journal.finish(ActionState.FAILED, f"given up where it was cut off: {action.question}")
-                continue
             self._tasks[action.id] = asyncio.create_task(self._guarded(journal, action))
 
     def _raise_fenced(self) -> None:

@@ -16,7 +16,7 @@ from console.actions.guards import Protected
 from console.actions.kind import Context, Kind
 from console.domain.network import Network, written
 from console.gateway.changes import Changes
-from console.store import actions, effects
+from console.store import actions, effects, releases
 from console.store.pool import Store
 
 _PATIENCE_S = 2.0
@@ -47,6 +47,7 @@ class Surroundings:
             await store.now(),
             self.scale,
             frozenset((effect.kind, effect.target) for effect in found),
+            tuple(await releases.recent(store)),
         )
 
 

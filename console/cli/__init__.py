@@ -35,6 +35,7 @@ _COMMANDS = {
         "actions",
         "Actions: list, show, kinds, start, approve, cancel, resume, undo, freezes.",
     ),
+    "validate": ("validate", "validate", "Check the platform: --env, --pre, --post a deployment."),
     "audit": ("audit", "audit", "Who did what: list, verify, export."),
     "drill": ("drill", "drill", "Inject a fault into the sandbox."),
     "db": ("db", "db", "The console's own database: upgrade, status."),

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,8 @@ _PEOPLE: dict[str, Role] = {"alice": "responder", "bob": "commander", "vera": "v
 _SEEDER = "sandbox history"
 _SEED_TTL_S = 15.0
 _LEASE_WAIT_S = 20.0
+# A trader, who holds positions: the place among the simulated people.
+_OWNER = 7
 # Where the simulated platform's staff sit (RFC 5737).
 _OFFICE = "192.0.2.0/28"
 
@@ -159,10 +161,11 @@ async def _lease(store: Store) -> Lease:
 
 def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
     """config.toml of the demo's agent; secrets by file only. A person may read it to see how it is done."""
-    from console.sandbox.config import vercel_token
+    from console.sandbox import people
+    from console.sandbox.config import supabase_token, vercel_token
+    from console.sandbox.edge import REF
     from console.sandbox.firewall import PROJECT, TEAM
-    from console.sandbox.people import STAFF
-    from console.sandbox.tokens import anon_token, service_token
+    from console.sandbox.tokens import anon_token, service_token, user_token
 
     folder = stack.folder
     port = sandbox.port
@@ -174,6 +177,15 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
     write_private(folder.secret_file("api_key"), anon_token(folder.secret("jwt_secret")))
     write_private(folder.secret_file("service_key"), service_token(folder.secret("jwt_secret")))
     write_private(folder.secret_file("vercel_token"), vercel_token(folder.secret("platform_app")))
+    write_private(folder.secret_file("supabase_token"), supabase_token(folder.secret("platform_app")))
+    # Who the checks sign in as: one without money, and one who owns something.
+    other = people.person(_OWNER)
+    accounts = {"check_account": people.SYNTHETIC_EMAIL, "check_other_account": other.email}
+    for name, email in accounts.items():
+        write_private(folder.secret_file(name), people.password(folder.secret("platform_app"), email))
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    expired = user_token(folder.secret("jwt_secret"), other.id, other.email, now=long_ago)
+    write_private(folder.secret_file("check_expired_token"), expired)
     database = stack.postgres.url("platform", "platform_reader")
     providers = ("market-data-a", "market-data-b")
     lines = [
@@ -187,6 +199,12 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
         f"password_file = {json.dumps(str(folder.secret_file(AGENT)))}",
         "[agent]",
         f"tick_s = {_TICK_S}",
+        "[checks]",
+        f'account = "{people.SYNTHETIC_EMAIL}"',
+        f"account_password_file = {json.dumps(str(folder.secret_file('check_account')))}",
+        f'other_account = "{other.email}"',
+        f"other_account_password_file = {json.dumps(str(folder.secret_file('check_other_account')))}",
+        f"expired_token_file = {json.dumps(str(folder.secret_file('check_expired_token')))}",
         "[platform]",
         f'base_url = "{base}"',
         f'websocket_url = "ws://127.0.0.1:{port}/realtime"',
@@ -201,7 +219,10 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
         f'vercel_project = "{PROJECT}"',
         f'vercel_team = "{TEAM}"',
         f"vercel_token_file = {json.dumps(str(folder.secret_file('vercel_token')))}",
-        f"staff = {json.dumps([email for email, _ in STAFF])}",
+        f'supabase_url = "{base}"',
+        f'supabase_project = "{REF}"',
+        f"supabase_token_file = {json.dumps(str(folder.secret_file('supabase_token')))}",
+        f"staff = {json.dumps([email for email, _ in people.STAFF])}",
         f"allow_list = {json.dumps([_OFFICE])}",
         "[platform.external_apis]",
         *(f'{name} = "{base}/providers/{name}"' for name in providers),

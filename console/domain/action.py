@@ -174,6 +174,8 @@ class Plan:
     """Why this one needs a second person, whatever its kind says; "" when it doesn't."""
     command: str = ""
     """The equal command line."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """What was found out and must be the same when it is done: the commit that a tag meant, what ran before."""
 
 
 @dataclass(frozen=True, slots=True)

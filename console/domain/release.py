@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -71,8 +71,24 @@ class ReleaseState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Released:
+    """What became of one commit that was deployed, and what of it runs. `migrations` are those that it applied,
+    `frontend` is the id of the frontend's deployment; `before` is what the release is from now on whose place a live
+    one takes."""
+
+    version: str
+    commit: str
+    state: ReleaseState
+    before: ReleaseState = ReleaseState.GOOD
+    functions: tuple[FunctionVersion, ...] = ()
+    migrations: tuple[str, ...] = ()
+    frontend: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
-    """One commit that was deployed: what of it runs, who did it, and how it went."""
+    """The same as the store has it, with who did it, when, and by which action."""
 
     id: int
     version: str
@@ -83,8 +99,5 @@ class Release:
     action_id: int | None = None
     functions: tuple[FunctionVersion, ...] = ()
     migrations: tuple[str, ...] = ()
-    """Those that it applied."""
     frontend: str = ""
-    """The id of the frontend's deployment."""
     words: str = ""
-    report: dict[str, object] = field(default_factory=dict)

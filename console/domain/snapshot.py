@@ -21,6 +21,8 @@ STALE_AFTER_TICKS = 3
 RESOLVED_FOR = timedelta(hours=24)
 LIFTED_FOR = timedelta(hours=1)
 """How long lists keep what is over, and what is no longer in force."""
+MOST_ENDED = 200
+"""At most so many actions that are over are listed, the latest."""
 
 
 @dataclass(frozen=True, slots=True)

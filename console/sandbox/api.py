@@ -15,10 +15,6 @@ from console.sandbox.replies import ApiError
 _HISTORY_LIMIT = 200
 
 
-async def root(request: Request) -> Response:
-    return JSONResponse({"name": "trade-x-pro", "status": "/status", "health": "/health"})
-
-
 async def api_health(request: Request) -> Response:
     """Whether the API answers at all; asks nothing behind it."""
     return JSONResponse({"status": "ok"})

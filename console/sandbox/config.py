@@ -58,6 +58,11 @@ def derived_secret(app_password: str, purpose: str) -> str:
     return hmac.new(app_password.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
 
+def supabase_token(app_password: str) -> str:
+    """The access token of the simulated Management API, in the form that the CLI expects."""
+    return f"sbp_{derived_secret(app_password, 'supabase access token')[:40]}"
+
+
 def vercel_token(app_password: str) -> str:
     """The bearer token of the simulated Vercel, derived like the others."""
     return derived_secret(app_password, "vercel token")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from console.sandbox import baseline
 from console.sandbox.identity import service_of
 from console.sandbox.replies import ApiError
-from console.sandbox.service import ENVIRONMENT, VERSION, Service
+from console.sandbox.service import ENVIRONMENT, Service
 
 _DATABASE = """
     SELECT numbackends, blks_hit, blks_read, xact_commit, xact_rollback, deadlocks, tup_inserted, tup_updated,
@@ -108,7 +108,7 @@ def _host(text: _Text, service: Service, now: float) -> None:
 def _service(text: _Text, service: Service) -> None:
     text.add(
         "platform_build_info", "gauge", "The running release.",
-        [({"version": VERSION, "environment": ENVIRONMENT}, 1.0)],
+        [({"version": service.version, "environment": ENVIRONMENT}, 1.0)],
     )  # fmt: skip
     text.one(
         "process_start_time_seconds",

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from console.sandbox import market
+from console.sandbox.edge import EdgeFunctions
 from console.sandbox.health import function_report
 from console.sandbox.identity import address_of, identity_of, person_of, request_id_of, service_of
 from console.sandbox.replies import ApiError, choice, json_object, number
@@ -22,8 +23,6 @@ from console.sandbox.service import Service
 VENUE_ERRORS = ("venue timeout", "venue rejected the order", "venue connection reset")
 _ORDER_TYPES = ("market", "limit", "stop", "stop_limit")
 _STATUS = {"account_suspended": 403, "account_closed": 403, "unknown_account": 401, "venue_error": 502}
-_LARGEST_QUANTITY = 1_000_000.0
-_LARGEST_PRICE = 10_000_000.0
 # An order that took longer than this is a slow one to enhanced monitoring.
 _SLOW_MS = 400.0
 
@@ -31,6 +30,7 @@ _SLOW_MS = 400.0
 async def execute_order(request: Request) -> Response:
     """Place one order: 200 executed or pending, 401, 403 (suspended), 422 (refused or failed), 502 (venue)."""
     service = service_of(request)
+    most_bps = service.edge.constant("execute-order", "MAX_SLIPPAGE_BPS")
     identity = identity_of(request)
     data = await json_object(request)
     if "test" in data:
@@ -39,7 +39,7 @@ async def execute_order(request: Request) -> Response:
     if user_id is None:
         raise ApiError(401, "not_authenticated", "an order needs somebody who is signed in")
     watch = _Stopwatch(request)
-    order = _order(data)
+    order = _order(data, service.edge)
     symbol = market.BY_NAME.get(order["symbol"])
     async with service.database.connection() as connection:
         refusal = await connection.fetchval(
@@ -51,6 +51,7 @@ async def execute_order(request: Request) -> Response:
         price, _ = await service.price(symbol)
         watch.lap("price")
         venue_error = await _venue(service)
+        price = _fill(service, order, price, most_bps)
         watch.lap("venue")
     else:
         price, venue_error = 0.0, None
@@ -102,6 +103,16 @@ async def _venue(service: Service) -> str | None:
     return service.random.choice(VENUE_ERRORS) if failing else None
 
 
+def _fill(service: Service, order: dict[str, Any], quote: float, most_bps: float) -> float:
+    """The price at which the venue fills; where that is too far from the quote, the quote becomes the order's limit."""
+    if order["order_type"] != "market":
+        return quote
+    slippage_bps = market.slippage_bps(max(service.random.random(), 1e-9))
+    if slippage_bps > most_bps and order["price"] is None:
+        order["price"] = quote
+    return round(quote * (1 + (slippage_bps if order["side"] == "buy" else -slippage_bps) / 10_000), 5)
+
+
 async def _execute(
     request: Request,
     service: Service,
@@ -139,7 +150,7 @@ def _order_reply(
     raise ApiError(_STATUS.get(code, 422), code, reason)
 
 
-def _order(data: dict[str, Any]) -> dict[str, Any]:
+def _order(data: dict[str, Any], edge: EdgeFunctions) -> dict[str, Any]:
     """The body's order, checked; raises ApiError 422."""
     symbol = data.get("symbol")
     if (
@@ -163,8 +174,13 @@ def _order(data: dict[str, Any]) -> dict[str, Any]:
         "symbol": symbol,
         "order_type": order_type,
         "side": choice(data, "side", ("buy", "sell")),
-        "quantity": number(data, "quantity", largest=_LARGEST_QUANTITY),
-        "price": number(data, "price", largest=_LARGEST_PRICE, required=order_type != "market"),
+        "quantity": number(data, "quantity", largest=edge.constant("execute-order", "LARGEST_QUANTITY")),
+        "price": number(
+            data,
+            "price",
+            largest=edge.constant("execute-order", "LARGEST_PRICE"),
+            required=order_type != "market",
+        ),
         "idempotency_key": key,
     }
 
@@ -172,6 +188,7 @@ def _order(data: dict[str, Any]) -> dict[str, Any]:
 async def get_stock_price(request: Request) -> Response:
     """The price of one symbol, younger than 10 s, and where it came from."""
     service = service_of(request)
+    service.edge.constant("get-stock-price", "PRICE_TTL_S")
     identity_of(request)
     data = await json_object(request)
     if "test" in data:
@@ -193,6 +210,7 @@ async def get_stock_price(request: Request) -> Response:
 async def risk_monitoring(request: Request) -> Response:
     """The caller's margin and exposure."""
     service = service_of(request)
+    service.edge.require("risk-monitoring")
     identity_of(request)
     data = await json_object(request)
     if "test" in data:
@@ -216,6 +234,7 @@ async def risk_monitoring(request: Request) -> Response:
 async def health_check(request: Request) -> Response:
     """Whether what the functions stand on answers: 200 or 503."""
     service = service_of(request)
+    service.edge.require("health-check")
     identity_of(request)
     await json_object(request)
     report = await function_report(service)

@@ -6,6 +6,7 @@ the security headers; each refusal the one error shape, never a stack trace. Cou
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from typing import Any
@@ -32,6 +33,9 @@ OWN_PROBE = b"x-own-probe"
 _LOOPBACK = ("127.0.0.1", "::1")
 # What Vercel serves, in front of the platform: its firewall decides there, the platform's block list everywhere else.
 _EDGE = ("/", "/status")
+_FRONTEND = ("/assets/", "/_vercel/")
+# Operators' own calls to Vercel and Supabase.
+_OPERATORS = re.compile(r"/v\d+/")
 _UNSAFE_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
 # Paths as labels of /metrics: a closed list, or a scanner would fill it.
 _PATHS = {
@@ -127,11 +131,11 @@ class Guard:
 
     def _keep_out(self, path: str, address: str) -> None:
         """Raises ApiError 403 where the layer that is in charge of this path refuses the address, 503 where the
-        frontend is paused. Operators' own calls to Vercel pass no layer of the platform."""
-        if path.startswith(("/v1/", "/v9/")):
+        frontend is paused. Operators' own calls pass no layer of the platform."""
+        if _OPERATORS.match(path):
             return
         firewall = self._service.firewall
-        if path in _EDGE or path.startswith("/api/"):
+        if path in _EDGE or path.startswith(("/api/", *_FRONTEND)):
             if firewall.refuses(address):
                 self._refused(address, "vercel")
                 raise ApiError(403, "denied_by_firewall", "this address is denied by the firewall")
@@ -162,14 +166,28 @@ class Guard:
             return path
         if path.startswith("/api/orders/"):
             return "/api/orders/cancel"
-        prefixes = ("/sandbox", "/providers", "/ops", "/v1", "/v9", "/auth/v1/admin")
+        prefixes = (
+            "/sandbox",
+            "/providers",
+            "/ops",
+            "/v1",
+            "/v2",
+            "/v6",
+            "/v9",
+            "/assets",
+            "/_vercel",
+            "/auth/v1/admin",
+        )
         return next((p for p in prefixes if path.startswith(p)), "other")
 
 
 def _with_headers(message: Message, request_id: str) -> Message:
     if message["type"] in ("http.response.start", "websocket.http.response.start"):
         own = (b"x-request-id", request_id.encode())
-        message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS, own]
+        given = message.get("headers", ())
+        # What the frontend answers carries the headers that its own vercel.json says, and no others.
+        security = () if any(name == b"x-vercel-id" for name, _ in given) else SECURITY_HEADERS
+        message["headers"] = [*given, *security, own]
     return message
 
 

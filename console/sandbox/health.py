@@ -15,7 +15,7 @@ from console.sandbox.http_client import Client
 from console.sandbox.identity import service_of
 from console.sandbox.providers import ProviderDown
 from console.sandbox.replies import ApiError
-from console.sandbox.service import ENVIRONMENT, VERSION, Service
+from console.sandbox.service import ENVIRONMENT, Service
 from console.sandbox.tokens import anon_token
 
 _TIMEOUT_S = 2.0
@@ -39,7 +39,7 @@ async def health(request: Request) -> Response:
         "status": "ok" if healthy else "error",
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "uptime": round(service.uptime_s, 3),
-        "version": VERSION,
+        "version": service.version,
         "environment": ENVIRONMENT,
         "checks": checks,
     }
@@ -59,7 +59,7 @@ async def status(request: Request) -> Response:
     """The public status line."""
     service = service_of(request)
     state = "maintenance" if service.maintenance else "operational"
-    return JSONResponse({"status": state, "version": VERSION, "uptime": round(service.uptime_s, 3)})
+    return JSONResponse({"status": state, "version": service.version, "uptime": round(service.uptime_s, 3)})
 
 
 async def _run(service: Service, checks: dict[str, Check]) -> dict[str, dict[str, Any]]:

@@ -20,21 +20,26 @@ async def install(
     app_password: str,
     reader_password: str,
     ops_password: str | None = None,
+    deploy_password: str | None = None,
     now: datetime,
     hours: int = 26,
 ) -> None:
     """Bring the platform's database to the state that `serve` needs; a superuser's URL and password.
 
     The database is created when it is missing. On the first run `hours` of history are made up, later only what
-    is missing since the last order (at most `hours`). Roles get the passwords given; without `ops_password` that
-    role can't log in. Raises asyncpg's errors.
+    is missing since the last order (at most `hours`). Roles get the passwords given; without `ops_password` or
+    `deploy_password` these can't log in. Raises asyncpg's errors.
     """
     await _ensure_database(database_url, password)
     connection = await asyncpg.connect(database_url, password=password, timeout=10)
     try:
         await connection.execute("SET synchronous_commit = off; SET client_min_messages = warning")
         await ensure_roles(
-            connection, app_password=app_password, reader_password=reader_password, ops_password=ops_password
+            connection,
+            app_password=app_password,
+            reader_password=reader_password,
+            ops_password=ops_password,
+            deploy_password=deploy_password,
         )
         async with connection.transaction():
             # Two starters on one database: the second waits and finds everything done.

@@ -26,6 +26,7 @@ class RateLimiter:
     """One token bucket per kind of endpoint and address."""
 
     def __init__(self) -> None:
+        self.limits = dict(LIMITS)
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
     def take(self, family: str, address: str, now: float, share: float = 1.0) -> float:
@@ -33,7 +34,7 @@ class RateLimiter:
 
         `share` (0..1) of the family's limit is what this address gets.
         """
-        limit = Limit(LIMITS[family].burst * share, LIMITS[family].per_second * share)
+        limit = Limit(self.limits[family].burst * share, self.limits[family].per_second * share)
         tokens, then = self._buckets.get((family, address), (limit.burst, now))
         tokens = min(limit.burst, tokens + (now - then) * limit.per_second)
         allowed = tokens >= 1
@@ -44,7 +45,8 @@ class RateLimiter:
 
     def _forget_full(self, now: float) -> None:
         for key, (tokens, then) in tuple(self._buckets.items()):
-            if tokens + (now - then) * LIMITS[key[0]].per_second >= LIMITS[key[0]].burst:
+            limit = self.limits[key[0]]
+            if tokens + (now - then) * limit.per_second >= limit.burst:
                 del self._buckets[key]
 
 

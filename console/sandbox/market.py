@@ -15,6 +15,7 @@ VENUE_MEAN_MS = 180.0
 _SIGMA = 0.40
 # Past this the order is sent to a second venue as well, and the faster answer counts: the tail is short.
 _HEDGE_MS = 440.0
+_SLIPPAGE_BPS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ def price(symbol: Symbol, at: float) -> float:
     phase = symbol.rank * 1.7
     wave = 0.006 * math.sin(at / 5400 + phase) + 0.0025 * math.sin(at / 610 + phase * 2)
     return round(symbol.base_price * (1 + wave + 0.0006 * math.sin(at / 23 + phase * 3)), 5)
+
+
+def slippage_bps(quantile: float) -> float:
+    """How far the venue's fill is from the quote, to the client's disadvantage, at this quantile (0..1 exclusive).
+
+    The size of a normal deviation with 3 bps, at most 12: mean about 2.4, one fill in four within 1 bps.
+    """
+    return min(abs(NormalDist().inv_cdf(quantile)) * _SLIPPAGE_BPS, 4 * _SLIPPAGE_BPS)
 
 
 def venue_ms(quantile: float) -> float:

@@ -1,5 +1,5 @@
 -- What operators change on the platform, and how the simulator counts it: sessions, the layers of refusals, the
--- mail that GoTrue sends, the role platform_ops, the door of the db-down drill. Run by a superuser at every start
+-- mail that GoTrue sends, the roles platform_ops and platform_deploy, the door of the db-down drill. Run by a superuser at every start
 -- of the sandbox, so every statement may find its work done.
 
 -- GoTrue: one refresh token per session, changed at each use. Deleting the session takes it away.
@@ -92,21 +92,23 @@ BEGIN
     ALTER ROLE platform_app NOLOGIN;
     ALTER ROLE platform_reader NOLOGIN;
     ALTER ROLE platform_ops NOLOGIN;
+    ALTER ROLE platform_deploy NOLOGIN;
 END $$;
 CREATE OR REPLACE FUNCTION control.allow_logins() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname IN ('platform_app', 'platform_reader', 'platform_ops')
-               AND NOT rolcanlogin) THEN
+    IF EXISTS (SELECT FROM pg_roles WHERE NOT rolcanlogin
+               AND rolname IN ('platform_app', 'platform_reader', 'platform_ops', 'platform_deploy')) THEN
         ALTER ROLE platform_app LOGIN;
         ALTER ROLE platform_reader LOGIN;
         ALTER ROLE platform_ops LOGIN;
+        ALTER ROLE platform_deploy LOGIN;
     END IF;
 END $$;
 CREATE OR REPLACE FUNCTION control.end_sessions() RETURNS int LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
     SELECT count(pg_terminate_backend(pid))::int FROM pg_stat_activity
-    WHERE usename IN ('platform_app', 'platform_reader', 'platform_ops')
+    WHERE usename IN ('platform_app', 'platform_reader', 'platform_ops', 'platform_deploy')
 $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA sandbox, control FROM PUBLIC;
@@ -129,3 +131,40 @@ GRANT UPDATE (enabled, changed_at) ON public.platform_flags TO platform_ops;
 GRANT UPDATE (account_status) ON public.profiles TO platform_ops;
 GRANT SELECT (id, user_id), DELETE ON auth.sessions TO platform_ops;
 GRANT UPDATE (status, ended_at) ON public.user_sessions TO platform_ops;
+
+-- Deployments. The role that migrations run as owns what they change, as `postgres` does at Supabase; it sees nothing
+-- of GoTrue's and of the simulator's schemas.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT format('TABLE public.%I', tablename) FROM pg_tables
+                WHERE schemaname = 'public' AND tableowner <> 'platform_deploy'
+                UNION ALL
+                SELECT format('FUNCTION %s', oid::regprocedure) FROM pg_proc
+                WHERE pronamespace = 'public'::regnamespace AND proowner <> 'platform_deploy'::regrole
+                AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e') LOOP
+        EXECUTE format('ALTER %s OWNER TO platform_deploy', name);
+    END LOOP;
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO platform_deploy', current_database());
+END $$;
+ALTER SCHEMA supabase_migrations OWNER TO platform_deploy;
+ALTER TABLE supabase_migrations.schema_migrations OWNER TO platform_deploy;
+GRANT USAGE, CREATE ON SCHEMA public TO platform_deploy;
+
+-- A sandbox of an earlier version recorded the schema in parts; its repository has it as one migration.
+UPDATE supabase_migrations.schema_migrations SET name = 'platform_schema'
+WHERE version = '20250911160000' AND name <> 'platform_schema';
+DELETE FROM supabase_migrations.schema_migrations WHERE version < '20250911160000';
+
+CREATE OR REPLACE FUNCTION sandbox.log_migration() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO sandbox.effect_log (effect, target, detail)
+    VALUES (CASE TG_OP WHEN 'DELETE' THEN 'migration_reverted' ELSE 'migration' END,
+            CASE TG_OP WHEN 'DELETE' THEN OLD.version ELSE NEW.version END, jsonb_build_object('by', session_user));
+    RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION sandbox.log_migration() FROM PUBLIC;
+CREATE OR REPLACE TRIGGER effect AFTER INSERT OR DELETE ON supabase_migrations.schema_migrations
+    FOR EACH ROW EXECUTE FUNCTION sandbox.log_migration();

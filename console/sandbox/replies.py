@@ -28,15 +28,20 @@ class ApiError(Exception):
         return JSONResponse(body, status_code=self.status, headers=self.headers)
 
 
+async def body(request: Request, largest: int = _LARGEST_BODY) -> bytes:
+    """The request's body; raises ApiError 413."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > largest:
+            raise ApiError(413, "body_too_large", f"a body of at most {largest} bytes is expected")
+    return bytes(content)
+
+
 async def json_object(request: Request) -> dict[str, Any]:
     """The request's body as an object; raises ApiError 400 or 413."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST_BODY:
-            raise ApiError(413, "body_too_large", f"a body of at most {_LARGEST_BODY} bytes is expected")
     try:
-        data = json.loads(body or b"{}", parse_constant=_no_constant)
+        data = json.loads(await body(request) or b"{}", parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise ApiError(400, "invalid_json", "the body is not valid JSON") from None
     if not isinstance(data, dict):

@@ -14,6 +14,7 @@ from console.sandbox.config import derived_secret
 APP = "platform_app"
 READER = "platform_reader"
 OPS = "platform_ops"
+DEPLOY = "platform_deploy"
 CONTROL = "platform_control"
 # The roles that Supabase's API switches into for a request.
 _REQUEST_ROLES = ("anon", "authenticated", "service_role")
@@ -36,11 +37,16 @@ def scram_verifier(password: str, iterations: int = 4096) -> str:
 
 
 async def ensure_roles(
-    connection: asyncpg.Connection, *, app_password: str, reader_password: str, ops_password: str | None
+    connection: asyncpg.Connection,
+    *,
+    app_password: str,
+    reader_password: str,
+    ops_password: str | None,
+    deploy_password: str | None = None,
 ) -> None:
     """Create what is missing and set passwords and log-in rights; needs a superuser's connection.
 
-    Without `ops_password` the operators' role keeps the one it has, at first none.
+    Without `ops_password` or `deploy_password` these roles keep what they have, at first none.
     """
     known = {r["rolname"] for r in await connection.fetch("SELECT rolname FROM pg_roles")}
     for role in _REQUEST_ROLES:
@@ -50,6 +56,7 @@ async def ensure_roles(
         (APP, app_password, "BYPASSRLS"),
         (READER, reader_password, "BYPASSRLS"),
         (OPS, ops_password, "BYPASSRLS"),
+        (DEPLOY, deploy_password, "BYPASSRLS"),
         (CONTROL, control_password(app_password), ""),
     ):
         verb = "ALTER" if role in known else "CREATE"

@@ -19,13 +19,8 @@ CREATE TABLE supabase_migrations.schema_migrations (
     name text,
     statements text[]
 );
-INSERT INTO supabase_migrations.schema_migrations (version, name) VALUES
-    ('20250310081500', 'profiles_and_roles'),
-    ('20250310093000', 'orders_and_positions'),
-    ('20250402140200', 'execute_order_atomic'),
-    ('20250519070000', 'audit_logs'),
-    ('20250708101500', 'ledger_entries'),
-    ('20250911160000', 'blocked_ips');
+-- This file, as the platform's repository has it.
+INSERT INTO supabase_migrations.schema_migrations (version, name) VALUES ('20250911160000', 'platform_schema');
 
 -- GoTrue's part: who may log in. Digests are salted SHA-256; the simulated people hold no real secret.
 CREATE TABLE auth.users (
@@ -58,8 +53,10 @@ CREATE TABLE public.profiles (
     balance numeric(18, 2) NOT NULL DEFAULT 0,
     equity numeric(18, 2) NOT NULL DEFAULT 0,
     margin_used numeric(18, 2) NOT NULL DEFAULT 0,
+    legacy_ref text DEFAULT 'TX1-' || left(gen_random_uuid()::text, 8),
     created_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 70);
+COMMENT ON COLUMN public.profiles.legacy_ref IS 'the customer number in the system before this one';
 
 CREATE TABLE public.symbols (
     symbol text PRIMARY KEY,

@@ -16,7 +16,18 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from console.sandbox import api, exposition, functions, gotrue, health, ops, realtime, vercel
+from console.sandbox import (
+    api,
+    exposition,
+    functions,
+    gotrue,
+    health,
+    management,
+    ops,
+    realtime,
+    vercel,
+    vercel_deployments,
+)
 from console.sandbox.config import SandboxConfig
 from console.sandbox.control import Control, outbox
 from console.sandbox.drills import Drills, open_database
@@ -31,7 +42,10 @@ def make_app(service: Service, drills: Drills) -> ASGIApp:
     """The platform as an ASGI application."""
     control = Control(drills)
     routes = [
-        Route("/", api.root),
+        Route("/", vercel_deployments.visit),
+        Route("/assets/{name}", vercel_deployments.visit),
+        Route("/_vercel/{deployment}", vercel_deployments.visit),
+        Route("/_vercel/{deployment}/{path:path}", vercel_deployments.visit),
         Route("/health", health.health),
         Route("/status", health.status),
         Route("/metrics", exposition.metrics),
@@ -53,6 +67,21 @@ def make_app(service: Service, drills: Drills) -> ASGIApp:
         Route("/v1/projects/{project}/pause", vercel.pause, methods=["POST"]),
         Route("/v1/projects/{project}/unpause", vercel.pause, methods=["POST"]),
         Route("/v9/projects/{project}", vercel.project),
+        Route("/v2/files", vercel_deployments.upload, methods=["POST"]),
+        Route("/v13/deployments", vercel_deployments.create, methods=["POST"]),
+        Route("/v13/deployments/{deployment:path}", vercel_deployments.get),
+        Route("/v6/deployments", vercel_deployments.listed),
+        Route("/v10/projects/{project}/promote/{deployment}", vercel_deployments.point, methods=["POST"]),
+        # The documented version, and the one that the CLI asks.
+        Route("/v1/projects/{project}/rollback/{deployment}", vercel_deployments.point, methods=["POST"]),
+        Route("/v9/projects/{project}/rollback/{deployment}", vercel_deployments.point, methods=["POST"]),
+        Route("/v1/projects/{ref}", management.project),
+        Route("/v1/projects/{ref}/functions", management.functions),
+        Route("/v1/projects/{ref}/functions", management.replace, methods=["PUT"]),
+        Route("/v1/projects/{ref}/functions/deploy", management.deploy, methods=["POST"]),
+        Route("/v1/projects/{ref}/functions/{slug}", management.function),
+        Route("/v1/projects/{ref}/functions/{slug}/body", management.function_body),
+        Route("/v1/projects/{ref}/database/backups", management.backups),
         Route("/ops/v1/compute", ops.compute, methods=["GET", "PUT"]),
         Route("/ops/v1/database", ops.database),
         Route("/ops/v1/database/failover", ops.fail_over, methods=["POST"]),

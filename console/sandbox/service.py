@@ -11,14 +11,18 @@ import secrets
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 from console.sandbox import baseline, market
+from console.sandbox.blobs import Blobs
 from console.sandbox.config import SandboxConfig
 from console.sandbox.database import Database
+from console.sandbox.deployments import Deployments
+from console.sandbox.edge import EdgeFunctions
 from console.sandbox.firewall import Firewall
 from console.sandbox.journal import Journal
 from console.sandbox.kept import Kept
-from console.sandbox.limits import BlockList, FailedLogins, RateLimiter
+from console.sandbox.limits import BlockList, FailedLogins, Limit, RateLimiter
 from console.sandbox.operations import Operations
 from console.sandbox.pace import Pace
 from console.sandbox.providers import ProviderDown, make_providers
@@ -28,10 +32,8 @@ from console.sandbox.resp import CacheClient, CacheServer
 from console.sandbox.roles import DatabaseControl
 from console.sandbox.servers import Servers
 
-VERSION = "2.8.1"
 ENVIRONMENT = "sandbox"
 _WATCH_S = 0.5
-_PRICE_TTL_S = 5
 _RESTING_FOR_S = 120
 _LOGS_KEPT_H = 30
 _TICK_S = 0.5
@@ -58,6 +60,11 @@ class Service:
         kept = Kept(config.state_file)
         self.operations = Operations(kept)
         self.firewall = Firewall(kept)
+        folder = Path(config.state_file).with_suffix("") if config.state_file else None
+        self.edge = EdgeFunctions(kept, Blobs(folder and folder / "functions", "sha256"))
+        self.deployments = Deployments(
+            kept, Blobs(folder and folder / "frontend", "sha1"), f"127.0.0.1:{config.port}"
+        )
         self.random = random.Random(config.seed)
         self.database = Database(config.database_url, config.database_password)
         control = DatabaseControl(config.database_url, config.database_password)
@@ -68,6 +75,7 @@ class Service:
         self.providers = make_providers(config.seed)
         self.hub = Hub()
         self.limiter = RateLimiter()
+        self.limit_functions()
         self.failed_logins = FailedLogins()
         self.blocked = BlockList()
         self.maintenance = False
@@ -100,6 +108,18 @@ class Service:
     @property
     def venue_factor(self) -> float:
         return self.faults.venue_factor * self.operations.compute.venue
+
+    @property
+    def version(self) -> str:
+        """The release whose frontend serves production."""
+        return self.deployments.version
+
+    def limit_functions(self) -> None:
+        """Let the rate limit be what the running execute-order says; without one the last limit stays."""
+        with contextlib.suppress(ApiError):
+            burst = self.edge.constant("execute-order", "RATE_LIMIT_BURST")
+            per_min = self.edge.constant("execute-order", "RATE_LIMIT_PER_MIN")
+            self.limiter.limits["functions"] = Limit(max(burst, 1), max(per_min, 1) / 60)
 
     async def record(self, effect: str, target: str, **detail: object) -> None:
         """Count a write of an operator; where the database is away, as soon as it is back."""
@@ -164,10 +184,10 @@ class Service:
         self._warm = min(self._warm + _WARMING_PER_S, market.LIQUID)
         warm = [(s.symbol, prices[s.symbol]) for s in live if s.rank < self._warm]
         if warm and self.cache_server.is_open:
-            with contextlib.suppress(ConnectionError):
-                await self.cache.run(
-                    [("SET", f"price:{s}", repr(p), "EX", str(_PRICE_TTL_S)) for s, p in warm]
-                )
+            # Without a function that keeps prices nobody does.
+            with contextlib.suppress(ConnectionError, ApiError):
+                ttl_s = str(max(1, round(self.edge.constant("get-stock-price", "PRICE_TTL_S"))))
+                await self.cache.run([("SET", f"price:{s}", repr(p), "EX", ttl_s) for s, p in warm])
         self.hub.broadcast(json.dumps({"type": "prices", "at": round(now, 3), "prices": prices}))
 
     async def _watch(self) -> None:

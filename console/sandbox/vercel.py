@@ -1,4 +1,5 @@
-"""The part of Vercel's REST API that operators use (vercel.com/docs/rest-api): firewall and pause of a project."""
+"""The part of Vercel's REST API that operators use (vercel.com/docs/rest-api): firewall and pause of a project.
+Deployments are in vercel_deployments.py."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from console.sandbox.config import vercel_token
+from console.sandbox.deployments import NAME
 from console.sandbox.firewall import PROJECT, TEAM
 from console.sandbox.identity import service_of, token_of
 from console.sandbox.replies import ApiError, json_object
@@ -18,7 +20,7 @@ _ACTIONS = ("deny", "challenge", "log", "bypass")
 
 async def patch_config(request: Request) -> Response:
     """{"action": "ip.insert" | "ip.remove", "id": null | ID, "value": {ip, hostname, action, notes}}."""
-    _admit(request)
+    admit(request)
     service, data = service_of(request), await json_object(request)
     if data.get("action") == "ip.insert":
         value = data.get("value")
@@ -44,7 +46,7 @@ async def patch_config(request: Request) -> Response:
 
 async def active_config(request: Request) -> Response:
     """The active configuration; 404 as long as none was ever made."""
-    _admit(request)
+    admit(request)
     firewall = service_of(request).firewall
     if firewall.version == 0:
         raise ApiError(404, "not_found", "Config not found")
@@ -52,29 +54,33 @@ async def active_config(request: Request) -> Response:
 
 
 async def project(request: Request) -> Response:
-    """The project, `paused` in it."""
-    _admit(request)
+    """The project: `paused`, what serves production, and who was last asked to."""
+    admit(request)
+    service = service_of(request)
+    deployments = service.deployments
     return JSONResponse(
         {
             "id": PROJECT,
             "accountId": TEAM,
-            "name": "trade-x-pro",
-            "paused": service_of(request).firewall.paused,
+            "name": NAME,
+            "paused": service.firewall.paused,
+            "targets": {"production": deployments.shown(deployments.production)},
+            "lastAliasRequest": deployments.last_request,
         }
     )
 
 
 async def pause(request: Request) -> Response:
     """Take the frontend off, or with unpause on again."""
-    _admit(request)
+    admit(request)
     service, wanted = service_of(request), request.url.path.rpartition("/")[2]
     changed = service.firewall.pause(wanted == "pause")
     await service.record(wanted, PROJECT, changed=changed)
     return JSONResponse({})
 
 
-def _admit(request: Request) -> None:
-    """The right token for the right project and team; raises ApiError 403 or 404, as Vercel says it."""
+def admit(request: Request, *, team_only: bool = False) -> None:
+    """The right token for the right team and, unless `team_only`, project; raises ApiError 403 or 404."""
     expected = vercel_token(service_of(request).config.database_password)
     if not hmac.compare_digest(token_of(request).encode(), expected.encode()):
         raise ApiError(403, "forbidden", "Not authorized")
@@ -82,6 +88,8 @@ def _admit(request: Request) -> None:
         raise ApiError(
             403, "forbidden", "Not authorized: Trying to access resource under scope of another team"
         )
+    if team_only:
+        return
     if (request.path_params.get("project") or request.query_params.get("projectId")) != PROJECT:
         raise ApiError(404, "not_found", "Project not found")
 

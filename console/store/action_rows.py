@@ -148,6 +148,8 @@ def _kept_plan(text: str) -> Plan:
         typed=data["typed"],
         second_person=data["second_person"],
         command=data["command"],
+        # Plans of an older program have none.
+        pins=data.get("pins", {}),
     )
 
 

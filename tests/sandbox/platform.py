@@ -22,13 +22,15 @@ import httpx
 
 from console.processes.postgres import EmbeddedPostgres
 from console.sandbox import people
-from console.sandbox.config import SandboxConfig, vercel_token
+from console.sandbox.config import SandboxConfig, supabase_token, vercel_token
 from console.sandbox.install import install
 from console.sandbox.people import Person
 from console.sandbox.tokens import anon_token, service_token, user_token
 
 _addresses = itertools.count()
 _strangers = itertools.count()
+# For a client of plain HTTP: reading the machine's certificates would take 20 ms of a core each time.
+_PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 
 
 def free_port() -> int:
@@ -54,6 +56,7 @@ class Platform:
     app_password = "app-" + secrets.token_hex(8)
     reader_password = "reader-" + secrets.token_hex(8)
     ops_password = "ops-" + secrets.token_hex(8)
+    deploy_password = "deploy-" + secrets.token_hex(8)
 
     def __init__(self, cluster: EmbeddedPostgres, folder: Path, database: str = "platform") -> None:
         self.cluster = cluster
@@ -83,6 +86,7 @@ class Platform:
             app_password=self.config.database_password,
             reader_password=self.reader_password,
             ops_password=self.ops_password,
+            deploy_password=self.deploy_password,
             now=now or datetime.now(UTC),
             hours=hours,
         )
@@ -104,7 +108,7 @@ class Platform:
         deadline = time.monotonic() + 20
         while True:
             try:
-                if httpx.get(f"{self.config.base_url}/status", timeout=2, trust_env=False).status_code == 200:
+                if httpx.get(f"{self.config.base_url}/status", timeout=2, **_PLAIN).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
@@ -129,6 +133,7 @@ class Platform:
             "platform_reader": self.reader_password,
             "platform_app": self.config.database_password,
             "platform_ops": self.ops_password,
+            "platform_deploy": self.deploy_password,
         }
         connection = await asyncpg.connect(
             self.cluster.url(self.database, user), password=passwords[user], timeout=10
@@ -154,7 +159,7 @@ class Platform:
         if token is not None:
             own["Authorization"] = f"Bearer {token}"
         async with httpx.AsyncClient(
-            base_url=self.config.base_url, headers=own, timeout=15, trust_env=False
+            base_url=self.config.base_url, headers=own, timeout=15, **_PLAIN
         ) as client:
             yield client
 
@@ -165,6 +170,10 @@ class Platform:
     @property
     def service_key(self) -> str:
         return service_token(self.config.jwt_secret)
+
+    @property
+    def supabase_token(self) -> str:
+        return supabase_token(self.config.database_password)
 
     @property
     def vercel_token(self) -> str:

@@ -55,6 +55,7 @@ AGENT_ONLY = {
     "put_effect": "SELECT console.put_effect(1, 1, 'x', 'x', NULL, '[]')",
     "lift_effect": "SELECT console.lift_effect(1, 1, 'x', 'x', '[]')",
     "expire_actions": "SELECT console.expire_actions(1)",
+    "put_release": """SELECT console.put_release(1, NULL, '{"version": "x", "commit": "x", "state": "failed"}')""",
     "release_lease": "SELECT console.release_lease(1)",
 }
 PERSON = {

@@ -290,6 +290,18 @@ async def test_a_key_that_leads_to_a_field_takes_effect_before_the_next_one() ->
         assert not seen.clerk.of("confirm")
 
 
+async def test_what_is_pasted_while_the_dialog_opens_arrives_too() -> None:
+    async with opened() as seen:
+        await seen.press("1")
+        await seen.until(lambda: type(seen.app.screen).__name__ == "HealthScreen")
+        at_once(seen.app, "B")
+        await seen.until(lambda: seen.open)
+        assert seen.app._driver is not None
+        seen.app._driver.send_message(events.Paste("203.0.113.7"))
+        at_once(seen.app, "0")
+        await seen.until(lambda: seen.dialog.query_one("#p-network", Field).value == "203.0.113.70")
+
+
 async def test_escape_at_once_cancels_and_what_comes_after_it_is_dropped() -> None:
     async with opened() as seen:
         at_once(seen.app, "B", "escape")

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from console.domain.action import ActionState
-from console.domain.snapshot import AgentState, Snapshot
+from console.domain.snapshot import MOST_ENDED, AgentState, Snapshot
 from screens.action_detail import ActionDetail
 from screens.actions import ActionsScreen
 from screens.plan_dialog import PlanDialog
@@ -67,11 +68,23 @@ def _told(dialog: PlanDialog) -> bool:
     return dialog.action is not None and (bool(dialog.asking.guards) or dialog.action.state.final)
 
 
+def maintenance() -> Snapshot:
+    """The platform's users are refused; the list holds all that it can."""
+    base = actions.live()
+    on = replace(
+        actions.EFFECTS[0], id=50, kind="maintenance_on", target="", since=NOW - timedelta(minutes=12)
+    )
+    tight = replace(on, id=51, kind="security_protocols_on")
+    old = [replace(actions.ENDED[2], id=-i, ended_at=NOW - timedelta(hours=5)) for i in range(MOST_ENDED)]
+    return replace(base, effects=(on, tight, *base.effects), actions=(*base.actions, *old))
+
+
 STATES: dict[str, Callable[[], Snapshot]] = {
     "live": actions.live,
     "nothing": actions.nothing,
     "stale": actions.stale,
     "emergency": actions.emergency,
+    "maintenance": maintenance,
     "hostile": actions.hostile,
 }
 

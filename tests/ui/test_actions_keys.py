@@ -4,17 +4,20 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from console.domain.action import ActionState, OutputLine, StepState
+from console.domain.action import ActionState, Effect, OutputLine, PlannedStep, StepState
 from console.domain.errors import Refused, StoreAway
-from console.domain.snapshot import Snapshot
+from console.domain.snapshot import MOST_ENDED, Snapshot
 from screens import actions as actions_screen
 from screens.action_deciding import ApproveDialog, ChooseDialog, EndDialog
 from screens.action_detail import ActionDetail
 from screens.actions import ActionsScreen
 from screens.audit_detail import AuditDetail
+from screens.audit_rows import audit_words
 from screens.plan_dialog import PlanDialog
 from tests.ui import drive
 from tests.ui.drive import SIZES, QuietApp, rows, shown, until
@@ -24,7 +27,7 @@ from tests.ui.fixtures.story import NOW
 from tests.ui.test_security_keys import counted
 from widgets.banner import Banner
 from widgets.field import Field
-from widgets.live_table import LiveTable
+from widgets.live_table import LiveTable, Note
 
 
 class ActionsApp(QuietApp):
@@ -62,6 +65,7 @@ async def opened(
 
 async def test_9_shows_what_waits_before_what_runs_before_what_is_over() -> None:
     async with opened() as seen:
+        await seen.press("f")
         assert seen.table.keys == ["11", "10", "9", "12", "8", "7", "6", "5", "4", "3"]
         await seen.says("waiting for somebody 3", "under way 1", "over 6", "block-ip 203.0.113.7", "1/2")
         await seen.says(
@@ -69,8 +73,49 @@ async def test_9_shows_what_waits_before_what_runs_before_what_is_over() -> None
         )
 
 
+async def test_plans_that_never_ran_are_counted_at_the_end_of_their_day_until_they_are_looked_for() -> None:
+    base = actions.live()
+    more = {"confirmed_by": "", "confirmed_at": None, "words": "only the plan was asked for"}
+    dry = [replace(actions.ENDED[4], id=id, **more) for id in (15, 14)]
+    old = [
+        replace(a, id=id, ended_at=a.ended_at and a.ended_at - timedelta(hours=6))
+        for id, a in ((2, actions.ENDED[0]), (1, dry[0]))
+    ]
+    async with opened(replace(base, actions=(*dry, *base.actions, *old))) as seen:
+        assert seen.table.keys == ["11", "10", "9", "12", "8", "7", "5", "4", "3", "2"]
+        over = [e.content[0].text if isinstance(e, Note) else e.key for e in seen.table.entries[6:]]
+        today, yesterday = "3 plans never ran: f shows them", "1 plan of 13 Mar never ran: f shows it"
+        assert over == [None, "8", "7", "5", "4", "3", today, "2", yesterday], "what somebody confirmed stays"
+        await seen.says("over 6", today, yesterday)
+        await seen.press("slash", *"cancelled")
+        await seen.until(lambda: seen.table.keys == ["15", "14", "4", "1"])
+        await seen.press("escape", "f")
+        await seen.until(lambda: len(seen.table.keys) == 14)
+        await seen.press("f")
+        await seen.says("over 6", today)
+
+
+async def test_a_day_of_mere_plans_is_not_called_nothing() -> None:
+    base = actions.live()
+    async with opened(replace(base, actions=(actions.ENDED[2],))) as seen:
+        await seen.says("1 plan never ran: f shows it")
+        assert "nothing today" not in shown(seen.app)
+        await seen.press("f")
+        await seen.says("10.0.0.0/8 is a private range")
+
+
+async def test_a_list_that_is_cut_says_so() -> None:
+    base = actions.live()
+    many = [replace(actions.ENDED[0], id=100 + i) for i in range(MOST_ENDED)]
+    async with opened(replace(base, actions=tuple(many))) as seen:
+        await seen.says("last 200 that ended")
+        seen.app.static.publish(replace(base, actions=tuple(many[1:])))
+        await seen.until(lambda: "last 200" not in shown(seen.app))
+
+
 async def test_the_filter_narrows_and_escape_empties_it() -> None:
     async with opened() as seen:
+        await seen.press("f")
         await seen.press("slash", *"suspend !cancelled")
         await seen.until(lambda: seen.table.keys == ["10"])
         await seen.press("enter")
@@ -208,6 +253,7 @@ async def test_how_an_interrupted_one_goes_on_is_chosen_in_words() -> None:
 )
 async def test_a_key_that_does_not_fit_says_why(number: int, key: str, words: str) -> None:
     async with opened() as seen:
+        await seen.press("f")
         await seen.on(number)
         await seen.press(key)
         await seen.says(words)
@@ -303,6 +349,28 @@ async def test_enter_on_a_line_shows_all_of_it_and_v_the_history_the_audit_and_t
         await seen.says("INSERT INTO blocked_ips")
 
 
+async def test_a_long_plan_is_read_to_its_end_by_whoever_approves_it_or_looks_closer() -> None:
+    steps = tuple(PlannedStep(f"s{i}", f"step {i} of many", "platform") for i in range(30))
+    plan = replace(actions.BLOCK_PLAN, steps=steps, notes=("mind this",))
+    waiting = replace(actions.WAITING, plan=plan)
+    async with opened(replace(BOB, actions=(waiting,)), size="80x24") as seen:
+        await seen.press("A")
+        await seen.until(lambda: isinstance(seen.app.screen, ApproveDialog))
+        await seen.says("step 0 of many", "more: down")
+        await seen.press(*["pagedown"] * 20)
+        await seen.says("mind this", "above: up")
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionsScreen))
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail))
+        await seen.press("v", "v", "v")
+        await seen.says("step 0 of many", "more: down", "↑↓ read on")
+        await seen.press(*["pagedown"] * 20)
+        await seen.says("mind this", "above: up")
+        await seen.press("v")
+        await seen.until(lambda: "read on" not in shown(seen.app))
+
+
 async def test_the_detail_decides_too() -> None:
     async with opened() as seen:
         await seen.on(10)
@@ -326,6 +394,37 @@ async def test_v_shows_the_audit_with_its_filter_and_one_entry_whole() -> None:
         await seen.press("enter")
         await seen.until(lambda: isinstance(seen.app.screen, AuditDetail))
         await seen.says("the order book is wrong", f"{903:064x}")
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ('{"text": "it runs"}', "it runs"),
+        (
+            '{"state": "confirmed", "text": "bob confirmed it", "choices": {"positions": "keep"}, "fence": 3}',
+            "bob confirmed it; state confirmed, choices (positions keep), fence 3",
+        ),
+        ('{"layers": ["auth", {"name": "x"}], "typed": true}', "layers (auth, (name x)), typed true"),
+        ('{"text": "a release", "cause": "", "undo_of": null, "params": {}, "seq": 0}', "a release; seq 0"),
+        ("{}", ""),
+        ('"a word"', "a word"),
+        ('{"text": "it was c', '{"text": "it was c'),
+        ('{"text": "\\u001b]52;c;eA==\\u0007"}', "\u241b]52;c;eA==\u2407"),
+    ],
+)
+def test_an_entry_of_the_audit_is_told_in_words(detail: str, words: str) -> None:
+    assert audit_words(detail) == words
+
+
+@pytest.mark.parametrize(("size", "row"), [("80x24", "block_ip 203.0.113.7  it runs"), ("120x40", "it runs")])
+async def test_the_audit_shows_words_and_one_entry_keeps_its_json(size: str, row: str) -> None:
+    async with opened(size=size) as seen:
+        await seen.press("v")
+        await seen.says(row, "1 of 6")
+        assert '"text"' not in shown(seen.app)
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, AuditDetail))
+        await seen.says('  "text": "it runs"')
 
 
 async def test_the_audit_is_read_in_pages_and_new_entries_come_on_top(
@@ -487,6 +586,43 @@ async def test_the_banner_shows_what_runs_and_what_waits_for_this_person(size: s
         assert "◔ 1" in line and "! 1" in line
     async with opened(actions.live(), size=size) as seen:
         assert "◔" not in await banner(seen.app), "a responder has nothing to approve"
+
+
+def in_force(kind: str, minutes: int, **more: Any) -> Effect:
+    """What is in force for the whole platform since so many minutes."""
+    return replace(
+        actions.EFFECTS[0],
+        id=60 + minutes,
+        kind=kind,
+        target="",
+        since=NOW - timedelta(minutes=minutes),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("number", ["1", "2", "4", "8", "9"])
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_maintenance_is_loud_on_every_screen_while_it_is_in_force(size: str, number: str) -> None:
+    base = actions.emergency()
+    on = in_force("maintenance_on", 12)
+    async with opened(replace(base, effects=(*base.effects, on)), size=size) as seen:
+        await seen.press(number)
+        await seen.says("MAINTENANCE 12m")
+        assert " MAINTENANCE 12m " in rows(seen.app)[0] and "GLASS" in rows(seen.app)[0]
+        seen.app.static.publish(replace(base, effects=(*base.effects, replace(on, lifted_at=NOW))))
+        await seen.until(lambda: "MAINTENANCE" not in rows(seen.app)[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [("80x24", "◈ 2"), ("120x40", "◈ security protocols, enhanced monitoring")]
+)
+async def test_what_holds_for_the_whole_platform_is_in_the_banner(size: str, words: str) -> None:
+    holds = (in_force("security_protocols_on", 3), in_force("enhanced_monitoring_on", 4))
+    base = actions.nothing()
+    async with opened(replace(base, effects=(*actions.EFFECTS, *holds)), size=size) as seen:
+        await seen.until(lambda: words in rows(seen.app)[0])
+        seen.app.static.publish(replace(base, effects=actions.EFFECTS))
+        await seen.until(lambda: "◈" not in rows(seen.app)[0])
 
 
 @pytest.mark.parametrize(("size", "words"), [("80x24", "GLASS"), ("120x40", "BREAK GLASS nora.k 03:32")])

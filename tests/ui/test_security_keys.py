@@ -295,6 +295,27 @@ async def test_a_dismissed_one_is_not_dismissed_again() -> None:
         await seen.says("tess.w dismissed it already: our own load test")
 
 
+async def test_an_account_without_a_name_is_told_by_the_beginning_of_its_id_and_whole_under_the_cursor() -> (
+    None
+):
+    base = actions.live()
+    named = replace(base.findings[0], users=("mia@example.com", VICTIM, AFFECTED))
+    async with opened(replace(base, findings=(named, *base.findings[1:]))) as seen:
+        accounts = seen.table("accounts")
+        await seen.until(lambda: accounts.keys == [AFFECTED, "mia@example.com", VICTIM])
+        await seen.says("mia@example.com", "0d9c4a52  ", "7f3a1b52  ", f"{AFFECTED} ─╯")
+        assert VICTIM not in shown(seen.app)
+        accounts.select(VICTIM)
+        await seen.says(f"{VICTIM} ─╯")
+        assert AFFECTED not in shown(seen.app)
+        accounts.focus()
+        await seen.press("S")
+        assert (await seen.request())[2] == VICTIM
+        await seen.press("escape")
+        accounts.select("mia@example.com")
+        await seen.until(lambda: VICTIM not in shown(seen.app))
+
+
 async def test_without_room_enter_goes_deeper_and_escape_comes_back() -> None:
     async with opened(size="80x24") as seen:
         await seen.press("enter")

@@ -11,10 +11,12 @@ from tests.terminal import Terminal
 
 SCRIPT = """
 from tests.ui.fixtures import story
-from tests.ui.test_hostile_text import HOSTILE, hostile
 from console.app import TradexApp
 import sys
-snapshot = hostile(HOSTILE[int(sys.argv[1])]) if len(sys.argv) > 1 else story.live()
+snapshot = story.live()
+if len(sys.argv) > 1:
+    from tests.ui.test_hostile_text import HOSTILE, hostile
+    snapshot = hostile(HOSTILE[int(sys.argv[1])])
 app = TradexApp(story.feed(snapshot), bell=False)
 app.run()
 sys.exit(app.return_code or 0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from console.actions.guards import Person, may_be_suspended
-from console.actions.kind import EARLIER, Context, Request, Run, StepDef, duration_of, missing, planned
+from console.actions.kind import EARLIER, Context, Request, Run, StepDef, Usual, duration_of, missing, planned
 from console.actions.wording import clock, equal_command
 from console.domain.action import Choice, Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.duration import written as duration
@@ -34,7 +34,7 @@ KEEP = "keep"
 
 
 @dataclass(frozen=True, slots=True)
-class _OfAccount:
+class _OfAccount(Usual):
     """What all of them have in common."""
 
     spec: KindSpec

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from console.actions.guards import may_be_blocked, second_person_for
-from console.actions.kind import EARLIER, Context, Request, Run, StepDef, duration_of, in_time, planned
+from console.actions.kind import EARLIER, Context, Request, Run, StepDef, Usual, duration_of, in_time, planned
 from console.actions.wording import clock, equal_command, no_source
 from console.domain.action import Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.errors import Refused, SourceFailed
@@ -32,7 +32,7 @@ def _layers(doors: Collection[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfNetwork:
+class _OfNetwork(Usual):
     """What both have in common. `doors` are those of the platform that are configured."""
 
     spec: KindSpec

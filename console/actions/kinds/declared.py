@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from console.actions.kind import Context, Request, Run, StepDef, duration_of, planned
+from console.actions.kind import Context, Request, Run, StepDef, Usual, duration_of, planned
 from console.actions.kinds.declared_steps import DeclaredStep, Values, titled
 from console.actions.proving import GETS_WORSE
 from console.actions.wording import equal_command
@@ -31,7 +31,7 @@ _LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Usual):
     """`effect`: whether it leaves one in force; `lifts` the kind whose effect it takes back."""
 
     spec: KindSpec

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from console.actions.kind import Context, Request, Run, StepDef, in_time, missing, planned
+from console.actions.kind import Context, Request, Run, StepDef, Usual, in_time, missing, planned
 from console.actions.wording import equal_command, no_source
 from console.domain.action import Danger, Fact, Guard, KindSpec, Plan, Proof
 from console.domain.errors import Refused, SourceFailed
@@ -32,7 +32,7 @@ _RADIUS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Maintenance:
+class Maintenance(Usual):
     """Both ways of it."""
 
     spec: KindSpec

@@ -1,0 +1,122 @@
+"""What the checks of a platform found: before a release, after it, and of the environment as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class CheckStatus(StrEnum):
+    """WARNING: not as it should be, or nobody could be asked. MANUAL: a person has to look."""
+
+    PASSED = "passed"
+    MANUAL = "manual"
+    WARNING = "warning"
+    FAILED = "failed"
+
+    @property
+    def rank(self) -> int:
+        """Larger is worse."""
+        return _RANK[self]
+
+
+_RANK = {status: place for place, status in enumerate(CheckStatus)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One answer; `evidence` is one line that names the object: `execute-order: HTTP 200 without a token`."""
+
+    status: CheckStatus
+    evidence: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it passed."""
+        return self.status is CheckStatus.PASSED
+
+
+def passed(evidence: str) -> Outcome:
+    """It is as it should be."""
+    return Outcome(CheckStatus.PASSED, evidence)
+
+
+def failed(evidence: str) -> Outcome:
+    """It is not."""
+    return Outcome(CheckStatus.FAILED, evidence)
+
+
+def warned(evidence: str) -> Outcome:
+    """It is not quite, or could not be asked."""
+    return Outcome(CheckStatus.WARNING, evidence)
+
+
+def together(parts: Iterable[Outcome]) -> Outcome:
+    """As bad as the worst part, with the evidence of all that did not pass; with everybody's when all did."""
+    known = list(parts)
+    worst = max((part.status for part in known), key=lambda status: status.rank)
+    told = [part for part in known if not part.good] or known
+    return Outcome(worst, "; ".join(part.evidence for part in sorted(told, key=lambda p: -p.status.rank)))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check that ran. `duration_ms` is without the wait for others that had to come first."""
+
+    id: str
+    title: str
+    group: str
+    status: CheckStatus
+    evidence: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """All results of one run, in the order of the list of checks."""
+
+    results: tuple[CheckResult, ...]
+
+    def count(self, status: CheckStatus) -> int:
+        """How many ended so."""
+        return sum(result.status is status for result in self.results)
+
+    @property
+    def overall(self) -> str:
+        """`failed` when one failed; `warning` when one was not asked, or waits for a person; else `passed`."""
+        worst = max((r.status for r in self.results), key=lambda s: s.rank, default=CheckStatus.WARNING)
+        return str(CheckStatus.WARNING if worst is CheckStatus.MANUAL else worst)
+
+    @property
+    def success_rate_pct(self) -> float | None:
+        """Share of all checks that passed, 0..100 with two decimals; None without any check."""
+        if not self.results:
+            return None
+        return round(100 * self.count(CheckStatus.PASSED) / len(self.results), 2)
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented shape of `validate --json`."""
+        return {
+            "overall": self.overall,
+            "summary": {
+                "total": len(self.results),
+                "passed": self.count(CheckStatus.PASSED),
+                "failed": self.count(CheckStatus.FAILED),
+                "warnings": self.count(CheckStatus.WARNING),
+                "manual": self.count(CheckStatus.MANUAL),
+                "success_rate_pct": self.success_rate_pct,
+            },
+            "checks": [
+                {
+                    "id": r.id,
+                    "title": r.title,
+                    "group": r.group,
+                    "status": str(r.status),
+                    "evidence": r.evidence,
+                    "duration_ms": round(r.duration_ms, 1),
+                }
+                for r in self.results
+            ],
+        }
