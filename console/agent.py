@@ -37,7 +37,8 @@ from console.monitors.detectors import Detectors
 from console.monitors.diagnosis import Diagnostician
 from console.monitors.log_tail import LogTail
 from console.monitors.probes import Probes
-from console.settings import Settings, plain
+from console.sections import plain
+from console.settings import Settings
 from console.store import audit, health, maintenance, ticks, timeline
 from console.store import lease as leases
 from console.store.lease import Lease

@@ -57,7 +57,7 @@ def unconfigured(options: dict[str, Any]) -> Target | None:
 
 def target(options: dict[str, Any], settings: Loaded) -> Target:
     """The configured store, else the one that runs in the state folder. Raises Misuse where there is none."""
-    from console.settings import plain
+    from console.sections import plain
 
     store = settings.settings.store
     read_only = bool(options.get("read_only"))

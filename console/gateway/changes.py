@@ -15,7 +15,7 @@ from console.gateway.database import Database
 from console.gateway.declared import Declared
 from console.gateway.effects import TIMEOUT_S, Doors, Trace
 from console.gateway.firewall import Firewall
-from console.settings import PlatformSettings, plain
+from console.sections import PlatformSettings, plain
 
 _READING_SESSIONS = 3
 _NEEDED = {

@@ -19,7 +19,7 @@ from console.gateway.database import CONNECT_S, Database, first_line
 from console.gateway.http import Http, Response
 from console.gateway.reasons import NoSource, as_source_failed
 from console.gateway.redaction import Redaction
-from console.settings import PlatformSettings, plain
+from console.sections import PlatformSettings, plain
 
 Trace = Callable[[str], None]
 TIMEOUT_S = 5.0

@@ -8,7 +8,7 @@ from console.gateway.http import Http
 from console.gateway.network import endpoint
 from console.gateway.scrape import Scrape
 from console.gateway.websocket import Websocket
-from console.settings import PlatformSettings, plain
+from console.sections import PlatformSettings, plain
 
 
 class Platform:

@@ -14,7 +14,7 @@ from console.domain.errors import SourceFailed
 from console.gateway.http import Http, Response
 from console.gateway.reasons import NoSource
 from console.gateway.redaction import Redaction
-from console.settings import ChecksSettings, PlatformSettings, plain
+from console.sections import ChecksSettings, PlatformSettings, plain
 
 # An address that a limit has just refused, be it for a burst of our own, is let in again after a moment.
 _PATIENCE_S = 3.0

@@ -17,7 +17,7 @@ from console.gateway.platform import Platform
 from console.monitors import verdicts
 from console.monitors.running import Running
 from console.monitors.verdicts import Outcome
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 
 # What is told to a function that is only asked whether it answers; the platform's functions know this body.
 HARMLESS = {"test": "validation"}

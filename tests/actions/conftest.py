@@ -16,7 +16,8 @@ from console.actions.kind import Kind
 from console.domain.action import Action, ActionState
 from console.domain.errors import Fenced
 from console.processes.postgres import EmbeddedPostgres
-from console.settings import ActionsSettings, Settings
+from console.sections import ActionsSettings
+from console.settings import Settings
 from console.store import actions
 from console.store import lease as leases
 from console.store.lease import Lease

@@ -16,7 +16,7 @@ from console.metrics.histogram import LogBuckets, bucket_of
 from console.monitors.collector import Collector
 from console.processes.postgres import EmbeddedPostgres
 from console.sandbox import install
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 
 READER = "reader-of-the-bench"
 TICKS = 40

@@ -19,7 +19,8 @@ from console.domain.check import CheckReport, CheckResult
 from console.processes.postgres import EmbeddedPostgres
 from console.sandbox import people
 from console.sandbox.edge import REF
-from console.settings import ChecksSettings, PlatformSettings, Settings
+from console.sections import ChecksSettings, PlatformSettings
+from console.settings import Settings
 from console.store.pool import Store
 from tests.sandbox.platform import Platform, fresh_address
 

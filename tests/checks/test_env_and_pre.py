@@ -13,7 +13,7 @@ from console.processes.postgres import EmbeddedPostgres
 from console.rules.file import SHIPPED
 from console.sandbox import people
 from console.sandbox.edge import REF
-from console.settings import AlertingSettings
+from console.sections import AlertingSettings
 from console.store import findings
 from tests.checks.conftest import Asked, Fault, Reply, Stage, accepted, at, by_id, failures, without
 from tests.conftest import NewDatabase

@@ -11,7 +11,8 @@ from console.checks.registry import OCCASIONS
 from console.domain.check import CheckReport, CheckStatus, Outcome, failed, passed, together, warned
 from console.domain.errors import Misuse, SourceFailed
 from console.gateway.reasons import NoSource
-from console.settings import ChecksSettings, Settings
+from console.sections import ChecksSettings
+from console.settings import Settings
 
 
 @pytest.fixture

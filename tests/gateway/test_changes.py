@@ -15,7 +15,7 @@ from console.domain.errors import Misuse, SourceFailed, Unknown
 from console.gateway.accounts import go_duration
 from console.gateway.changes import Changes
 from console.gateway.reasons import NoSource
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 from tests.gateway import servers
 from tests.gateway.servers import reply
 

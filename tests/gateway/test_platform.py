@@ -6,7 +6,7 @@ from console.domain.errors import SourceFailed
 from console.gateway import network
 from console.gateway.platform import Platform
 from console.gateway.reasons import NoSource
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 from tests.gateway import servers
 
 

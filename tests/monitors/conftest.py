@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from console.gateway.platform import Platform
 from console.processes.postgres import EmbeddedPostgres
 from console.sandbox.install import install
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 
 READER_PASSWORD = "reader-of-the-tests"
 

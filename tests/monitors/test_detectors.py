@@ -18,7 +18,7 @@ from console.gateway.platform import Platform
 from console.monitors import security_file
 from console.monitors.detectors import BruteForceWatch, Detectors
 from console.processes.postgres import EmbeddedPostgres
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 from console.store import findings
 from console.store import lease as leases
 from console.store.lease import Lease

@@ -20,7 +20,7 @@ from console.gateway.logs import LogQuery, LogRows, level_of
 from console.gateway.platform import Platform
 from console.monitors.log_tail import Cursor, LogTail
 from console.processes.postgres import EmbeddedPostgres
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 from console.store import lease as leases
 from console.store import logs
 from console.store.pool import Store

@@ -16,7 +16,7 @@ from console.gateway.blocklist import ACTIVITY
 from console.gateway.changes import Changes
 from console.sandbox import people
 from console.sandbox.firewall import PROJECT, TEAM
-from console.settings import PlatformSettings
+from console.sections import PlatformSettings
 from tests.gateway import servers
 from tests.sandbox.platform import Platform, order, somebody
 from tests.sandbox.test_gotrue import log_in, renew

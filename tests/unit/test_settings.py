@@ -114,7 +114,7 @@ def test_a_wrong_password_is_never_repeated(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_secret_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    from console.settings import secret
+    from console.sections import secret
 
     path = tmp_path / "password"
     path.write_text("hunter2\n")

@@ -1,0 +1,86 @@
+"""What runs: edge functions over Supabase's Management API, the frontend over Vercel's REST API, and the migrations that
+the database says it has. Deploying itself is done by the vendors' own programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from console.domain.errors import SourceFailed
+from console.domain.release import FunctionVersion
+from console.domain.text import printable
+from console.gateway.effects import Caller
+
+_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """One deployment of the frontend: an immutable copy, which may or may not be what everybody gets."""
+
+    id: str
+    url: str
+    ready: bool
+    commit: str = ""
+
+
+class Deployed(Caller):
+    async def functions(self) -> dict[str, FunctionVersion]:
+        """The edge functions that run, by name. Raises SourceFailed."""
+        found = await self._supabase("functions")
+        if not isinstance(found, list):
+            raise SourceFailed("the list of functions is no list")
+        functions = [_function(entry) for entry in found]
+        return {each.slug: each for each in functions if each is not None}
+
+    async def production(self) -> Frontend | None:
+        """The frontend that everybody gets; None where there is none yet. Raises SourceFailed."""
+        project = self._required("vercel_project")
+        found = await self._ask(self._vercel(f"/v9/projects/{quote(project)}"), self._required("vercel_token"))
+        targets = found.get("targets") if isinstance(found, dict) else None
+        if not isinstance(targets, dict):
+            raise SourceFailed("the project has no mapping `targets`")
+        return _frontend(targets.get("production"))
+
+    async def frontend_of(self, mark: str) -> Frontend | None:
+        """The newest deployment that was made with `--meta tradex=MARK`. Raises SourceFailed."""
+        asked = {"projectId": self._required("vercel_project"), "limit": str(_MOST), "meta-tradex": mark}
+        found = await self._ask(self._vercel("/v6/deployments", **asked), self._required("vercel_token"))
+        entries = found.get("deployments") if isinstance(found, dict) else None
+        if not isinstance(entries, list):
+            raise SourceFailed("the list of deployments has no list `deployments`")
+        return next((made for entry in entries if (made := _frontend(entry)) is not None), None)
+
+    async def applied(self) -> tuple[str, ...]:
+        """The versions of the migrations that the database has, in order. Raises SourceFailed."""
+        rows = await self._read("SELECT version FROM supabase_migrations.schema_migrations ORDER BY version")
+        return tuple(printable(row["version"], 40) for row in rows)
+
+    async def _supabase(self, path: str) -> Any:
+        project = quote(self._required("supabase_project"))
+        url = f"{self.settings.supabase_url}/v1/projects/{project}/{path}"
+        return await self._ask(url, self._required("supabase_token"))
+
+
+def _function(entry: Any) -> FunctionVersion | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("version"), int):
+        return None
+    sha = printable(entry.get("ezbr_sha256") or "", 100)
+    return FunctionVersion(
+        printable(entry.get("slug"), 60), entry["version"], sha, entry.get("status") == "ACTIVE"
+    )
+
+
+def _frontend(entry: Any) -> Frontend | None:
+    if not isinstance(entry, dict):
+        return None
+    name = entry.get("id") or entry.get("uid")
+    if not isinstance(name, str):
+        return None
+    meta = entry.get("meta")
+    commit = meta.get("githubCommitSha") or meta.get("gitCommitSha") if isinstance(meta, dict) else ""
+    state = entry.get("readyState") or entry.get("state")
+    return Frontend(
+        printable(name, 100), printable(entry.get("url") or "", 200), state == "READY", printable(commit or "", 64)
+    )
