@@ -60,6 +60,10 @@ class PlatformSettings(_Section):
     """postgresql://WRITER@HOST:PORT/DATABASE of the platform, the role of actions, without a password."""
     ops_database_password: SecretStr | None = None
     ops_database_password_file: Path | None = None
+    deploy_database_url: str | None = None
+    """The same of the role that owns the tables: only migrations use it; by default ops_database_url."""
+    deploy_database_password: SecretStr | None = None
+    deploy_database_password_file: Path | None = None
     service_key: SecretStr | None = None
     """The project's service_role key: GoTrue's admin calls and ops_url. Only actions use it."""
     service_key_file: Path | None = None
@@ -139,6 +143,15 @@ class PlatformSettings(_Section):
                 "ops_database_password": secret(self.ops_database_password, self.ops_database_password_file),
                 "service_key": secret(self.service_key, self.service_key_file),
                 "vercel_token": secret(self.vercel_token, self.vercel_token_file),
+                "deploy_database_url": self.deploy_database_url or self.ops_database_url,
+                "deploy_database_password": secret(
+                    self.deploy_database_password, self.deploy_database_password_file
+                )
+                or (
+                    None
+                    if self.deploy_database_url
+                    else secret(self.ops_database_password, self.ops_database_password_file)
+                ),
                 "supabase_token": secret(self.supabase_token, self.supabase_token_file),
             }
         )
@@ -193,6 +206,8 @@ class DeploySettings(_Section):
     """The platform's git repository: a path, or a URL that asks for no password."""
     branch: str = "main"
     """What is deployed from it."""
+    first: str | None = None
+    """The tag or commit that ran before the first deployment from here."""
     pipelines: Path | None = None
     """A folder with a deploy.yaml and a rollback.yaml of your own, instead of the shipped ones."""
     folder: Path | None = None

@@ -16,6 +16,7 @@ from console.actions.kind import Kind
 from console.actions.kinds import account, block, maintenance
 from console.actions.kinds.account import ReinstateAccount, ResetPassword, SuspendAccount
 from console.actions.kinds.block import BlockIp, UnblockIp
+from console.actions.kinds.deploy import Deploy, Rollback
 from console.actions.kinds.maintenance import Maintenance
 from console.located import Table, layered, read
 
@@ -24,13 +25,15 @@ _MANY = "second_person_above_users"
 _InCode = BlockIp | UnblockIp | SuspendAccount | ReinstateAccount | ResetPassword | Maintenance
 
 
-def load(path: Path | None, doors: Collection[str]) -> Mapping[str, Kind]:
+def load(
+    path: Path | None, doors: Collection[str], deployments: Collection[Deploy | Rollback] = ()
+) -> Mapping[str, Kind]:
     """All kinds by name; `doors` are those of the platform that are configured. Raises Misuse."""
     top = _top(read(SHIPPED))
     if path is not None:
         top = layered(top, _top(read(path)), whole=("steps", "parameters"))
     many = whole(top.table("guards"), _MANY, 0, 1_000_000)
-    own = {kind.spec.name: kind for kind in _in_code(doors, many)}
+    own = {kind.spec.name: kind for kind in (*_in_code(doors, many), *deployments)}
     kinds: dict[str, Kind] = {**own}
     entries = top.table("actions")
     for name in entries:

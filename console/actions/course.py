@@ -186,7 +186,7 @@ class Course:
         if step.state in _CUT and choice == "skip":
             return await self._over(step, StepState.SKIPPED, "taken as done, as was chosen")
         attempt = step.attempt
-        if step.state in _CUT and choice != "again":
+        if step.state in _CUT and choice != "again" and not known.harmless:
             found = await happened(run, known, step.before, patient=False)
             if found:
                 return await self._over(step, StepState.DONE, "it had happened when the agent was cut off")
@@ -212,7 +212,7 @@ class Course:
                 if not isinstance(error, TradexError | TimeoutError):
                     log.exception("action %d, step %s", self._action.id, step.name)
                 why = _why(error, known)
-                unsure = not isinstance(error, SourceFailed) and self._journal.sent > sent
+                unsure = not (isinstance(error, SourceFailed) or known.harmless or self._journal.sent == sent)
             if unsure:
                 found = await happened(run, known, step.before, patient=True)
                 if found:

@@ -62,10 +62,10 @@ def declared(name: str, table: Table, doors: Collection[str]) -> Declared:
     target = table.text("target", "")
     if target and target not in names:
         table.fail("target", f"the name of a parameter ({', '.join(sorted(names)) or 'there is none'})")
-    expires = _flag(table, "expires", False)
+    expires = flag(table, "expires", False)
     if expires and "length" not in names:
         table.fail("expires", "a parameter `length` that says when")
-    lifts, effect = table.text("lifts", ""), _flag(table, "effect", False)
+    lifts, effect = table.text("lifts", ""), flag(table, "effect", False)
     if expires and not (effect and table.text("undo", "")):
         table.fail("expires", "`effect: true` and an `undo`: something must take it back")
     spec = KindSpec(
@@ -77,9 +77,9 @@ def declared(name: str, table: Table, doors: Collection[str]) -> Declared:
         target=target,
         role=table.choice("role", _ROLES, "responder"),
         danger=Danger(table.choice("danger", [str(d) for d in Danger], "medium")),
-        second_person=_flag(table, "second_person", False),
+        second_person=flag(table, "second_person", False),
         budget=whole(table, "budget", 1, 10_000, 20),
-        freeze=_flag(table, "freeze", True),
+        freeze=flag(table, "freeze", True),
         undo=table.text("undo", ""),
         expires=expires,
         exclusive=table.text("exclusive", ""),
@@ -87,7 +87,7 @@ def declared(name: str, table: Table, doors: Collection[str]) -> Declared:
         unavailable=unavailable,
         group=table.text("group", "other"),
     )
-    return Declared(spec, steps, effect, lifts, _texts(table, "notes"))
+    return Declared(spec, steps, effect, lifts, texts(table, "notes"))
 
 
 def ruled(table: Table, spec: KindSpec) -> KindSpec:
@@ -96,9 +96,9 @@ def ruled(table: Table, spec: KindSpec) -> KindSpec:
     return replace(
         spec,
         role=table.choice("role", _ROLES, spec.role),
-        second_person=_flag(table, "second_person", spec.second_person),
+        second_person=flag(table, "second_person", spec.second_person),
         budget=whole(table, "budget", 1, 10_000, spec.budget),
-        freeze=_flag(table, "freeze", spec.freeze),
+        freeze=flag(table, "freeze", spec.freeze),
         unavailable=table.text("unavailable", "") or spec.unavailable,
     )
 
@@ -113,13 +113,13 @@ def _parameters(table: Table) -> tuple[Parameter, ...]:
         if not _NAME.fullmatch(name):
             raise Misuse(f"{found.place(name)}: expected a name of a-z, 0-9 and _, not {name!r}")
         one.only(("title", "type", "required", "default", "choices"), "key of a parameter")
-        kind, choices = one.choice("type", TYPES, "text"), _texts(one, "choices")
+        kind, choices = one.choice("type", TYPES, "text"), texts(one, "choices")
         if (kind == "choice") != bool(choices):
             one.fail("choices", "a list of words, for the type choice only")
         default = str(one.get("default", ""))
         if choices and default and default not in choices:
             one.fail("default", f"one of {', '.join(choices)}")
-        required = _flag(one, "required", not default)
+        required = flag(one, "required", not default)
         made.append(Parameter(name, one.text("title", name), kind, required, default, choices))
     return tuple(made)
 
@@ -139,22 +139,22 @@ def _step(number: int, table: Table, names: Collection[str]) -> DeclaredStep:
     if len(given) != 1:
         table.fail(None, f"exactly one of {', '.join(_DEEDS)}")
     title = table.text("title")
-    _holes(table, "title", title, names)
+    holes(table, "title", title, names)
     return DeclaredStep(
         name=f"step_{number}",
         title=title,
         layer=table.text("layer", ""),
-        deed=_deed(table, given[0], names),
+        deed=deed_of(table, given[0], names),
         probe=_probe(table, names) if "probe" in table else None,
-        timeout_s=_span(table, "timeout", timedelta(seconds=10), _MOST_TIMEOUT).total_seconds(),
+        timeout_s=span(table, "timeout", timedelta(seconds=10), _MOST_TIMEOUT).total_seconds(),
         # What surely did not happen may be tried again; a command that failed is not such a thing.
         retries=whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
-        after=_span(table, "after", timedelta(), timedelta(days=7)),
-        optional=_flag(table, "optional", False),
+        after=span(table, "after", timedelta(), timedelta(days=7)),
+        optional=flag(table, "optional", False),
     )
 
 
-def _deed(table: Table, key: str, names: Collection[str]) -> Deed:
+def deed_of(table: Table, key: str, names: Collection[str]) -> Deed:
     if key == "sql":
         one = table.table("sql")
         one.only(("statement", "values"), "key of sql")
@@ -168,7 +168,7 @@ def _deed(table: Table, key: str, names: Collection[str]) -> Deed:
         cwd = one.text("cwd", "")
         secrets = {name: Path(file) for name, file in one.labels("secrets").items()}
         return Command(argv, Path(cwd) if cwd else None, one.labels("env"), secrets)
-    body = _value(one, "json", one.get("json"), names)
+    body = value_of(one, "json", one.get("json"), names)
     method = one.choice("method", _METHODS)
     if key == "ops":
         one.only(("method", "path", "json"), "key of ops")
@@ -186,9 +186,9 @@ def _probe(table: Table, names: Collection[str]) -> Probe:
     one.only(("ops", "equals", "changed", "statement", "values"), "key of a probe")
     if "statement" in one:
         return Probe(Ask(one.text("statement"), _values(one, "values", names)))
-    equals = _value(one, "equals", one.get("equals"), names)
+    equals = value_of(one, "equals", one.get("equals"), names)
     for key in equals if isinstance(equals, dict) else ():
-        _holes(one, "equals", key, names)
+        holes(one, "equals", key, names)
     changed = one.text("changed", "")
     if bool(changed) == isinstance(equals, dict):
         one.fail(None, "exactly one of equals (a mapping) and changed (a key)")
@@ -206,23 +206,23 @@ def _values(table: Table, key: str, names: Collection[str]) -> tuple[Any, ...]:
     found = table.get(key, [])
     if not isinstance(found, list):
         table.fail(key, "a list")
-    return tuple(_value(table, key, value, names) for value in found)
+    return tuple(value_of(table, key, value, names) for value in found)
 
 
-def _value(table: Table, key: str, value: Any, names: Collection[str]) -> Any:
+def value_of(table: Table, key: str, value: Any, names: Collection[str]) -> Any:
     """As it is, after a look at its parameters: each must be known and stand alone."""
     if isinstance(value, dict):
-        return {name: _value(table, key, one, names) for name, one in value.items()}
+        return {name: value_of(table, key, one, names) for name, one in value.items()}
     if isinstance(value, list):
-        return [_value(table, key, one, names) for one in value]
+        return [value_of(table, key, one, names) for one in value]
     if isinstance(value, str) and HOLE.search(value):
         if not HOLE.fullmatch(value):
             table.fail(key, f"a parameter that stands alone, as in [--to, {HOLE.findall(value)[0]!r}]")
-        _holes(table, key, value, names)
+        holes(table, key, value, names)
     return value
 
 
-def _holes(table: Table, key: str, text: str, names: Collection[str]) -> None:
+def holes(table: Table, key: str, text: str, names: Collection[str]) -> None:
     for name in HOLE.findall(text):
         if name not in names:
             table.fail(key, f"known parameters ({', '.join(sorted(names)) or 'there is none'}; not {name})")
@@ -235,14 +235,14 @@ def _missing(steps: tuple[DeclaredStep, ...], doors: Collection[str]) -> str:
     return missing(doors, *used)
 
 
-def _texts(table: Table, key: str) -> tuple[str, ...]:
+def texts(table: Table, key: str) -> tuple[str, ...]:
     found = table.get(key, [])
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         table.fail(key, "a list of texts")
     return tuple(found)
 
 
-def _flag(table: Table, key: str, default: bool) -> bool:
+def flag(table: Table, key: str, default: bool) -> bool:
     value = table.get(key, default)
     if not isinstance(value, bool):
         table.fail(key, "true or false")
@@ -259,7 +259,7 @@ def whole(table: Table, key: str, least: int, most: int, default: int | None = N
     return int(value)
 
 
-def _span(table: Table, key: str, default: timedelta, most: timedelta) -> timedelta:
+def span(table: Table, key: str, default: timedelta, most: timedelta) -> timedelta:
     if key not in table:
         return default
     value = parse_duration(str(table[key]))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from console.actions import catalogue
+from console.actions.deployments import Deployments
 from console.actions.expiries import Expiries
+from console.actions.kind import Kind
 from console.actions.planner import Planner
 from console.actions.runner import Runner
 from console.actions.surroundings import OwnAddresses, Surroundings, networks
@@ -30,10 +32,11 @@ class Actions:
     def __init__(self, settings: Settings) -> None:
         """Without any I/O but reading files. Raises Misuse."""
         self._file = settings.actions.file
-        self._stamp = stamp(self._file)
         changes = Changes.open(settings.platform)
-        self._kinds = dict(catalogue.load(self._file, changes.configured))
         resolved = changes.settings
+        self._deployments = Deployments(settings, resolved)
+        self._stamp = self._found()
+        self._kinds = dict(self._load(changes))
         self.surroundings = Surroundings(
             kinds=self._kinds,
             changes=changes,
@@ -62,6 +65,7 @@ class Actions:
             "kinds of actions": lambda: self._publish(store, lease),
             "plans": lambda: planner.run(store, lease),
             "actions": lambda: runner.run(store, lease),
+            "what is live": lambda: self._deployments.adopt(store, lease, changes=self.surroundings.changes),
             "ends of effects": lambda: Expiries(self.surroundings).run(store, lease),
             "notices": lambda: store.listen(hear),
         }
@@ -72,17 +76,24 @@ class Actions:
             await actions.publish_kinds(store, lease, [kind.spec for kind in self._kinds.values()])
             await self._changed()
             try:
-                kinds = catalogue.load(self._file, self.surroundings.changes.configured)
+                kinds = self._load(self.surroundings.changes)
             except Misuse as error:
                 log.warning("actions stay as they were: %s", error)
             else:
                 self._kinds.clear()
                 self._kinds.update(kinds)
 
+    def _load(self, changes: Changes) -> Mapping[str, Kind]:
+        doors = changes.configured
+        return catalogue.load(self._file, doors, self._deployments.kinds(doors))
+
+    def _found(self) -> object:
+        return stamp(self._file, *self._deployments.files)
+
     async def _changed(self) -> None:
         """Until the file is another one than was read last."""
         while True:
-            found = stamp(self._file)
+            found = self._found()
             if found != self._stamp:
                 self._stamp = found
                 return

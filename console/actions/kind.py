@@ -125,7 +125,8 @@ class StepDef:
     not happen, Failed when it ended badly and Unknown when nobody knows. `probe` asks the platform whether it has
     happened (None: can't tell); it is given what `before` said before the first try. `after` is how long after the
     start of the action it is due. `optional`: when it fails, the rest is done all the same. `undo` takes it back when
-    the action fails after it, is cancelled, or makes the platform worse."""
+    the action fails after it, is cancelled, or makes the platform worse. `harmless`: it changes nothing on the
+    platform, and where it was cut off it is just done again."""
 
     name: str
     title: str
@@ -138,6 +139,7 @@ class StepDef:
     after: timedelta = timedelta()
     optional: bool = False
     undo: StepDef | None = None
+    harmless: bool = False
 
 
 class Kind(Protocol):
@@ -226,7 +228,9 @@ async def in_time(asked: Awaitable[T]) -> T:
 def planned(steps: Sequence[StepDef], scale: float) -> tuple[PlannedStep, ...]:
     """Steps as a plan shows them; their delays on the clock."""
     return tuple(
-        PlannedStep(s.name, s.title, s.layer, s.after.total_seconds() / scale, s.probe is not None)
+        PlannedStep(
+            s.name, s.title, s.layer, s.after.total_seconds() / scale, s.probe is not None or s.harmless
+        )
         for s in steps
     )
 

@@ -30,6 +30,10 @@ _COMMANDS = {
     "reinstate": ("act", "reinstate", "Let a suspended account trade again."),
     "reset-password": ("act", "reset_password", "Have an account set a new password."),
     "maintenance": ("act", "maintenance", "Maintenance mode of the platform: on, off."),
+    "deploy": ("deploy", "deploy", "Deploy a commit; what goes wrong is taken back by itself."),
+    "rollback": ("deploy", "rollback", "Go back to an earlier release."),
+    "releases": ("deploy", "releases", "What was deployed, and what is live."),
+    "pipeline": ("deploy", "pipeline", "What deployments do: check a file of your own."),
     "actions": (
         "actions",
         "actions",

@@ -22,6 +22,8 @@ from console.domain.action import (
     StepState,
     remaining,
 )
+from console.domain.asking import undoing
+from console.domain.errors import Misuse, Refused
 from console.domain.format import age, clock, iso, iso_or_none
 from widgets.action_states import action_state, step_state
 
@@ -226,8 +228,9 @@ def what_to_do(action: Action) -> str:
 
 def undo_hint(action: Action, kinds: Mapping[str, KindSpec]) -> str:
     """How this one is taken back; "" when it can't be."""
-    kind = kinds.get(action.kind)
-    if kind is None or not kind.undo or action.undone_by is not None or action.started_at is None:
+    try:
+        undoing(action, kinds)
+    except (Misuse, Refused):
         return ""
     return f"take it back with: tradex actions undo {action.id} --reason ..."
 

@@ -91,6 +91,7 @@ async def _populate(stack: Stack, sandbox: Sandbox) -> str:
             app_password=folder.secret("platform_app"),
             reader_password=folder.secret("platform_reader"),
             ops_password=folder.secret("platform_ops"),
+            deploy_password=folder.secret("platform_deploy"),
             now=now,
         ),
     )
@@ -161,11 +162,13 @@ async def _lease(store: Store) -> Lease:
 
 def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
     """config.toml of the demo's agent; secrets by file only. A person may read it to see how it is done."""
-    from console.sandbox import people
+    from console.sandbox import people, releases
     from console.sandbox.config import supabase_token, vercel_token
     from console.sandbox.edge import REF
     from console.sandbox.firewall import PROJECT, TEAM
+    from console.sandbox.roles import DEPLOY
     from console.sandbox.tokens import anon_token, service_token, user_token
+    from console.sandbox.tools import tools_folder, variables
 
     folder = stack.folder
     port = sandbox.port
@@ -188,6 +191,7 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
     write_private(folder.secret_file("check_expired_token"), expired)
     database = stack.postgres.url("platform", "platform_reader")
     providers = ("market-data-a", "market-data-b")
+    repository = releases.ensure_repository(folder.path / "platform.git")
     lines = [
         f'environment = "{_NAME}"',
         f"time_scale = {sandbox.time_scale}",
@@ -222,10 +226,19 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
         f'supabase_url = "{base}"',
         f'supabase_project = "{REF}"',
         f"supabase_token_file = {json.dumps(str(folder.secret_file('supabase_token')))}",
+        f"deploy_database_url = {json.dumps(stack.postgres.url('platform', DEPLOY))}",
+        f"deploy_database_password_file = {json.dumps(str(folder.secret_file('platform_deploy')))}",
         f"staff = {json.dumps([email for email, _ in people.STAFF])}",
         f"allow_list = {json.dumps([_OFFICE])}",
         "[platform.external_apis]",
         *(f'{name} = "{base}/providers/{name}"' for name in providers),
+        "[deploy]",
+        f"repository = {json.dumps(str(repository))}",
+        f'first = "{releases.FIRST}"',
+        f"folder = {json.dumps(str(folder.path / 'deployments'))}",
+        f"path = {json.dumps([str(tools_folder(folder.path, base))])}",
+        "[deploy.env]",
+        *(f"{k} = {json.dumps(v)}" for k, v in variables(folder.path, project=PROJECT, team=TEAM).items()),
     ]
     file = folder.path / "agent.toml"
     write_private(file, "\n".join(lines) + "\n")

@@ -94,7 +94,8 @@ class KindSpec:
     none). `role` (responder or commander) may do it alone; whoever else may ask needs an approval. `second_person`:
     always two. `budget` is how many may be begun per hour. `freeze`: not in a freeze window. `undo` is the kind that
     takes it back. `exclusive` names a group of which one action may run at a time. `unavailable` says why this
-    installation can't do it ("" when it can)."""
+    installation can't do it ("" when it can). `goes_back`: one that fails or is cancelled takes back itself what it
+    did."""
 
     name: str
     title: str
@@ -115,6 +116,7 @@ class KindSpec:
     layers: tuple[str, ...] = ()
     unavailable: str = ""
     group: str = "other"
+    goes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,8 @@ class Plan:
     command: str = ""
     """The equal command line."""
     pins: Mapping[str, str] = field(default_factory=dict)
-    """What was found out and must be the same when it is done: the commit that a tag meant, what ran before."""
+    """What was found out and must be the same when it is done: the commit that a tag meant, what ran before. One
+    named `undo:PARAMETER` is what the action that takes it back is given for that."""
 
 
 @dataclass(frozen=True, slots=True)

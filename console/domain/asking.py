@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Mapping
 from contextlib import suppress
 
-from console.domain.action import Action, KindSpec, Parameter
+from console.domain.action import Action, ActionState, KindSpec, Parameter
 from console.domain.errors import Misuse, Refused
 from console.domain.network import network_of, written
 
@@ -49,6 +49,8 @@ def undoing(action: Action, kinds: Mapping[str, KindSpec]) -> tuple[KindSpec, di
         raise Refused(f"action {action.id} is {action.state}: cancel it instead")
     if action.started_at is None:
         raise Refused(f"action {action.id} is {action.state} and changed nothing")
+    if spec is not None and spec.goes_back and action.state is not ActionState.DONE:
+        raise Refused(f"action {action.id} is {action.state}, and took back itself what it had done")
     if spec is None or undo is None:
         raise Refused(f"{action.kind} can't be taken back by another action")
     return undo, taking_back(action, spec, undo)
@@ -58,7 +60,13 @@ def taking_back(action: Action, spec: KindSpec, undo: KindSpec) -> dict[str, str
     """The parameters with which `undo` takes back this action of the kind `spec`. Raises Misuse for one that it needs
     and the action hasn't got."""
     same = {p.name: action.params[p.name] for p in undo.parameters if p.name in action.params}
-    if undo.target and (undo.target == spec.target or undo.target not in same):
+    pins = {} if action.plan is None else action.plan.pins
+    same |= {p.name: pins[f"undo:{p.name}"] for p in undo.parameters if f"undo:{p.name}" in pins}
+    if (
+        undo.target
+        and f"undo:{undo.target}" not in pins
+        and (undo.target == spec.target or undo.target not in same)
+    ):
         # As its plan wrote it, which may be another spelling than it was asked for with.
         same[undo.target] = action.target
     return parameters(undo, same)

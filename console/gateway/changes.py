@@ -13,6 +13,7 @@ from console.gateway.accounts import Accounts
 from console.gateway.blocklist import BlockList
 from console.gateway.database import Database
 from console.gateway.declared import Declared
+from console.gateway.deployed import Deployed
 from console.gateway.effects import TIMEOUT_S, Doors, Trace
 from console.gateway.firewall import Firewall
 from console.sections import PlatformSettings, plain
@@ -23,10 +24,11 @@ _NEEDED = {
     "auth": ("auth_url", "service_key"),
     "ops": ("ops_url", "service_key"),
     "vercel": ("vercel_project", "vercel_token"),
+    "supabase": ("supabase_project", "supabase_token"),
 }
 
 
-class Changes(BlockList, Firewall, Accounts, Declared):
+class Changes(BlockList, Firewall, Accounts, Declared, Deployed):
     """The only writer. One that is not configured answers with NoSource and the setting's name."""
 
     @classmethod
@@ -45,7 +47,7 @@ class Changes(BlockList, Firewall, Accounts, Declared):
 
     @property
     def configured(self) -> frozenset[str]:
-        """Which doors this installation names: database, auth, ops, vercel."""
+        """Which doors this installation names: database, auth, ops, vercel, supabase."""
         return frozenset(
             door
             for door, names in _NEEDED.items()

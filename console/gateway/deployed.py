@@ -1,5 +1,5 @@
-"""What runs: edge functions over Supabase's Management API, the frontend over Vercel's REST API, and the migrations that
-the database says it has. Deploying itself is done by the vendors' own programs."""
+"""What runs: edge functions over Supabase's Management API, the frontend over Vercel's REST API, and the migrations
+that the database says it has. Deploying itself is done by the vendors' own programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Deployed(Caller):
     async def production(self) -> Frontend | None:
         """The frontend that everybody gets; None where there is none yet. Raises SourceFailed."""
         project = self._required("vercel_project")
-        found = await self._ask(self._vercel(f"/v9/projects/{quote(project)}"), self._required("vercel_token"))
+        found = await self._ask(
+            self._vercel(f"/v9/projects/{quote(project)}"), self._required("vercel_token")
+        )
         targets = found.get("targets") if isinstance(found, dict) else None
         if not isinstance(targets, dict):
             raise SourceFailed("the project has no mapping `targets`")
@@ -45,17 +47,30 @@ class Deployed(Caller):
 
     async def frontend_of(self, mark: str) -> Frontend | None:
         """The newest deployment that was made with `--meta tradex=MARK`. Raises SourceFailed."""
-        asked = {"projectId": self._required("vercel_project"), "limit": str(_MOST), "meta-tradex": mark}
+        asked = {"projectId": self._required("vercel_project"), "limit": str(_MOST)}
         found = await self._ask(self._vercel("/v6/deployments", **asked), self._required("vercel_token"))
         entries = found.get("deployments") if isinstance(found, dict) else None
         if not isinstance(entries, list):
             raise SourceFailed("the list of deployments has no list `deployments`")
-        return next((made for entry in entries if (made := _frontend(entry)) is not None), None)
+        marked = (e for e in entries if isinstance(e, dict) and (e.get("meta") or {}).get("tradex") == mark)
+        return next((made for entry in marked if (made := _frontend(entry)) is not None), None)
 
     async def applied(self) -> tuple[str, ...]:
         """The versions of the migrations that the database has, in order. Raises SourceFailed."""
         rows = await self._read("SELECT version FROM supabase_migrations.schema_migrations ORDER BY version")
         return tuple(printable(row["version"], 40) for row in rows)
+
+    async def take_back(self, sql: str, *, timeout_s: float) -> None:
+        """Run the script that takes a migration back, its entry in the history with it. Raises SourceFailed and
+        Unknown."""
+        await self._write((sql, None), door="deploy", timeout_s=timeout_s)
+
+    async def signed_in(self) -> int:
+        """How many people have a session now. Raises SourceFailed."""
+        rows = await self._read(
+            "SELECT count(DISTINCT user_id) AS n FROM user_sessions WHERE status = 'active'"
+        )
+        return rows[0]["n"]
 
     async def _supabase(self, path: str) -> Any:
         project = quote(self._required("supabase_project"))
@@ -82,5 +97,8 @@ def _frontend(entry: Any) -> Frontend | None:
     commit = meta.get("githubCommitSha") or meta.get("gitCommitSha") if isinstance(meta, dict) else ""
     state = entry.get("readyState") or entry.get("state")
     return Frontend(
-        printable(name, 100), printable(entry.get("url") or "", 200), state == "READY", printable(commit or "", 64)
+        printable(name, 100),
+        printable(entry.get("url") or "", 200),
+        state == "READY",
+        printable(commit or "", 64),
     )

@@ -9,7 +9,8 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlencode
 
 import asyncpg
 from pydantic import SecretStr
@@ -56,7 +57,11 @@ class Doors:
     def __post_init__(self) -> None:
         s = self.settings
         self.redaction = Redaction(
-            plain(secret) for secret in (s.ops_database_password, s.service_key, s.vercel_token, s.api_key)
+            plain(secret)
+            for secret in (
+                *(s.ops_database_password, s.deploy_database_password, s.service_key, s.vercel_token),
+                *(s.supabase_token, s.api_key),
+            )
         )
 
 
@@ -94,27 +99,32 @@ class Caller:
             raise self._clean(error) from None
 
     async def _write(
-        self, *statements: tuple[str, tuple[Any, ...]], timeout_s: float | None = None
+        self,
+        *statements: tuple[str, tuple[Any, ...] | None],
+        door: Literal["ops", "deploy"] = "ops",
+        timeout_s: float | None = None,
     ) -> list[list[asyncpg.Record]]:
-        """The rows of each statement; all of them happen, or none. Raises SourceFailed and Unknown."""
-        url, sent = self._required("ops_database_url"), False
+        """The rows of each statement; all of them happen, or none. Without values it is a script, of any number of
+        statements. Raises SourceFailed and Unknown."""
+        url, sent = self._required(f"{door}_database_url"), False
         timeout_s = timeout_s or self._doors.timeout_s
         session: asyncpg.Connection | None = None
         try:
             with as_source_failed(timeout_s):
                 async with asyncio.timeout(timeout_s):
-                    session = await self._session(url, timeout_s)
+                    password = plain(getattr(self.settings, f"{door}_database_password"))
+                    session = await self._session(url, password, timeout_s)
                     # Told, and so allowed, only when all is ready: whoever is stopped for a while before that sends
                     # nothing afterwards. In the middle of several the server ends the session meanwhile.
-                    if len(statements) == 1:
-                        (sql, args) = statements[0]
+                    (sql, args) = statements[0]
+                    if len(statements) == 1 and args is not None:
                         statement = await session.prepare(sql)
                         self._tell(_line(statements))
                         sent = True
                         return [await statement.fetch(*args)]
                     await session.execute("BEGIN")
                     self._tell(_line(statements))
-                    rows = [await session.fetch(sql, *args) for sql, args in statements]
+                    rows = [await _rows(session, sql, args) for sql, args in statements]
                     sent = True
                     await session.execute("COMMIT")
                     return rows
@@ -130,12 +140,12 @@ class Caller:
                 # A transaction that is not committed by now never will be.
                 session.terminate()
 
-    async def _session(self, url: str, timeout_s: float) -> asyncpg.Connection:
+    async def _session(self, url: str, password: str | None, timeout_s: float) -> asyncpg.Connection:
         """A session of its own for each write: one that was kept may be dead without our knowing."""
         limit = f"{timeout_s * _SERVERS_SHARE:.3f}s"
         return await asyncpg.connect(
             url,
-            password=plain(self.settings.ops_database_password),
+            password=password,
             timeout=CONNECT_S,
             server_settings={
                 "application_name": APPLICATION,
@@ -205,6 +215,12 @@ class Caller:
         except SourceFailed as error:
             raise self._clean(error) from None
 
+    def _vercel(self, path: str, **query: str) -> str:
+        """A URL of Vercel's REST API, for the team that the project is of."""
+        team = self.settings.vercel_team
+        asked = urlencode(query | ({"teamId": team} if team else {}))
+        return f"{self.settings.vercel_url}{path}" + (f"?{asked}" if asked else "")
+
     def _tell(self, line: str) -> None:
         self._trace(self._doors.redaction(" ".join(line.split()), _LONGEST_LINE))
 
@@ -238,13 +254,27 @@ def _unsure(status: int) -> bool:
     return status == 408 or (status >= 500 and status not in (501, 503))
 
 
-def _line(statements: tuple[tuple[str, tuple[Any, ...]], ...]) -> str:
+async def _rows(session: asyncpg.Connection, sql: str, args: tuple[Any, ...] | None) -> list[asyncpg.Record]:
+    if args is not None:
+        return await session.fetch(sql, *args)
+    await session.execute(sql)
+    return []
+
+
+def _line(statements: tuple[tuple[str, tuple[Any, ...] | None], ...]) -> str:
     """The statements as one could type them."""
-    shown = [
-        re.sub(r"\$(\d+)", lambda found, args=args: _literal(args[int(found[1]) - 1]), sql)
-        for sql, args in statements
-    ]
-    return shown[0] if len(shown) == 1 else "; ".join(["BEGIN", *shown, "COMMIT"])
+    shown = [_typed(sql, args) for sql, args in statements]
+    return (
+        shown[0]
+        if len(shown) == 1 and statements[0][1] is not None
+        else "; ".join(["BEGIN", *shown, "COMMIT"])
+    )
+
+
+def _typed(sql: str, args: tuple[Any, ...] | None) -> str:
+    if args is None:
+        return sql.strip().rstrip(";")
+    return re.sub(r"\$(\d+)", lambda found: _literal(args[int(found[1]) - 1]), sql)
 
 
 def _literal(value: object) -> str:

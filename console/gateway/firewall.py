@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from console.domain.errors import SourceFailed, Unknown
 from console.domain.network import Network, covers
@@ -66,7 +65,7 @@ class Firewall(Caller):
 
     async def _rules(self) -> tuple[Denied, ...]:
         """All rules of the active configuration that deny; rules we can't read are somebody else's."""
-        url = self._url(f"{_CONFIG}/active", projectId=self._required("vercel_project"))
+        url = self._vercel(f"{_CONFIG}/active", projectId=self._required("vercel_project"))
         try:
             data = await self._ask(url, self._required("vercel_token"))
         except HttpRefused as error:
@@ -80,13 +79,8 @@ class Firewall(Caller):
         return tuple(rule for entry in rules if (rule := _denied(entry)) is not None)
 
     async def _patch(self, body: dict[str, Any]) -> None:
-        url = self._url(_CONFIG, projectId=self._required("vercel_project"))
+        url = self._vercel(_CONFIG, projectId=self._required("vercel_project"))
         await self._send("PATCH", url, self._required("vercel_token"), body)
-
-    def _url(self, path: str, **query: str) -> str:
-        team = self.settings.vercel_team
-        asked = urlencode(query | ({"teamId": team} if team else {}))
-        return f"{self.settings.vercel_url}{path}" + (f"?{asked}" if asked else "")
 
 
 def _denied(entry: Any) -> Denied | None:

@@ -151,6 +151,9 @@ END $$;
 ALTER SCHEMA supabase_migrations OWNER TO platform_deploy;
 ALTER TABLE supabase_migrations.schema_migrations OWNER TO platform_deploy;
 GRANT USAGE, CREATE ON SCHEMA public TO platform_deploy;
+-- Plans ask which migrations there are.
+GRANT USAGE ON SCHEMA supabase_migrations TO platform_ops;
+GRANT SELECT ON supabase_migrations.schema_migrations TO platform_ops;
 
 -- A sandbox of an earlier version recorded the schema in parts; its repository has it as one migration.
 UPDATE supabase_migrations.schema_migrations SET name = 'platform_schema'

@@ -16,7 +16,7 @@ from console.actions.kind import Kind
 from console.domain.action import Action, ActionState
 from console.domain.errors import Fenced
 from console.processes.postgres import EmbeddedPostgres
-from console.sections import ActionsSettings
+from console.sections import ActionsSettings, DeploySettings
 from console.settings import Settings
 from console.store import actions
 from console.store import lease as leases
@@ -82,6 +82,7 @@ class Stage:
     scale: float = SCALE
     kinds: dict[str, Kind] = field(default_factory=dict)
     """Kinds that no file can declare."""
+    deploy: DeploySettings = field(default_factory=DeploySettings)
 
     def settings(self, **changes: Any) -> Settings:
         return Settings(
@@ -89,6 +90,7 @@ class Stage:
             time_scale=self.scale,
             platform=settings_of(self.platform, **changes),
             actions=ActionsSettings(file=self.file),
+            deploy=self.deploy,
         )
 
     @asynccontextmanager

@@ -15,6 +15,7 @@ from console.domain.network import Network
 from console.gateway.blocklist import ACTIVITY
 from console.gateway.changes import Changes
 from console.sandbox import people
+from console.sandbox.edge import REF
 from console.sandbox.firewall import PROJECT, TEAM
 from console.sections import PlatformSettings
 from tests.gateway import servers
@@ -35,6 +36,11 @@ def settings_of(platform: Platform, **changes: Any) -> PlatformSettings:
             "vercel_project": PROJECT,
             "vercel_team": TEAM,
             "vercel_token": SecretStr(platform.vercel_token),
+            "supabase_url": platform.config.base_url,
+            "supabase_project": REF,
+            "supabase_token": SecretStr(platform.supabase_token),
+            "deploy_database_url": platform.cluster.url(platform.database, "platform_deploy"),
+            "deploy_database_password": SecretStr(platform.deploy_password),
         }
         | changes
     )
@@ -181,8 +187,10 @@ async def test_a_password_is_reset_and_the_owner_gets_mail(
 
 
 async def test_flags_and_maintenance(platform: Platform, changes: Changes, wait_for: Any) -> None:
+    token = platform.token(somebody())
+
     async def answers(code: int) -> bool:
-        async with platform.client(token=platform.token(somebody())) as client:
+        async with platform.client(token=token) as client:
             return (await client.get("/api/positions")).status_code == code
 
     before = await platform.effects("flag", "maintenance")

@@ -8,6 +8,7 @@ from tests.sandbox.platform import Platform, somebody
 READABLE = {
     "public.profiles", "public.positions", "public.orders", "public.user_sessions", "public.auth_audit_log",
     "public.order_audit_log", "public.blocked_ips", "public.blocked_requests", "public.platform_flags",
+    "supabase_migrations.schema_migrations",
 }  # fmt: skip
 COLUMNS = {
     ("auth.users", "SELECT"): {"id", "email", "banned_until"},

@@ -73,8 +73,10 @@ async def version(platform: Platform) -> str:
 async def orders(platform: Platform, count: int) -> list[tuple[int, str]]:
     """Status and reason of so many market orders."""
 
+    token = platform.token(somebody())
+
     async def place(_: int) -> Any:
-        async with platform.client(token=platform.token(somebody())) as client:
+        async with platform.client(token=token) as client:
             return await client.post("/functions/v1/execute-order", json=order(quantity=0.5))
 
     answers = await many(count, place)

@@ -20,9 +20,10 @@ from console.gateway.redaction import Redaction
 from console.places import read_secret
 
 HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-# A command sees these of the agent's variables, and no other.
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
-Values = Mapping[str, str | int | bool]
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Those of the agent's variables that a command sees, and no other."""
+Values = Mapping[str, Any]
+"""What parameters stand for: texts, numbers, flags; in a pipeline lists of texts, too."""
 
 
 def filled(value: Any, values: Values) -> Any:
@@ -97,7 +98,7 @@ class Command:
             if given != word and word.startswith("-"):
                 raise Refused(f"a value may not begin with -, which {argv[0]} would take for an option")
         hidden = {name: _secret(file) for name, file in self.secrets.items()}
-        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         own = Redaction(hidden.values())
 
         def clean(text: object, limit: int) -> str:

@@ -1,0 +1,88 @@
+"""What deployments need beside the platform: the repository, the pipelines, and to know what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+from console.actions import pipelines
+from console.actions.kinds import deploy
+from console.actions.kinds.deploy import Deploy, Rollback
+from console.domain.errors import Fenced, TradexError
+from console.domain.release import Released, ReleaseState
+from console.gateway.changes import Changes
+from console.gateway.repository import Repository
+from console.places import state_dir
+from console.sections import PlatformSettings
+from console.settings import Settings
+from console.store import releases
+from console.store.lease import Lease
+from console.store.pool import Store
+
+log = logging.getLogger("tradex.deployments")
+
+_AGAIN_S = 10.0
+
+
+class Deployments:
+    """Of one agent. `platform` are its settings with the secrets read."""
+
+    def __init__(self, settings: Settings, platform: PlatformSettings) -> None:
+        wanted = settings.deploy
+        folder = wanted.folder or state_dir() / "deployments"
+        secrets = {name: getattr(platform, name) for name in pipelines.SECRETS}
+        self._wanted = wanted
+        self._environment = settings.environment
+        self._workshop = pipelines.Workshop(
+            repository=Repository(wanted.repository, wanted.branch, folder / "repository.git"),
+            folder=folder,
+            path=wanted.path,
+            secrets={name: value for name, value in secrets.items() if value is not None},
+            env=wanted.env,
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The pipelines that an installation may have of its own."""
+        own = self._wanted.pipelines
+        return () if own is None else (own / "deploy.yaml", own / "rollback.yaml")
+
+    def kinds(self, doors: Collection[str]) -> tuple[Deploy, Rollback]:
+        """Both, as their pipelines are now. Raises Misuse."""
+        forward, back = (
+            pipelines.load(name, self._wanted.pipelines, self._workshop) for name in ("deploy", "rollback")
+        )
+        return deploy.kinds(doors, forward, back, self._workshop, self._environment)
+
+    async def adopt(self, store: Store, lease: Lease, *, changes: Changes) -> None:
+        """Where no release is known to be live: the one that the installation names, or that the frontend says it was
+        made from. Ends when there is one. Raises Fenced, StoreAway and StoreRefused."""
+        repository, told = self._workshop.repository, ""
+        while repository.configured and not any(
+            each.state is ReleaseState.LIVE for each in await releases.recent(store)
+        ):
+            try:
+                await repository.fetch()
+                front = await changes.production()
+                commit = await repository.commit(
+                    await repository.resolve(self._wanted.first or (front.commit if front else ""))
+                )
+                found = Released(
+                    version=commit.name,
+                    commit=commit.sha,
+                    state=ReleaseState.LIVE,
+                    functions=tuple((await changes.functions()).values()),
+                    frontend=front.id if front else "",
+                    words="found running",
+                )
+                await releases.put(store, lease, None, found)
+                return
+            except Fenced:
+                raise
+            except TradexError as error:
+                if str(error) != told:
+                    log.info("which release runs is not known: %s", error)
+                    told = str(error)
+            await asyncio.sleep(_AGAIN_S)

@@ -1,0 +1,329 @@
+"""Deployments and rollbacks: a pipeline of programs, from what a commit is to what everybody gets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from console.actions.kind import Context, Request, Run, StepDef, Usual, in_time, missing, planned
+from console.actions.pipelines import Pipeline, PipelineStep, Workshop
+from console.actions.wording import equal_command
+from console.domain.action import ActionState, Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
+from console.domain.errors import Refused, SourceFailed
+from console.domain.format import counted
+from console.domain.release import Commit, Migration, Release, Released, ReleaseState
+from console.domain.text import printable
+from console.gateway.changes import Changes
+
+GROUP = "deployments"
+_SHARED = "_shared"
+
+
+@dataclass(frozen=True, slots=True)
+class _Pipelined(Usual):
+    """What both have. `pipeline` is read when the catalogue is."""
+
+    spec: KindSpec
+    pipeline: Pipeline
+    workshop: Workshop
+    environment: str
+    watched_for: timedelta
+
+    puts = False
+    lifts = ""
+    before: ClassVar[ReleaseState]
+    """What becomes of the release whose place another one takes."""
+
+    @property
+    def watches(self) -> tuple[str, ...]:
+        return self.pipeline.metrics
+
+    def target(self, request: Request) -> str:
+        return request.params.get(self.spec.target, "").strip() or request.target
+
+    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
+        return (request.pins.get("version") or self.target(request),)
+
+    def length(self, request: Request) -> timedelta | None:
+        return None
+
+    def steps(self, request: Request) -> tuple[StepDef, ...]:
+        values = self._values(request)
+        return tuple(step.definition(values) for step in self._wanted(values))
+
+    def _wanted(self, values: dict[str, Any]) -> Sequence[PipelineStep]:
+        return [step for step in self.pipeline.steps if step.wanted(values)]
+
+    def _values(self, request: Request) -> dict[str, Any]:
+        """What a pipeline may name, from what was pinned when it was planned."""
+        pins = request.pins
+        lists = {name: pins.get(name, "").split() for name in ("migrations", "rollbacks", "functions")}
+        return {**pins, **lists, "action": str(request.id), "mark": f"tradex={request.id}"}
+
+    async def prove(self, run: Run) -> Proof:
+        """What runs now, piece by piece."""
+        values, facts, bad = self._values(run.request), [], []
+        for step in self._wanted(values):
+            if step.probe is None or step.probe.what == "functions":
+                continue
+            good = await step.probe.happened(run.changes, values, "")
+            facts.append(
+                Fact(step.layer or step.name, "as deployed" if good else "not so", "ok" if good else "crit")
+            )
+            if not good:
+                bad.append(step.title)
+        running = await run.changes.functions() if values["functions"] else {}
+        for name in sorted(str(each) for each in values["functions"]):
+            found = running.get(name)
+            state = "is not there" if found is None else f"version {found.version}"
+            facts.append(Fact(name, state, "ok" if found is not None and found.active else "crit"))
+            if found is None or not found.active:
+                bad.append(name)
+        if bad:
+            return Proof("unproved", f"the platform does not show it: {', '.join(bad)}", tuple(facts))
+        return Proof("proved", f"{run.request.pins['version']} runs", tuple(facts))
+
+    async def released(self, run: Run, state: ActionState, words: str) -> Released | None:
+        """What runs now, and since when; of what came to nothing, that."""
+        pins = run.request.pins
+        if "commit" not in pins:
+            return None
+        good, functions, front = state is ActionState.DONE, (), None
+        if good:
+            try:
+                functions = tuple((await in_time(run.changes.functions())).values())
+                front = await in_time(run.changes.production())
+            except SourceFailed as error:
+                words = f"{words}; what runs can't be read: {error}"
+        return Released(
+            version=pins["version"],
+            commit=pins["commit"],
+            state=ReleaseState.LIVE if good else ReleaseState.FAILED,
+            before=self.before,
+            functions=functions,
+            migrations=tuple(pins.get("migrations", "").split()),
+            frontend="" if front is None else front.id,
+            words=words,
+        )
+
+
+class Deploy(_Pipelined):
+    """Forward: to a commit that is not live yet."""
+
+    before = ReleaseState.GOOD
+
+    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
+        live = context.live
+        if live is not None and request.pins.get("previous_commit", live.commit) != live.commit:
+            raise Refused(f"{live.version} went live since this was planned: plan it again")
+        applied = set(await context.changes.applied())
+        ahead = applied - set(request.pins.get("all_migrations", "").split())
+        if "all_migrations" in request.pins and ahead:
+            raise Refused(
+                f"the database has migrations that the commit lacks: {', '.join(sorted(ahead)[:5])}"
+            )
+        return (Guard("database", True, "has no migration that the commit lacks"),)
+
+    async def plan(self, context: Context, request: Request) -> Plan:
+        repository, live = self.workshop.repository, context.live
+        await repository.fetch()
+        sha = await repository.resolve(self.target(request))
+        commit = await repository.commit(sha)
+        if live is not None and live.commit == sha:
+            raise Refused(f"{live.version} is live")
+        coming = await repository.commits(live.commit if live else None, until=sha, limit=200)
+        if live is not None and not coming:
+            raise Refused(
+                f"{commit.name} is older than {live.version}, which is live: tradex rollback {commit.name}"
+            )
+        has = await repository.migrations(sha)
+        applied = set(await context.changes.applied())
+        pending = [m for m in has if m.version not in applied]
+        front = await context.changes.production()
+        pins = {
+            "commit": sha,
+            "version": commit.name,
+            "previous_commit": live.commit if live else "",
+            "previous_version": live.version if live else "",
+            "previous_frontend": front.id if front else "",
+            "back_from": sha,
+            "undo:to": live.commit if live else "",
+            "all_migrations": " ".join(m.version for m in has),
+            "migrations": " ".join(m.version for m in pending),
+            "rollbacks": " ".join(_back(pending)),
+            "functions": " ".join(_changed(coming, await repository.functions(sha), everything=live is None)),
+            **_places(context.changes),
+        }
+        pinned = replace(request, pins=pins)
+        guards = await self.check(context, pinned)
+        return Plan(
+            title=f"Deploy {commit.name}",
+            steps=planned(self.steps(pinned), context.scale),
+            facts=(
+                Fact("replaces", live.version if live else "nobody knows what"),
+                Fact("commits", f"{counted(len(coming), 'commit')}, of {_authors(coming)}"),
+                *_migration_facts(pending),
+                Fact("functions", pins["functions"].replace(" ", ", ") or "none changed"),
+                *await _who(context),
+            ),
+            guards=guards,
+            notes=_notes(pending, live is not None),
+            typed=self.environment,
+            command=equal_command(self.spec, request, commit.name),
+            pins=pins,
+        )
+
+
+class Rollback(_Pipelined):
+    """Back: to a release that was live before."""
+
+    before = ReleaseState.ROLLED_BACK
+
+    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
+        live = _live(context)
+        if request.pins.get("back_from", live.commit) != live.commit:
+            raise Refused(f"{live.version} went live since this was planned: plan it again")
+        return (Guard("releases", True, f"{live.version} is live"),)
+
+    async def plan(self, context: Context, request: Request) -> Plan:
+        guards = await self.check(context, request)
+        repository, live = self.workshop.repository, _live(context)
+        wanted = self.target(request)
+        earlier = [r for r in context.releases if r.id != live.id and r.state == "good"]
+        to = next(
+            (r for r in earlier if not wanted or wanted in (r.version, r.commit, r.commit[:8], str(r.id))),
+            None,
+        )
+        if to is None:
+            known = ", ".join(dict.fromkeys(r.version for r in earlier[:5])) or "there is none"
+            raise Refused(f"no release {printable(wanted, 40) or 'before'} that was good ({known})")
+        with_fetch = await repository.commits(to.commit, until=live.commit, limit=500)
+        then = {m.version for m in await repository.migrations(to.commit)}
+        since = [m for m in await repository.migrations(live.commit) if m.version not in then]
+        pins = {
+            "commit": to.commit,
+            "version": to.version,
+            "previous_commit": live.commit,
+            "previous_version": live.version,
+            "previous_frontend": to.frontend,
+            "back_from": live.commit,
+            "migrations": "",
+            "rollbacks": " ".join(_back(since)),
+            "functions": " ".join(
+                _changed(with_fetch, await repository.functions(to.commit), everything=False)
+            ),
+            **_places(context.changes),
+        }
+        pinned = replace(request, pins=pins)
+        return Plan(
+            title=f"Roll back from {live.version} to {to.version}",
+            steps=planned(self.steps(pinned), context.scale),
+            facts=(
+                Fact("live now", f"{live.version}, of {live.by}"),
+                Fact("takes back", counted(len(with_fetch), "commit")),
+                *_migration_facts(since, verb="stays"),
+                Fact("functions", pins["functions"].replace(" ", ", ") or "none changed"),
+                *await _who(context),
+            ),
+            guards=guards,
+            notes=_notes(since, True),
+            typed=self.environment,
+            command=equal_command(self.spec, request, to.version),
+            pins=pins,
+        )
+
+
+def kinds(
+    doors: Collection[str], deploy: Pipeline, rollback: Pipeline, workshop: Workshop, environment: str
+) -> tuple[Deploy, Rollback]:
+    """Both ways, where these doors of the platform are configured."""
+    lacks = "" if workshop.repository.configured else "no source: deploy.repository is not set"
+    release = Parameter("release", "a tag, or the beginning of a commit's hash")
+    forward = KindSpec(
+        name="deploy",
+        title=deploy.title,
+        verb="Deploy",
+        command="deploy",
+        parameters=(release,),
+        target="release",
+        danger=Danger.HIGH,
+        budget=10,
+        undo="rollback",
+        exclusive="deployment",
+        layers=("database", "functions", "frontend"),
+        unavailable=lacks or missing(doors, "database", "supabase", "vercel"),
+        group=GROUP,
+        goes_back=True,
+    )
+    back = replace(
+        forward,
+        name="rollback",
+        title=rollback.title,
+        verb="Roll back to",
+        command="rollback",
+        # Not that of a deployment, whose undo this is: that one is gone back from, not to.
+        parameters=(replace(release, name="to", required=False),),
+        target="to",
+        freeze=False,
+        undo="",
+    )
+    return (
+        Deploy(forward, deploy, workshop, environment, deploy.watched_for),
+        Rollback(back, rollback, workshop, environment, rollback.watched_for),
+    )
+
+
+def _live(context: Context) -> Release:
+    if context.live is None:
+        raise Refused("nobody knows which release is live: there is nothing to go back from")
+    return context.live
+
+
+def _places(changes: Changes) -> dict[str, str]:
+    return {
+        "project": changes.settings.supabase_project or "",
+        "database_url": changes.settings.deploy_database_url or "",
+    }
+
+
+def _changed(commits: Sequence[Commit], there: Sequence[str], *, everything: bool) -> list[str]:
+    touched = {name for commit in commits for name in commit.functions}
+    return [name for name in there if everything or name in touched or _SHARED in touched]
+
+
+def _back(migrations: Sequence[Migration]) -> list[str]:
+    """Those at the end that can be taken back: never past one that can't."""
+    found: list[str] = []
+    for migration in reversed(migrations):
+        if not migration.rollback:
+            break
+        found.insert(0, migration.version)
+    return found
+
+
+def _migration_facts(migrations: Sequence[Migration], verb: str = "irreversible") -> list[Fact]:
+    facts = [Fact("migrations", ", ".join(f"{m.version} {m.name}" for m in migrations) or "none")]
+    facts += [Fact(verb, f"{m.version}: {m.drops}", "crit") for m in migrations if m.irreversible]
+    return facts
+
+
+def _notes(migrations: Sequence[Migration], way_back: bool) -> tuple[str, ...]:
+    stays = [m.version for m in migrations if m.version not in _back(migrations)]
+    notes = [] if way_back else ["nothing is known that it could be rolled back to"]
+    if stays:
+        notes.append(f"the database does not go back over {', '.join(stays)}: only the code does")
+    return tuple(notes)
+
+
+def _authors(commits: Sequence[Commit]) -> str:
+    return ", ".join(dict.fromkeys(commit.author for commit in commits)) or "nobody"
+
+
+async def _who(context: Context) -> list[Fact]:
+    """Whom it may hit."""
+    try:
+        return [Fact("signed in", f"{await context.changes.signed_in():,} people")]
+    except SourceFailed as error:
+        return [Fact("signed in", f"no source: {error}", "warn")]

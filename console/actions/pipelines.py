@@ -1,0 +1,330 @@
+"""Pipelines: what a deployment and a rollback do, read from YAML; and the deeds and probes that only they have.
+
+What is wrong is a Misuse with file and line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from console.actions import commands
+from console.actions.declaration import deed_of, flag, holes, span, texts, value_of, whole
+from console.actions.kind import Run, StepDef
+from console.actions.kinds.declared_steps import PASSED_ON, Deed, Values, filled, titled
+from console.domain.errors import Refused, SourceFailed
+from console.gateway.changes import Changes
+from console.gateway.redaction import Redaction
+from console.gateway.repository import ROLLBACKS, Repository
+from console.located import Table, read
+
+SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "pipelines"
+NAMES = (
+    *(
+        "action",
+        "mark",
+        "commit",
+        "back_from",
+        "version",
+        "previous_commit",
+        "previous_version",
+        "previous_frontend",
+    ),
+    *("migrations", "rollbacks", "functions", "project", "database_url"),
+)
+SECRETS = ("supabase_token", "vercel_token", "deploy_database_password", "service_key", "api_key")
+_STEP = ("title", "when", "layer", "command", "http", "sql", "ops", "wait", "back", "probe", "undo", "timeout",
+         "retries", "harmless")  # fmt: skip
+_DEEDS = ("command", "http", "sql", "ops", "wait", "back")
+_PROBES = ("migrations", "taken_back", "functions", "frontend", "production")
+_MOST = timedelta(hours=2)
+_USUAL = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where commands of a pipeline run: checkouts of the commits in `folder`, `path` before the usual PATH, the secrets
+    that a step may name, and `env`, which all of them get."""
+
+    repository: Repository
+    folder: Path
+    path: tuple[Path, ...]
+    secrets: Mapping[str, SecretStr]
+    env: Mapping[str, str]
+
+    async def tree(self, sha: str) -> Path:
+        """A checkout of this commit. Raises SourceFailed."""
+        folder = self.folder / sha
+        await self.repository.check_out(sha, folder)
+        return folder
+
+    def secret(self, name: str) -> str:
+        """In clear. Raises SourceFailed."""
+        if name not in self.secrets:
+            raise SourceFailed(f"no source: platform.{name} is not set")
+        return self.secrets[name].get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program that runs in a checkout of the commit, or of the one before."""
+
+    argv: tuple[Any, ...]
+    env: Mapping[str, str]
+    secrets: Mapping[str, str]
+    previous: bool
+    workshop: Workshop
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        argv = _words(self.argv, values)
+        hidden = {name: self.workshop.secret(setting) for name, setting in self.secrets.items()}
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        passed["PATH"] = os.pathsep.join([*map(str, self.workshop.path), passed.get("PATH", os.defpath)])
+        own = Redaction(hidden.values())
+
+        def clean(text: object, limit: int) -> str:
+            return own(run.changes.redaction(text, limit), limit)
+
+        tree = await self.workshop.tree(str(values["previous_commit" if self.previous else "commit"]))
+        run.sending(clean(shlex.join(argv), 2000))
+        return await commands.run(
+            argv,
+            env=passed | dict(self.workshop.env) | dict(self.env) | hidden,
+            cwd=tree,
+            clean=clean,
+            say=run.say,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing, for a while."""
+
+    length: timedelta
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        await asyncio.sleep(self.length.total_seconds() / run.scale)
+        return "waited"
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Migrations taken back by the files that their commit has for that, the last first, each in one transaction."""
+
+    versions: Any
+    workshop: Workshop
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        wanted = sorted(filled(self.versions, values), reverse=True)
+        applied = set(await run.changes.applied())
+        for version in wanted:
+            if version in applied:
+                file = f"{ROLLBACKS}/rollback-{version}.sql"
+                sql = await self.workshop.repository.show(str(values["back_from"]), file)
+                await run.changes.take_back(sql, timeout_s=timeout_s)
+                run.say([f"{file} was run"])
+        return f"taken back: {', '.join(wanted)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whether the platform shows what a step did. `what` is migrations, taken_back, functions, frontend or production;
+    `of` the migrations or functions that are meant, or the mark (or id) of the frontend's deployment."""
+
+    what: str
+    of: Any
+
+    async def before(self, changes: Changes, values: Values) -> str:
+        """What a probe compares with: the functions' versions."""
+        if self.what != "functions":
+            return ""
+        running = await changes.functions()
+        wanted = sorted(filled(self.of, values))
+        return " ".join(f"{name}:{running[name].version if name in running else 0}" for name in wanted)
+
+    async def happened(self, changes: Changes, values: Values, before: str) -> bool | None:
+        of = filled(self.of, values)
+        match self.what:
+            case "migrations":
+                return set(of) <= set(await changes.applied())
+            case "taken_back":
+                return set(of).isdisjoint(await changes.applied())
+            case "functions":
+                was = dict(part.split(":") for part in before.split())
+                now = dict(part.split(":") for part in (await self.before(changes, values)).split())
+                return bool(was) and all(int(now[name]) > int(version) for name, version in was.items())
+            case "frontend":
+                return await changes.frontend_of(str(of)) is not None
+            case _:
+                live, made = await changes.production(), await changes.frontend_of(str(of))
+                return live is not None and live.id in (of, None if made is None else made.id)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStep:
+    """One step of the file. `when` names the value without which it is left out."""
+
+    name: str
+    title: str
+    layer: str
+    deed: Deed | Tool | Wait | Back
+    when: str
+    probe: Shown | None
+    undo: PipelineStep | None
+    timeout: timedelta
+    retries: int
+    harmless: bool
+    """It changes nothing on the platform: where it was cut off it is done again, and nobody is asked."""
+
+    def definition(self, values: Values) -> StepDef:
+        """The step with what is known when it is planned."""
+        shown = self.probe
+
+        async def do(run: Run) -> str:
+            return await self.deed.do(run, {**values, **run.told}, self.timeout.total_seconds())
+
+        async def happened(run: Run, before: str) -> bool | None:
+            return None if shown is None else await shown.happened(run.changes, values, before)
+
+        async def before(run: Run) -> str:
+            return "" if shown is None else await shown.before(run.changes, values)
+
+        return StepDef(
+            self.name,
+            titled(self.title, values),
+            do,
+            self.layer,
+            probe=None if shown is None else happened,
+            before=before if shown is not None and shown.what == "functions" else None,
+            timeout_s=self.timeout.total_seconds() + 1,
+            retries=self.retries,
+            undo=self.undo.definition(values) if self.undo is not None and self.undo.wanted(values) else None,
+            harmless=self.harmless,
+        )
+
+    def wanted(self, values: Values) -> bool:
+        """Whether there is anything for it to do."""
+        return not self.when or bool(values.get(self.when))
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What is done, and how long and by which metrics it is watched afterwards."""
+
+    title: str
+    steps: tuple[PipelineStep, ...]
+    watched_for: timedelta
+    metrics: tuple[str, ...]
+    file: Path = field(default=SHIPPED, compare=False)
+
+
+def load(name: str, folder: Path | None, workshop: Workshop) -> Pipeline:
+    """The pipeline `name`: an installation's own file where its folder has one, else the shipped one. Raises Misuse."""
+    own = None if folder is None else folder / f"{name}.yaml"
+    return parse(own if own is not None and own.exists() else SHIPPED / f"{name}.yaml", workshop)
+
+
+def parse(file: Path, workshop: Workshop) -> Pipeline:
+    """Raises Misuse."""
+    table = read(file)
+    table.only(("title", "watch", "steps"), "key of a pipeline")
+    steps: list[PipelineStep] = []
+    entries = table.table("steps")
+    for name in entries:
+        entry = entries.table(name)
+        steps.append(_step(name, entry, workshop, [each.name for each in steps]))
+    if not steps:
+        table.fail("steps", "at least one step")
+    watch = table.table("watch") if "watch" in table else Table(file, table.line)
+    watch.only(("for", "metrics"), "key of watch")
+    metrics = texts(watch, "metrics") or ("error_rate",)
+    return Pipeline(
+        table.text("title"), tuple(steps), span(watch, "for", timedelta(minutes=5), _MOST), metrics, file
+    )
+
+
+def _step(
+    name: str, table: Table, workshop: Workshop, earlier: Sequence[str], *, undoes: bool = False
+) -> PipelineStep:
+    table.only(_STEP, "key of a step")
+    given = [key for key in _DEEDS if key in table]
+    if len(given) != 1:
+        table.fail(None, f"exactly one of {', '.join(_DEEDS)}")
+    names = {*NAMES, *(f"{each}_said" for each in earlier)}
+    when = table.text("when", "")
+    if when and when not in NAMES:
+        table.fail("when", f"one of {', '.join(NAMES)}")
+    if undoes and "undo" in table:
+        table.fail("undo", "no undo of an undo")
+    title = table.text("title")
+    holes(table, "title", title, names)
+    undo = None
+    if "undo" in table:
+        undo = _step(f"undo {name}", table.table("undo"), workshop, earlier, undoes=True)
+    return PipelineStep(
+        name=name,
+        title=title,
+        layer=table.text("layer", ""),
+        deed=_deed(table, given[0], names, workshop),
+        when=when,
+        probe=_probe(table, names),
+        undo=undo,
+        timeout=span(table, "timeout", _USUAL, _MOST),
+        retries=whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
+        harmless=flag(table, "harmless", False),
+    )
+
+
+def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed | Tool | Wait | Back:
+    match key:
+        case "command":
+            one = table.table("command")
+            one.only(("argv", "env", "secrets", "tree"), "key of a command")
+            argv = value_of(one, "argv", one.get("argv"), names)
+            if not isinstance(argv, list) or not argv or not all(isinstance(w, str) and w for w in argv):
+                one.fail("argv", "a list of words that begins with a program")
+            secrets = one.labels("secrets")
+            for variable, setting in secrets.items():
+                if setting not in SECRETS:
+                    one.table("secrets").fail(variable, f"one of {', '.join(SECRETS)}")
+            tree = one.choice("tree", ("candidate", "previous"), "candidate")
+            return Tool(tuple(argv), one.labels("env"), secrets, tree == "previous", workshop)
+        case "wait":
+            return Wait(span(table, "wait", timedelta(), _MOST))
+        case "back":
+            return Back(value_of(table, "back", table["back"], names), workshop)
+        case _:
+            return deed_of(table, key, names)
+
+
+def _probe(table: Table, names: set[str]) -> Shown | None:
+    if "probe" not in table:
+        return None
+    one = table.table("probe")
+    one.only(_PROBES, "key of a probe")
+    if len(one) != 1:
+        one.fail(None, f"exactly one of {', '.join(_PROBES)}")
+    (what,) = one
+    return Shown(what, value_of(one, what, one[what], names))
+
+
+def _words(argv: Sequence[Any], values: Values) -> list[str]:
+    """A command's words with the parameters in their places; a list stands for several words."""
+    words: list[str] = []
+    for given in argv:
+        value = filled(given, values)
+        found = [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
+        if found != [given] and any(word.startswith("-") or not word for word in found):
+            raise Refused(
+                f"{given} may not be empty or begin with -, which {argv[0]} would take for an option"
+            )
+        words += found
+    return words
