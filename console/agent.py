@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from console import __version__
@@ -23,6 +24,7 @@ from console.actions.duties import Actions
 from console.alerting.diagnosing import Diagnosing
 from console.alerting.engine import Engine
 from console.alerting.rulebook import Rulebook
+from console.checks.registry import validated
 from console.domain.errors import Fenced, StoreAway, TradexError
 from console.domain.event import Severity
 from console.domain.format import iso
@@ -131,7 +133,7 @@ class Agent:
             tick_s=self.settings.agent.tick_s,
         )
         probes = Probes(platform, self.settings.platform.resolved())
-        actions = Actions(self.settings)
+        actions = Actions(self.settings, partial(validated, self.settings))
         try:
             self._store = await self._open_store()
             while True:

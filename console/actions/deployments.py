@@ -10,6 +10,7 @@ from pathlib import Path
 from console.actions import pipelines
 from console.actions.kinds import deploy
 from console.actions.kinds.deploy import Deploy, Rollback
+from console.actions.pipelines import Validate
 from console.domain.errors import Fenced, TradexError
 from console.domain.release import Released, ReleaseState
 from console.gateway.changes import Changes
@@ -29,7 +30,7 @@ _AGAIN_S = 10.0
 class Deployments:
     """Of one agent. `platform` are its settings with the secrets read."""
 
-    def __init__(self, settings: Settings, platform: PlatformSettings) -> None:
+    def __init__(self, settings: Settings, platform: PlatformSettings, validate: Validate | None) -> None:
         wanted = settings.deploy
         folder = wanted.folder or state_dir() / "deployments"
         secrets = {name: getattr(platform, name) for name in pipelines.SECRETS}
@@ -41,6 +42,7 @@ class Deployments:
             path=wanted.path,
             secrets={name: value for name, value in secrets.items() if value is not None},
             env=wanted.env,
+            validate=validate,
         )
 
     @property

@@ -10,6 +10,7 @@ from console.actions import catalogue
 from console.actions.deployments import Deployments
 from console.actions.expiries import Expiries
 from console.actions.kind import Kind
+from console.actions.pipelines import Validate
 from console.actions.planner import Planner
 from console.actions.runner import Runner
 from console.actions.surroundings import OwnAddresses, Surroundings, networks
@@ -29,12 +30,12 @@ _LOOK_S = 2.0
 class Actions:
     """Everything an agent needs to plan and run actions. `close` it at the end."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Without any I/O but reading files. Raises Misuse."""
+    def __init__(self, settings: Settings, validate: Validate | None = None) -> None:
+        """Without any I/O but reading files. `validate` runs the checks that pipelines name. Raises Misuse."""
         self._file = settings.actions.file
         changes = Changes.open(settings.platform)
         resolved = changes.settings
-        self._deployments = Deployments(settings, resolved)
+        self._deployments = Deployments(settings, resolved, validate)
         self._stamp = self._found()
         self._kinds = dict(self._load(changes))
         self.surroundings = Surroundings(

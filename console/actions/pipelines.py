@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +18,11 @@ from pydantic import SecretStr
 
 from console.actions import commands
 from console.actions.declaration import deed_of, flag, holes, span, texts, value_of, whole
-from console.actions.kind import Run, StepDef
+from console.actions.kind import Failed, Run, StepDef
 from console.actions.kinds.declared_steps import PASSED_ON, Deed, Values, filled, titled
+from console.domain.check import CheckReport, CheckResult, CheckStatus
 from console.domain.errors import Refused, SourceFailed
+from console.domain.format import counted
 from console.gateway.changes import Changes
 from console.gateway.redaction import Redaction
 from console.gateway.repository import ROLLBACKS, Repository
@@ -41,12 +43,15 @@ NAMES = (
     *("migrations", "rollbacks", "functions", "project", "database_url"),
 )
 SECRETS = ("supabase_token", "vercel_token", "deploy_database_password", "service_key", "api_key")
-_STEP = ("title", "when", "layer", "command", "http", "sql", "ops", "wait", "back", "probe", "undo", "timeout",
+_STEP = ("title", "when", "layer", "command", "http", "sql", "ops", "wait", "back", "check", "probe", "undo", "timeout",
          "retries", "harmless")  # fmt: skip
-_DEEDS = ("command", "http", "sql", "ops", "wait", "back")
+_DEEDS = ("command", "http", "sql", "ops", "wait", "back", "check")
 _PROBES = ("migrations", "taken_back", "functions", "frontend", "production")
 _MOST = timedelta(hours=2)
 _USUAL = timedelta(minutes=10)
+
+
+Validate = Callable[[str, Callable[[CheckResult], None]], Awaitable[CheckReport]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Workshop:
     path: tuple[Path, ...]
     secrets: Mapping[str, SecretStr]
     env: Mapping[str, str]
+    validate: Validate | None = None
 
     async def tree(self, sha: str) -> Path:
         """A checkout of this commit. Raises SourceFailed."""
@@ -113,6 +119,27 @@ class Wait:
     async def do(self, run: Run, values: Values, timeout_s: float) -> str:
         await asyncio.sleep(self.length.total_seconds() / run.scale)
         return "waited"
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The checks of an occasion: env, pre or post. One that fails fails the step."""
+
+    occasion: str
+    workshop: Workshop
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        if self.workshop.validate is None:
+            raise SourceFailed("no source: this agent has no checks")
+
+        def tell(result: CheckResult) -> None:
+            run.say([f"{result.status:<8} {result.id}: {result.evidence}"])
+
+        report = await self.workshop.validate(self.occasion, tell)
+        bad = [f"{each.id}: {each.evidence}" for each in report.results if each.status is CheckStatus.FAILED]
+        if bad:
+            raise Failed(f"{len(bad)} of {counted(len(report.results), 'check')} failed: {'; '.join(bad)}")
+        return f"{report.count(CheckStatus.PASSED)} of {counted(len(report.results), 'check')} passed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +202,7 @@ class PipelineStep:
     name: str
     title: str
     layer: str
-    deed: Deed | Tool | Wait | Back
+    deed: Deed | Tool | Wait | Validation | Back
     when: str
     probe: Shown | None
     undo: PipelineStep | None
@@ -283,7 +310,9 @@ def _step(
     )
 
 
-def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed | Tool | Wait | Back:
+def _deed(
+    table: Table, key: str, names: set[str], workshop: Workshop
+) -> Deed | Tool | Wait | Validation | Back:
     match key:
         case "command":
             one = table.table("command")
@@ -299,6 +328,8 @@ def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed |
             return Tool(tuple(argv), one.labels("env"), secrets, tree == "previous", workshop)
         case "wait":
             return Wait(span(table, "wait", timedelta(), _MOST))
+        case "check":
+            return Validation(table.choice("check", ("env", "pre", "post")), workshop)
         case "back":
             return Back(value_of(table, "back", table["back"], names), workshop)
         case _:

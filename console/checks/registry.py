@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from console.checks import database, orders, people, release, services, watching
-from console.checks.check import STORE, Check, Doors
-from console.domain.check import CheckStatus, Outcome, warned
+from console.checks.check import STORE, Check, Doors, run
+from console.domain.check import CheckReport, CheckResult, CheckStatus, Outcome, warned
+from console.settings import Settings
 
 _API = "platform.base_url"
 _DATABASE = "platform.database_url"
@@ -129,3 +132,14 @@ POST = (
 
 OCCASIONS = {"env": ENV, "pre": PRE, "post": POST}
 """What `validate --env | --pre | --post` runs."""
+
+
+async def validated(
+    settings: Settings, occasion: str, told: Callable[[CheckResult], None] | None = None
+) -> CheckReport:
+    """All checks of an occasion, as an agent runs them by itself. Raises Misuse for a secret that can't be read."""
+    doors = Doors.open(settings)
+    try:
+        return await run(doors, OCCASIONS[occasion], told=told)
+    finally:
+        await doors.close()

@@ -13,6 +13,7 @@ import pytest
 
 from console.actions.duties import Actions
 from console.actions.kind import Kind
+from console.actions.pipelines import Validate
 from console.domain.action import Action, ActionState
 from console.domain.errors import Fenced
 from console.processes.postgres import EmbeddedPostgres
@@ -83,6 +84,7 @@ class Stage:
     kinds: dict[str, Kind] = field(default_factory=dict)
     """Kinds that no file can declare."""
     deploy: DeploySettings = field(default_factory=DeploySettings)
+    validate: Validate | None = None
 
     def settings(self, **changes: Any) -> Settings:
         return Settings(
@@ -96,7 +98,7 @@ class Stage:
     @asynccontextmanager
     async def agent(self, name: str = "a1", ttl_s: float = 2.0, **changes: Any) -> AsyncIterator[Lease]:
         """An agent that leads within the block, as soon as the one before is gone."""
-        made = Actions(self.settings(**changes))
+        made = Actions(self.settings(**changes), self.validate)
         assert isinstance(made.surroundings.kinds, dict)
         made.surroundings.kinds.update(self.kinds)
         async with self.place.open("auto") as store:

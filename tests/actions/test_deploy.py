@@ -1,12 +1,13 @@
 """Deployments on the simulated platform: what runs afterwards is asked of it over HTTP and SQL, not of our tables."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from console.domain.action import ActionState, StepState
 from console.domain.asking import undoing
+from console.domain.check import CheckReport, CheckResult, CheckStatus
 from console.domain.errors import Refused
 from console.domain.release import ReleaseState
 from console.sandbox import releases as sandbox_releases
@@ -27,6 +28,8 @@ class Shop:
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self.stage, self.folder = stage, folder
+        self.verdict = CheckStatus.PASSED
+        stage.validate = self.validate
         self.repository = sandbox_releases.ensure_repository(folder / "platform.git")
         tools = tools_folder(folder, stage.platform.config.base_url)
         stage.deploy = DeploySettings(
@@ -36,6 +39,14 @@ class Shop:
             path=(tools,),
             env=variables(folder, project=PROJECT, team=TEAM),
         )
+
+    async def validate(self, occasion: str, told: Callable[[CheckResult], None]) -> CheckReport:
+        """The checks themselves have tests of their own."""
+        result = CheckResult(
+            "order_execution", "Orders", occasion, self.verdict, "execute-order: HTTP 500", 1
+        )
+        told(result)
+        return CheckReport((result,))
 
     async def runs(self) -> tuple[str, dict[str, int], bool]:
         """The version that everybody gets, each function's version, and whether the migration of v2.9.0 is there."""
@@ -143,6 +154,21 @@ async def test_what_fails_takes_itself_back(stage: Stage, shop: Shop) -> None:
     assert story == [("v2.9.0", ReleaseState.FAILED), ("v2.8.1", ReleaseState.LIVE)]
     with pytest.raises(Refused, match="took back itself"):
         undoing(failed, kinds)
+
+
+async def test_a_validation_that_fails_takes_it_back(stage: Stage, shop: Shop) -> None:
+    shop.verdict = CheckStatus.FAILED
+    async with stage.agent():
+        await stage.wait_for(lambda: releases.recent(stage.alice))
+        failed = await stage.ended(await shop.deploys("v2.9.0"), timeout=90)
+        lines = [
+            line.text for line in await actions.output(stage.alice, failed.id) if line.step == "validate"
+        ]
+    assert failed.words.startswith(
+        "validate what runs now: 1 of 1 check failed: order_execution: execute-order: HTTP 500; taken back: "
+    )
+    assert lines == ["failed   order_execution: execute-order: HTTP 500"]
+    assert (await shop.runs())[0] == "2.8.1"
 
 
 async def test_a_build_that_fails_changes_nothing(stage: Stage, shop: Shop) -> None:
