@@ -34,7 +34,7 @@ from console.domain.text import printable
 from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
 from console.query import Query, StoreQuery
-from console.rules.names import named
+from console.rules.names import ACTIONS, named
 from console.store import alerts, effects, freezes, health, silences, ticks, timeline
 from console.store import lease as leases
 from console.store.health import latency_metric
@@ -45,7 +45,18 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     *("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences"),
-    *("control", "kinds", "actions", "effects", "freezes", "glass", "findings", "detectors"),
+    *(
+        "control",
+        "kinds",
+        "actions",
+        "effects",
+        "freezes",
+        "glass",
+        "findings",
+        "detectors",
+        "releases",
+        "candidates",
+    ),
 )
 TREND_STEP_S, TREND_POINTS = 30.0, 120
 STATUS_STEP_S, STATUS_POINTS = 150.0, 24
@@ -55,10 +66,12 @@ _POLL_S = 4.0
 _CLOCK_EVERY_S = 60.0
 # Hints of what no snapshot holds; who shows it reads it.
 _ON_DEMAND = frozenset({"log", "diagnosis", "output", "audit"})
-_SECTIONS_TOLD = frozenset({"tick", "event", "alert", "action", "kind", "finding"})
+_SECTIONS_TOLD = frozenset({"tick", "event", "alert", "action", "kind", "finding", "release"})
 
 Listener = Callable[[Snapshot, frozenset[str]], None]
-_Firing = Mapping[Severity, Sequence[str]]
+# Critical ones about what people do, such as a broken glass, are apart: they tell nothing of the platform.
+_PEOPLE = "people"
+_Firing = Mapping[str, Sequence[str]]
 """What fires and counts in words, by severity."""
 
 
@@ -285,7 +298,7 @@ class LiveFeed:
     async def _read_control(self, store: Store, hints: Collection[str]) -> dict[str, Any]:
         """What people and the agent do about the platform, as far as there is news of it."""
         # Nothing of it is on the first screen.
-        from console.store import actions, findings
+        from console.store import actions, findings, releases
 
         sections: dict[str, Any] = {}
         now = self.now()
@@ -301,6 +314,9 @@ class LiveFeed:
         if "finding" in hints:
             sections["findings"] = tuple(await findings.current(store, since=now - RESOLVED_FOR))
             sections["detectors"] = tuple(await findings.detectors(store))
+        if "release" in hints:
+            sections["releases"] = tuple(await releases.recent(store))
+            sections["candidates"] = tuple(await releases.candidates(store))
         return sections | {"control": True} if sections else {}
 
     def _with_trends(self, current: Sequence[tuple[Check, datetime]]) -> dict[str, Any]:
@@ -393,6 +409,7 @@ def _overall(snapshot: Snapshot, firing: _Firing) -> Overall:
         critical=firing.get(Severity.CRITICAL, ()),
         warning=firing.get(Severity.WARNING, ()),
         stale=stale,
+        people=firing.get(_PEOPLE, ()),
     )
 
 
@@ -400,7 +417,8 @@ def _firing(found: Sequence[Alert]) -> _Firing:
     """Rules that somebody named first, then what began first: that is nearest to the cause."""
     counting = [alert for alert in found if alert.counts]
     counting.sort(key=lambda alert: (not named(alert.rule), alert.since))
-    words: dict[Severity, list[str]] = {}
+    words: dict[str, list[str]] = {}
     for alert in counting:
-        words.setdefault(alert.severity, []).append(alert.summary or alert.rule)
+        people = alert.severity is Severity.CRITICAL and alert.rule.startswith(ACTIONS)
+        words.setdefault(_PEOPLE if people else alert.severity, []).append(alert.summary or alert.rule)
     return words

@@ -49,6 +49,8 @@ class Host(Protocol):
     feed: Feed
     look: Look
     tabs: Sequence[Tab]
+    confirmed: int | None
+    """The action that was confirmed last, until 9 has shown it."""
 
     def go(self, number: int) -> None: ...
 
@@ -65,6 +67,8 @@ class ConsoleScreen(Screen[None]):
         Binding("ctrl+c", "app.quit", "quit", show=False, id="screen.interrupt"),
         Binding("B", "act('block_ip')", "block IP", show=False, id="screen.block"),
         Binding("S", "act('suspend_account')", "suspend account", show=False, id="screen.suspend"),
+        Binding("D", "act('deploy')", "deploy", show=False, id="screen.deploy"),
+        Binding("R", "act('rollback')", "roll back", show=False, id="screen.rollback"),
         Binding("M", "maintenance", "maintenance", show=False, id="screen.maintenance"),
     ]
 

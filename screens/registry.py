@@ -40,6 +40,12 @@ def _alerts() -> ConsoleScreen:
     return AlertsScreen()
 
 
+def _deploy() -> ConsoleScreen:
+    from screens.deploy import DeployScreen
+
+    return DeployScreen()
+
+
 def _security() -> ConsoleScreen:
     from screens.security import SecurityScreen
 
@@ -52,10 +58,12 @@ def _actions() -> ConsoleScreen:
     return ActionsScreen()
 
 
+ACTIONS = 9
 SCREENS: tuple[Entry, ...] = (
     Entry(1, "Health", "Health", "is the platform well, and what is not", HealthScreen),
     Entry(2, "Metrics", "Metrics", "figures and plots over a window of time", _metrics),
     Entry(4, "Alerts", "Alerts", "what fires, who is on it, what is quiet", _alerts),
+    Entry(7, "Deploy", "Deploy", "what is live, what is being deployed, the way back", _deploy),
     Entry(8, "Security", "Sec", "who attacks, what is blocked, who is suspended", _security),
-    Entry(9, "Actions", "Act", "what was asked for, what runs, how it ended; the audit", _actions),
+    Entry(ACTIONS, "Actions", "Act", "what was asked for, what runs, how it ended; the audit", _actions),
 )

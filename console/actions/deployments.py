@@ -11,7 +11,7 @@ from console.actions import pipelines
 from console.actions.kinds import deploy
 from console.actions.kinds.deploy import Deploy, Rollback
 from console.actions.pipelines import Validate
-from console.domain.errors import Fenced, TradexError
+from console.domain.errors import Fenced, StoreAway, StoreRefused, TradexError
 from console.domain.release import Released, ReleaseState
 from console.gateway.changes import Changes
 from console.gateway.repository import Repository
@@ -24,7 +24,7 @@ from console.store.pool import Store
 
 log = logging.getLogger("tradex.deployments")
 
-_AGAIN_S = 10.0
+_AGAIN_S = 5.0
 
 
 class Deployments:
@@ -58,33 +58,45 @@ class Deployments:
         )
         return deploy.kinds(doors, forward, back, self._workshop, self._environment)
 
-    async def adopt(self, store: Store, lease: Lease, *, changes: Changes) -> None:
-        """Where no release is known to be live: the one that the installation names, or that the frontend says it was
-        made from. Ends when there is one. Raises Fenced, StoreAway and StoreRefused."""
-        repository, told = self._workshop.repository, ""
-        while repository.configured and not any(
-            each.state is ReleaseState.LIVE for each in await releases.recent(store)
-        ):
+    async def watch(self, store: Store, lease: Lease, *, changes: Changes) -> None:
+        """What is live, and what could be deployed, as long as this agent leads. Where no release is known to be live
+        it is the one that the installation names, or that the frontend says it was made from. Raises Fenced, StoreAway
+        and StoreRefused."""
+        told, known = "", None
+        while self._workshop.repository.configured:
             try:
-                await repository.fetch()
-                front = await changes.production()
-                commit = await repository.commit(
-                    await repository.resolve(self._wanted.first or (front.commit if front else ""))
-                )
-                found = Released(
-                    version=commit.name,
-                    commit=commit.sha,
-                    state=ReleaseState.LIVE,
-                    functions=tuple((await changes.functions()).values()),
-                    frontend=front.id if front else "",
-                    words="found running",
-                )
-                await releases.put(store, lease, None, found)
-                return
-            except Fenced:
+                await self._workshop.repository.fetch()
+                live = await self._live(store, lease, changes)
+                coming = tuple(await self._workshop.repository.commits(live))
+                if coming != known:
+                    await releases.put_candidates(store, lease, coming)
+                    known = coming
+                told = ""
+            except (Fenced, StoreAway, StoreRefused):
                 raise
             except TradexError as error:
                 if str(error) != told:
-                    log.info("which release runs is not known: %s", error)
+                    log.info("what can be deployed is not known: %s", error)
                     told = str(error)
             await asyncio.sleep(_AGAIN_S)
+        # Not over: a duty that ends is begun again.
+        await asyncio.Event().wait()
+
+    async def _live(self, store: Store, lease: Lease, changes: Changes) -> str:
+        """The commit that is live; where nobody knows yet, it is found out and kept."""
+        known = next((r for r in await releases.recent(store) if r.state is ReleaseState.LIVE), None)
+        if known is not None:
+            return known.commit
+        repository, front = self._workshop.repository, await changes.production()
+        named = self._wanted.first or (front.commit if front else "")
+        commit = await repository.commit(await repository.resolve(named))
+        found = Released(
+            version=commit.name,
+            commit=commit.sha,
+            state=ReleaseState.LIVE,
+            functions=tuple((await changes.functions()).values()),
+            frontend=front.id if front else "",
+            words="found running",
+        )
+        await releases.put(store, lease, None, found)
+        return commit.sha

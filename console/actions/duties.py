@@ -66,7 +66,9 @@ class Actions:
             "kinds of actions": lambda: self._publish(store, lease),
             "plans": lambda: planner.run(store, lease),
             "actions": lambda: runner.run(store, lease),
-            "what is live": lambda: self._deployments.adopt(store, lease, changes=self.surroundings.changes),
+            "what can be deployed": lambda: self._deployments.watch(
+                store, lease, changes=self.surroundings.changes
+            ),
             "ends of effects": lambda: Expiries(self.surroundings).run(store, lease),
             "notices": lambda: store.listen(hear),
         }

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,16 @@ class Workshop:
         folder = self.folder / sha
         await self.repository.check_out(sha, folder)
         return folder
+
+    def log(self, action_id: int, lines: Iterable[str]) -> None:
+        """Append to `deployment-ID.log`, for whoever has this machine and no store. Raises SourceFailed."""
+        file = self.folder / f"deployment-{action_id}.log"
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as log:
+                log.writelines(f"{line}\n" for line in lines)
+        except OSError as error:
+            raise SourceFailed(f"{file}: {error.strerror}") from None
 
     def secret(self, name: str) -> str:
         """In clear. Raises SourceFailed."""
@@ -208,6 +219,7 @@ class PipelineStep:
     undo: PipelineStep | None
     timeout: timedelta
     retries: int
+    workshop: Workshop
     harmless: bool
     """It changes nothing on the platform: where it was cut off it is done again, and nobody is asked."""
 
@@ -216,7 +228,19 @@ class PipelineStep:
         shown = self.probe
 
         async def do(run: Run) -> str:
-            return await self.deed.do(run, {**values, **run.told}, self.timeout.total_seconds())
+            log = partial(self.workshop.log, run.request.id)
+
+            def say(lines: Sequence[str]) -> None:
+                log(lines)
+                run.say(lines)
+
+            def sending(line: str) -> None:
+                run.sending(line)
+                log([f"$ {line}"])
+
+            log([f"# {run.now:%Y-%m-%d %H:%M:%S} UTC, {self.title}"])
+            kept = replace(run, say=say, sending=sending)
+            return await self.deed.do(kept, {**values, **run.told}, self.timeout.total_seconds())
 
         async def happened(run: Run, before: str) -> bool | None:
             return None if shown is None else await shown.happened(run.changes, values, before)
@@ -306,6 +330,7 @@ def _step(
         undo=undo,
         timeout=span(table, "timeout", _USUAL, _MOST),
         retries=whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
+        workshop=workshop,
         harmless=flag(table, "harmless", False),
     )
 

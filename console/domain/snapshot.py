@@ -16,6 +16,7 @@ from console.domain.metric import MetricSpec, MetricValue, Series
 if TYPE_CHECKING:
     from console.domain.action import Action, Effect, Freeze, Glass, KindSpec
     from console.domain.finding import Detector, Finding
+    from console.domain.release import Commit, Release
 
 STALE_AFTER_TICKS = 3
 RESOLVED_FOR = timedelta(hours=24)
@@ -23,6 +24,7 @@ LIFTED_FOR = timedelta(hours=1)
 """How long lists keep what is over, and what is no longer in force."""
 MOST_ENDED = 200
 """At most so many actions that are over are listed, the latest."""
+DEPLOYMENTS = ("deploy", "rollback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,9 @@ class Snapshot:
 
     `actions` are those that are not over and those of the last day (the latest first), `kinds` what can be asked for,
     `effects` what is in force or was until an hour ago, `freezes` and `glass` those that are not over, `findings` the
-    open and blocked ones and those of the last day, `detectors` who looks for them. They are read after the rest:
-    `control` says whether they were.
+    open and blocked ones and those of the last day, `detectors` who looks for them, `releases` the latest that were
+    deployed, `candidates` the commits after the live one. They are read after the rest: `control` says whether they
+    were.
     """
 
     at: datetime
@@ -126,6 +129,8 @@ class Snapshot:
     glass: tuple[Glass, ...] = ()
     findings: tuple[Finding, ...] = ()
     detectors: tuple[Detector, ...] = ()
+    releases: tuple[Release, ...] = ()
+    candidates: tuple[Commit, ...] = ()
 
     def without_the_past(self) -> Snapshot:
         """Without what has been over for too long by now: nobody tells that time passes."""
@@ -136,6 +141,12 @@ class Snapshot:
             effects=tuple(e for e in self.effects if e.lifted_at is None or e.lifted_at >= hour),
             findings=tuple(f for f in self.findings if f.state in ("open", "blocked") or f.at >= day),
         )
+
+    @property
+    def deployment(self) -> Action | None:
+        """The deployment or rollback that is under way, else the last one that anybody confirmed."""
+        found = [a for a in self.actions if a.kind in DEPLOYMENTS and not a.only_planned]
+        return next((a for a in found if not a.state.final), found[0] if found else None)
 
     @property
     def open_findings(self) -> int:

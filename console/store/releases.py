@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from console.domain.release import FunctionVersion, Release, Released, ReleaseState
+from console.domain.release import Commit, FunctionVersion, Release, Released, ReleaseState
 from console.domain.text import printable
 from console.store.lease import Lease
 from console.store.pool import Store
@@ -28,6 +30,18 @@ async def put(store: Store, lease: Lease, action_id: int | None, made: Released)
             }
         ),
     )
+
+
+async def put_candidates(store: Store, lease: Lease, commits: Sequence[Commit]) -> None:
+    """The commits that are not live yet, the newest first. Raises Fenced."""
+    rows = [asdict(each) | {"at": each.at.isoformat()} for each in commits]
+    await store.fetchval("SELECT console.put_candidates($1, $2)", lease.fence, json.dumps(rows))
+
+
+async def candidates(store: Store) -> list[Commit]:
+    """What could be deployed, the newest first. Raises StoreAway and StoreRefused."""
+    rows = await store.fetch("SELECT commit FROM console.candidate ORDER BY place")
+    return [_commit(json.loads(row["commit"])) for row in rows]
 
 
 async def recent(store: Store, *, limit: int = 50) -> list[Release]:
@@ -60,4 +74,17 @@ def _release(row: Any) -> Release:
         migrations=tuple(printable(m, 40) for m in row["migrations"]),
         frontend=printable(row["frontend"], 200),
         words=printable(row["words"], 500),
+    )
+
+
+def _commit(data: Mapping[str, Any]) -> Commit:
+    return Commit(
+        sha=printable(data["sha"], 64),
+        at=datetime.fromisoformat(data["at"]),
+        author=printable(data["author"], 60),
+        subject=printable(data["subject"], 120),
+        version=printable(data["version"], 40),
+        files=int(data["files"]),
+        migrations=tuple(printable(m, 40) for m in data["migrations"]),
+        functions=tuple(printable(f, 60) for f in data["functions"]),
     )

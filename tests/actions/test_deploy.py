@@ -114,6 +114,9 @@ async def test_forward_and_back(stage: Stage, shop: Shop) -> None:
         calls = [line.text for line in await actions.output(stage.alice, done.id) if line.kind == "command"]
         assert any(line.startswith("supabase db push --yes") for line in calls)
         assert not any(stage.platform.deploy_password in line for line in calls)
+        kept = shop.folder / "deployments" / f"deployment-{done.id}.log"
+        assert all(line in kept.read_text() for line in calls) and kept.stat().st_mode & 0o777 == 0o600
+        assert stage.platform.deploy_password not in kept.read_text()
         with pytest.raises(AssertionError, match=r"v2\.9\.0 is live"):
             await stage.confirm(await stage.ask("deploy", "v2.9.0", release="v2.9.0"))
         # Its undo is the way to what was live before.

@@ -3,7 +3,7 @@
 Each round starts the program, kills a random process of its tree at a random moment, ends the rest with SIGTERM, and
 checks that nothing survives and that the next start works with all data. The scenario `alerts` instead lets two agents
 evaluate a recorded hour while they are killed and stopped; a round of `actions` kills and stops the agent once at each
-boundary of an action's journal. The same seed makes the same choices.
+boundary of an action's journal, one of `deployments` at each of a deployment. The same seed makes the same choices.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import actions, alerts
+from . import actions, alerts, deployments
 from .census import Failure
 from .scenarios import SCENARIOS, Book, play
 
@@ -23,7 +23,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
     parser.add_argument("--n", type=int, default=20, help="rounds (default 20)")
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default 1)")
-    parser.add_argument("--scenario", choices=[*sorted(SCENARIOS), "alerts", "actions"], default="demo")
+    parser.add_argument(
+        "--scenario", choices=[*sorted(SCENARIOS), "alerts", "actions", "deployments"], default="demo"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the state folder, also without a failure")
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="tradex chaos "))
@@ -36,6 +38,8 @@ def main() -> int:
                 told = alerts.play(home / f"alerts {seed}", random.Random(seed))
             elif options.scenario == "actions":
                 told = actions.play(home / f"actions {seed}", random.Random(seed))
+            elif options.scenario == "deployments":
+                told = deployments.play(home / f"deployments {seed}", random.Random(seed))
             else:
                 told = play(SCENARIOS[options.scenario], home / "state", random.Random(seed), book)
         except Failure as failure:

@@ -128,7 +128,7 @@ async def boundaries(platform: Platform, place: Place, case: Case) -> int:
         calm = agents.start("calm")
         async with place.open("alice") as alice:
             number = await _confirmed(alice, case)
-            ended = await _until(alice, number, lambda a: a.state.final)
+            ended = await until(alice, number, lambda a: a.state.final)
         if ended.state is not ActionState.DONE:
             raise Failure(f"undisturbed, it is {ended.state}: {ended.words}")
         calm.kill()
@@ -154,17 +154,17 @@ async def disturbed(platform: Platform, place: Place, case: Case, blow: Blow) ->
                 await asyncio.sleep(blow.after_s)
                 first.send_signal(number)
             # It may come to grief at something else that is due, before this one is even planned.
-            await asyncio.to_thread(_struck, first, number)
+            await asyncio.to_thread(struck, first, number)
             if blow.boundary:
                 agents.start("second")
             asked = await confirming
-            ended = await _until(alice, asked, lambda a: a.state.final or a.state is ActionState.INTERRUPTED)
+            ended = await until(alice, asked, lambda a: a.state.final or a.state is ActionState.INTERRUPTED)
             if ended.state is ActionState.INTERRUPTED and not ended.question:
                 raise Failure("it waits for a person, without a question")
             if number == STOP:
                 # It wakes up where it stood, finds out that it leads no more, and must have done nothing.
                 first.send_signal(signal.SIGCONT)
-                await _heard(place, first)
+                await heard(place, first)
             for effect, target, most in case.most:
                 times = await platform.effects(effect, target)
                 if times > most:
@@ -176,7 +176,7 @@ async def disturbed(platform: Platform, place: Place, case: Case, blow: Blow) ->
         agents.end()
 
 
-def _struck(agent: subprocess.Popen[str], number: int) -> None:
+def struck(agent: subprocess.Popen[str], number: int) -> None:
     """Wait until the signal has done its work."""
     deadline = time.monotonic() + _LONGEST_S
     while True:
@@ -189,7 +189,7 @@ def _struck(agent: subprocess.Popen[str], number: int) -> None:
         time.sleep(0.01)
 
 
-async def _heard(place: Place, agent: subprocess.Popen[str]) -> None:
+async def heard(place: Place, agent: subprocess.Popen[str]) -> None:
     """Until the agent that was stopped has asked for the lease again: everything it was in the middle of is over."""
     seen = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%acquire_lease%'"
     deadline = time.monotonic() + _LONGEST_S
@@ -212,16 +212,21 @@ async def _led(place: Place) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _confirmed(alice: Store, case: Case) -> int:
+async def until_known(alice: Store, kind: str) -> None:
+    """Until an agent has said that there is such an action here, and that it can be done."""
     deadline = time.monotonic() + _LONGEST_S
-    while not await actions.kinds(alice):
+    while not any(k.name == kind and not k.unavailable for k in await actions.kinds(alice)):
         if time.monotonic() > deadline:
             raise Failure("no agent leads")
         await asyncio.sleep(0.02)
+
+
+async def _confirmed(alice: Store, case: Case) -> int:
+    await until_known(alice, case.kind)
     asked = await actions.request(
         alice, kind=case.kind, target=case.target, params={case.param: case.target}, reason="chaos"
     )
-    planned = await _until(alice, asked.id, lambda a: a.state is not ActionState.PLANNING)
+    planned = await until(alice, asked.id, lambda a: a.state is not ActionState.PLANNING)
     if planned.plan is None:
         raise Failure(f"not planned: {planned.words}")
     choices = {choice.name: choice.options[0][0] for choice in planned.plan.choices}
@@ -231,7 +236,7 @@ async def _confirmed(alice: Store, case: Case) -> int:
     return asked.id
 
 
-async def _until(alice: Store, number: int, condition: Callable[[Action], bool]) -> Action:
+async def until(alice: Store, number: int, condition: Callable[[Action], bool]) -> Action:
     deadline = time.monotonic() + _LONGEST_S
     while True:
         action = await actions.one(alice, number)
@@ -305,11 +310,11 @@ async def share(platform: Platform, place: Place, dice: random.Random, most: int
             raise Failure(f"{name} (of {count[name]} boundaries), {blow}: {failure}") from None
         met[state] = met.get(state, 0) + 1
         played += 1
-        await _lapsed(place)
+        await lapsed(place)
     return f"{played} rounds over {count} boundaries, {met}"
 
 
-async def _lapsed(place: Place) -> None:
+async def lapsed(place: Place) -> None:
     """Until no lease of the round before holds."""
     while True:
         (row,) = await place.owner(

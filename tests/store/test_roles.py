@@ -56,6 +56,7 @@ AGENT_ONLY = {
     "lift_effect": "SELECT console.lift_effect(1, 1, 'x', 'x', '[]')",
     "expire_actions": "SELECT console.expire_actions(1)",
     "put_release": """SELECT console.put_release(1, NULL, '{"version": "x", "commit": "x", "state": "failed"}')""",
+    "put_candidates": "SELECT console.put_candidates(1, '[]')",
     "release_lease": "SELECT console.release_lease(1)",
 }
 PERSON = {

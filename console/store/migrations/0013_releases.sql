@@ -46,7 +46,7 @@ BEGIN
     END IF;
     INSERT INTO console.release (version, commit, state, at, author, action_id, functions, migrations, frontend, words)
         VALUES (left(r.version, 60), left(r.commit, 64), r.state, clock_timestamp(),
-            coalesce(a.confirmed_by, a.requested_by, session_user), p_action_id, coalesce(r.functions, '[]'),
+            coalesce(nullif(a.confirmed_by, ''), a.requested_by, session_user), p_action_id, coalesce(r.functions, '[]'),
             coalesce(r.migrations, '{}'), left(coalesce(r.frontend, ''), 200), left(coalesce(r.words, ''), 500))
         ON CONFLICT (action_id) DO UPDATE SET state = excluded.state, functions = excluded.functions,
             migrations = excluded.migrations, frontend = excluded.frontend, words = excluded.words
@@ -54,8 +54,34 @@ BEGIN
     RETURN made;
 END $$;
 
-REVOKE ALL ON FUNCTION console.put_release(bigint, bigint, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION console.put_release(bigint, bigint, jsonb) TO console_agent;
+-- What could be deployed: the commits that are not live yet, the newest first, as the agent last saw them.
+CREATE TABLE console.candidate (
+    place int PRIMARY KEY,
+    commit jsonb NOT NULL
+);
+CREATE TRIGGER tell_insert AFTER INSERT ON console.candidate REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION console.tell_added('release');
+CREATE TRIGGER tell_delete AFTER DELETE ON console.candidate
+    FOR EACH STATEMENT EXECUTE FUNCTION console.tell('release');
+GRANT SELECT ON console.candidate TO console_viewer;
+
+CREATE FUNCTION console.put_candidates(p_fence bigint, p_commits jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, console, pg_temp AS $$
+BEGIN
+    PERFORM console.hold(p_fence);
+    DELETE FROM console.candidate;
+    INSERT INTO console.candidate
+        SELECT place, c FROM jsonb_array_elements(p_commits) WITH ORDINALITY AS e(c, place) WHERE place <= 100;
+END $$;
+
+REVOKE ALL ON FUNCTION
+    console.put_release(bigint, bigint, jsonb),
+    console.put_candidates(bigint, jsonb)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    console.put_release(bigint, bigint, jsonb),
+    console.put_candidates(bigint, jsonb)
+TO console_agent;
 
 -- As before, and where a person chose to stop: what was done may have to be taken back.
 CREATE OR REPLACE FUNCTION console.start_action(p_fence bigint, p_id bigint) RETURNS text

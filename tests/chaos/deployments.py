@@ -1,0 +1,213 @@
+"""An agent is killed or stopped at each boundary of a deployment; another one ends it, or takes it back.
+
+What reached the platform is counted by the platform: each piece at most once per step, nothing is half deployed in the
+end, and no program of the pipeline outlives its agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from console.domain.action import Action, ActionState
+from console.sandbox import releases as code
+from console.sandbox.edge import REF
+from console.sandbox.firewall import PROJECT, TEAM
+from console.sandbox.tools import tools_folder, variables
+from console.store import actions, releases
+from console.store.pool import Store
+from tests.sandbox.platform import Platform
+from tests.sandbox.test_changes import settings_of
+from tests.store.stores import Place
+
+from . import actions as chaos
+from .actions import KILL, STOP, Agents, Blow
+from .census import Failure
+
+SCALE = 1000.0
+EFFECTS = ("migration", "function_deployed", "deployment", "promote")
+_OLD, _NEW = "v2.8.1", "v2.9.0"
+_SECRETS = (
+    "ops_database_password", "deploy_database_password", "service_key", "vercel_token", "supabase_token",
+)  # fmt: skip
+
+
+def settings(platform: Platform, folder: Path) -> Path:
+    """Those of the agents' processes."""
+    file = folder / "deploying.json"
+    made = settings_of(platform)
+    data: dict[str, Any] = made.model_dump(mode="json", exclude_defaults=True)
+    data |= {name: getattr(made, name).get_secret_value() for name in _SECRETS}
+    rules = folder / "deploying.yaml"
+    rules.write_text("actions: {deploy: {budget: 10000}, rollback: {budget: 10000}}")
+    deploy = {
+        "repository": str(code.ensure_repository(folder / "platform.git")),
+        "first": _OLD,
+        "folder": str(folder / "deployments"),
+        "path": [str(tools_folder(folder, platform.config.base_url))],
+        "env": variables(folder, project=PROJECT, team=TEAM),
+        # Validation is the matter of its own tests: these agents have no checks.
+        "pipelines": str(_pipelines(folder)),
+    }
+    whole = {"environment": "test", "time_scale": SCALE, "platform": data, "deploy": deploy}
+    file.write_text(json.dumps(whole | {"actions": {"file": str(rules)}}))
+    file.chmod(0o600)
+    return file
+
+
+def _pipelines(folder: Path) -> Path:
+    from console.actions.pipelines import SHIPPED
+
+    own = folder / "pipelines"
+    own.mkdir(exist_ok=True)
+    for shipped in SHIPPED.glob("*.yaml"):
+        (own / shipped.name).write_text(shipped.read_text().partition("  validate:\n")[0])
+    return own
+
+
+async def share(platform: Platform, place: Place, folder: Path, dice: random.Random, most: int | None) -> str:
+    """At most so many rounds (all boundaries with both signals without a number); what was met. Raises Failure."""
+    file = settings(platform, folder)
+    boundaries = await _calm(place, file, "deploy", _NEW)
+    await _calm(place, file, "rollback", _OLD)
+    blows = [Blow(number, at) for at in range(1, boundaries + 1) for number in (KILL, STOP)]
+    dice.shuffle(blows)
+    met: dict[str, int] = {}
+    for blow in blows[:most]:
+        try:
+            state = await _disturbed(platform, place, file, blow)
+        except Failure as failure:
+            raise Failure(f"deploy (of {boundaries} boundaries), {blow}: {failure}") from None
+        met[state] = met.get(state, 0) + 1
+        await chaos.lapsed(place)
+        if await _version(platform) != _OLD:
+            await _calm(place, file, "rollback", _OLD)
+            await chaos.lapsed(place)
+    return f"{len(blows[:most])} rounds over {boundaries} boundaries, {met}"
+
+
+async def _calm(place: Place, file: Path, kind: str, release: str) -> int:
+    """Undisturbed; how many boundaries were passed."""
+    agents = Agents(place, file)
+    try:
+        calm = agents.start("calm")
+        async with place.open("alice") as alice:
+            ended = await chaos.until(alice, await _confirmed(alice, kind, release), lambda a: a.state.final)
+        if ended.state is not ActionState.DONE:
+            raise Failure(f"undisturbed, {kind} is {ended.state}: {ended.words}")
+        calm.kill()
+        assert calm.stdout is not None
+        return sum(line[:1].isdigit() for line in calm.stdout)
+    finally:
+        agents.end()
+
+
+async def _disturbed(platform: Platform, place: Place, file: Path, blow: Blow) -> str:
+    agents = Agents(place, file)
+    before = {effect: await platform.effects(effect) for effect in EFFECTS}
+    try:
+        first = agents.start("first", blow.boundary, blow.number)
+        family = psutil.Process(first.pid)
+        async with place.open("alice") as alice:
+            confirming = asyncio.create_task(_confirmed(alice, "deploy", _NEW))
+            tools: list[psutil.Process] = []
+            await asyncio.to_thread(chaos.struck, first, blow.number)
+            if blow.number == STOP:
+                tools = family.children(recursive=True)
+            agents.start("second")
+            number = await confirming
+            ended = await _ended(alice, number)
+            if blow.number == STOP:
+                first.send_signal(signal.SIGCONT)
+                await chaos.heard(place, first)
+            left = [each.name() for each in tools if each.is_running() and each.status() != "zombie"]
+            if left:
+                raise Failure(f"{', '.join(left)} outlived the agent")
+            times = {effect: await platform.effects(effect) - before[effect] for effect in EFFECTS}
+            await _judge(platform, alice, ended, times)
+        return str(ended.state)
+    finally:
+        agents.end()
+
+
+async def _ended(alice: Store, number: int) -> Action:
+    """Where a person is asked, they choose to go back."""
+    while True:
+        ended = await chaos.until(
+            alice, number, lambda a: a.state.final or a.state is ActionState.INTERRUPTED
+        )
+        if ended.state.final:
+            return ended
+        if not ended.question:
+            raise Failure("it waits for a person, without a question")
+        await actions.resume(alice, number, "stop")
+        await chaos.until(alice, number, lambda a: a.state is not ActionState.INTERRUPTED)
+
+
+async def _judge(platform: Platform, alice: Store, ended: Action, times: dict[str, int]) -> None:
+    version, live = (
+        await _version(platform),
+        next(r for r in await releases.recent(alice) if r.state == "live"),
+    )
+    if ended.state is ActionState.DONE:
+        if version != _NEW or live.version != _NEW:
+            raise Failure(f"done, and {version} runs ({live.version} is told)")
+        if any(n != 1 for n in times.values()):
+            raise Failure(f"each once, not {times}")
+    else:
+        if version != _OLD or live.version != _OLD:
+            raise Failure(f"{ended.words}, and {version} runs ({live.version} is told)")
+        # The functions may have been deployed as they were.
+        if any(n > (2 if name == "function_deployed" else 1) for name, n in times.items()):
+            raise Failure(f"each once at most, not {times}: {ended.words}")
+
+
+async def _version(platform: Platform) -> str:
+    """What everybody gets; all of it must be of one release."""
+    async with platform.client() as client:
+        version = (await client.get("/health")).json()["version"]
+        key = {"Authorization": f"Bearer {platform.supabase_token}"}
+        body = (await client.get(f"/v1/projects/{REF}/functions/get-stock-price/body", headers=key)).text
+    async with platform.sql() as connection:
+        column = await connection.fetchval(
+            "SELECT count(*) FROM information_schema.columns "
+            "WHERE table_name = 'orders' AND column_name = 'client_reference'"
+        )
+    found = {f"v{version}", _NEW if column else _OLD, _NEW if "PRICE_TTL_S = 8" in body else _OLD}
+    if len(found) > 1:
+        raise Failure(
+            f"half deployed: frontend {version}, column {column}, functions {body.count('TTL_S = 8')}"
+        )
+    return found.pop()
+
+
+async def _confirmed(alice: Store, kind: str, release: str) -> int:
+    await chaos.until_known(alice, kind)
+    while not await releases.recent(alice):
+        # Which one is live is found out first.
+        await asyncio.sleep(0.02)
+    params = {"release" if kind == "deploy" else "to": release}
+    asked = await actions.request(alice, kind=kind, target=release, params=params, reason="chaos")
+    planned = await chaos.until(alice, asked.id, lambda a: a.state is not ActionState.PLANNING)
+    if planned.plan is None:
+        raise Failure(f"not planned: {planned.words}")
+    await actions.confirm(alice, asked.id, plan_hash=planned.plan_hash, typed=planned.plan.typed)
+    return asked.id
+
+
+def play(folder: Path, dice: random.Random, most: int | None = None) -> str:
+    """Every boundary once with each signal, on a server of its own."""
+
+    folder.mkdir(parents=True, exist_ok=True)
+
+    async def run() -> str:
+        async with chaos.stage(folder) as (platform, place):
+            return await share(platform, place, folder, dice, most)
+
+    return asyncio.run(run())
