@@ -99,11 +99,16 @@ class Aftermath:
         in_part = self._in_part()
         ends = [s.ended_at for s in self._journal.steps if s.due_at is None and s.ended_at is not None]
         until = max(ends, default=self._run.begun) + self._kind.watched_for / self._run.scale
+        shown = (await self._journal.read()).proof
         while True:
             proof = await self.prove()
             later = await self.superseded()
             if later:
+                # What is seen now is the later one's effect; what was seen of this one before stays.
+                proof = proof if shown is None else replace(shown, text=f"{shown.text}; {later}")
                 return Verdict(ActionState.DONE, f"{later} while it was watched", proof)
+            # The later one's effect can be there a moment before it is known.
+            shown = proof if shown is None or proof.verdict != "unproved" else shown
             if proof.verdict == "worse" and any(step.undo for step in defs.values()):
                 return Verdict(ActionState.FAILED, proof.text, proof)
             if in_part:

@@ -16,7 +16,7 @@ from typing import Any
 from console.actions.kind import missing
 from console.actions.kinds.declared import Declared
 from console.actions.kinds.declared_steps import HOLE, Ask, Call, Command, DeclaredStep, Deed, Ops, Probe, Sql
-from console.domain.action import Danger, KindSpec, Parameter
+from console.domain.action import Danger, KindSpec, Parameter, worded
 from console.domain.duration import EXPECTED
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Misuse
@@ -72,7 +72,7 @@ def declared(name: str, table: Table, doors: Collection[str]) -> Declared:
         name=name,
         title=table.text("title"),
         verb=table.text("verb", table.text("title")),
-        command=f"actions start {name}",
+        command=f"actions start {worded(name)}",
         parameters=parameters,
         target=target,
         role=table.choice("role", _ROLES, "responder"),

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from console.actions.kind import Kind, Request
 from console.actions.surroundings import Surroundings, woken
-from console.domain.action import Action, ActionState, Plan
+from console.domain.action import Action, ActionState, Plan, worded
 from console.domain.errors import Fenced, Refused, TradexError
 from console.domain.text import printable
 from console.store import actions
@@ -31,9 +31,9 @@ async def plan_of(store: Store, around: Surroundings, request: Request) -> Plan:
     StoreRefused."""
     kind = around.kinds.get(request.kind)
     if kind is None:
-        raise Refused(f"this agent knows no action {printable(request.kind, 60)}")
+        raise Refused(f"this agent knows no action {printable(worded(request.kind), 60)}")
     if kind.spec.unavailable:
-        raise Refused(f"{kind.spec.name} can't be done here: {kind.spec.unavailable}")
+        raise Refused(f"{worded(kind.spec.name)} can't be done here: {kind.spec.unavailable}")
     _require_one_target(kind, request)
     return await _asked(kind.plan(await around.context(store), request))
 

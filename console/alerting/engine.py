@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from console.alerting.lifecycle import Open, Policy, evaluate
-from console.alerting.rulebook import Rulebook
-from console.domain.action import Glass
+from console.alerting.rulebook import Deeds, Rulebook
 from console.domain.alert import Phase
 from console.domain.health import Check, Status
 from console.domain.metric import MetricSpec, MetricValue
 from console.domain.snapshot import Metrics
 from console.rules.evaluator import Recent, Standing
 from console.rules.replay import DAY, DAY_LOOKBACK
-from console.store import alerts, freezes, ticks
+from console.store import alerts, effects, freezes, ticks
 from console.store.encoding import status_metric
 from console.store.lease import Lease
 from console.store.pool import Store
@@ -54,11 +53,11 @@ class Engine:
         if self._cursor is None:
             return 0
         evaluated = 0
-        glasses = await freezes.broken_glass(store, since=self._cursor)
+        deeds = await _deeds(store, self._cursor)
         try:
             async for tick in ticks.between(store, self._cursor, until):
                 said = _said(checks) if tick.at == until else {}
-                if not await self._evaluate(store, lease, tick, glasses, said):
+                if not await self._evaluate(store, lease, tick, deeds, said):
                     # Somebody evaluated it already: what is known here is not what is true.
                     self._known = False
                     return evaluated
@@ -102,13 +101,13 @@ class Engine:
         self._recent = self._new_recent()
         if self._cursor is not None:
             start = self._cursor - self.rulebook.alerting.lookback
-            glasses = await freezes.broken_glass(store, since=start)
+            deeds = await _deeds(store, start)
             async for tick in ticks.between(store, start - timedelta(microseconds=1), self._cursor):
-                self._observe(tick, glasses)
+                self._observe(tick, deeds)
         self._known = True
 
     async def _evaluate(
-        self, store: Store, lease: Lease, tick: Metrics, glasses: Sequence[Glass], told: Mapping[str, str]
+        self, store: Store, lease: Lease, tick: Metrics, deeds: Deeds, told: Mapping[str, str]
     ) -> bool:
         at = tick.at
         assert at is not None and self._cursor is not None  # noqa: S101 - every stored tick has its time
@@ -122,7 +121,7 @@ class Engine:
         if self.rulebook.uses_day_before:
             day = await ticks.before(store, at - DAY, DAY_LOOKBACK)
             self._day = day.values
-        self._observe(tick, glasses)
+        self._observe(tick, deeds)
         return await self._judge(store, lease, at, told)
 
     async def _judge(
@@ -137,10 +136,10 @@ class Engine:
         self._cursor, self._open = at, after
         return True
 
-    def _observe(self, tick: Metrics, glasses: Sequence[Glass]) -> None:
+    def _observe(self, tick: Metrics, deeds: Deeds) -> None:
         assert tick.at is not None  # noqa: S101
         readings: dict[str, MetricValue] = dict(tick.values)
-        readings |= self.rulebook.faults(tick.at, glasses)
+        readings |= self.rulebook.faults(tick.at, deeds)
         specs: Mapping[str, MetricSpec] = tick.specs or self.rulebook.specs
         self._recent.observe(tick.at, readings, specs)
 
@@ -150,6 +149,14 @@ class Engine:
     def _day_before(self, name: str, _at: datetime) -> float | None:
         reading = self._day.get(name)
         return reading.value if reading is not None and isinstance(reading.value, int | float) else None
+
+
+async def _deeds(store: Store, since: datetime) -> Deeds:
+    """What people did that held at any time after `since`."""
+    return Deeds(
+        await freezes.broken_glass(store, since=since),
+        await effects.current(store, lifted_since=since, kind="maintenance_on"),
+    )
 
 
 def _said(checks: Sequence[Check]) -> dict[str, str]:

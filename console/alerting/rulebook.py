@@ -4,12 +4,15 @@ changes; one that is broken changes nothing, and is an alert that says where."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from console.domain.action import Glass
+from console.domain.action import Effect, Glass
 from console.domain.errors import Misuse
 from console.domain.event import Severity
+from console.domain.format import clock
 from console.domain.metric import MetricSpec, MetricValue
 from console.domain.text import printable
 from console.located import stamp
@@ -43,6 +46,27 @@ _BROKEN_GLASS = Rule(
     type="SECURITY",
     action="notify_team",
 )
+
+_MAINTENANCE = "maintenance"
+"""The reading that says who has begun maintenance."""
+
+_IN_MAINTENANCE = Rule(
+    name=f"{ACTIONS}maintenance",
+    severity=Severity.INFO,
+    condition=Failed(_MAINTENANCE),
+    text="maintenance was begun here: every function refuses on purpose",
+    type="MAINTENANCE",
+    action="log_improvement",
+)
+# What was refused stays in the windows of metrics for so long.
+_WINDOW = timedelta(minutes=5)
+
+
+class Deeds(NamedTuple):
+    """What people did that alerts go by: glasses that are or were broken, maintenance that is or was on."""
+
+    glasses: Sequence[Glass] = ()
+    maintenance: Sequence[Effect] = ()
 
 
 class Rulebook:
@@ -93,14 +117,23 @@ class Rulebook:
         self.broken = None
         return f"the rule files were read again: {len(self.rules)} rules"
 
-    def faults(self, at: datetime, glasses: Sequence[Glass] = ()) -> dict[str, MetricValue]:
-        """Readings about the console itself: its rule files, and whose glass is broken at that moment."""
+    def faults(self, at: datetime, deeds: Deeds) -> dict[str, MetricValue]:
+        """Readings about the console itself: its rule files, and at that moment whose glass is broken and whether
+        maintenance is on."""
         found: dict[str, MetricValue] = {}
         if self.broken is not None:
             found[_FILES] = MetricValue(_FILES, None, at, reason=self.broken, failed=True)
-        broken = [f"{g.author}: {g.reason}" for g in glasses if g.starts_at <= at < g.ends_at]
+        broken = [
+            f"{g.author} broke the glass until {clock(g.ends_at, seconds=False)}: {g.reason}"
+            for g in deeds.glasses
+            if g.starts_at <= at < g.ends_at
+        ]
         if broken:
             found[_GLASS] = MetricValue(_GLASS, None, at, reason=", ".join(broken), failed=True)
+        for e in deeds.maintenance:
+            if e.since <= at and (e.lifted_at is None or at < e.lifted_at):
+                reason = f"{e.author} began maintenance: {e.reason}"
+                found[_MAINTENANCE] = MetricValue(_MAINTENANCE, None, at, reason=reason, failed=True)
         return found
 
     def _read(self) -> None:
@@ -118,5 +151,6 @@ class Rulebook:
             *generated.collections(every, for_=alerting.collection_for),
             _UNREADABLE,
             _BROKEN_GLASS,
+            replace(_IN_MAINTENANCE, keep_firing_for=_WINDOW / self._time_scale),
         )
         self._day_before = any(rule.uses_day_before for rule in named)

@@ -9,14 +9,15 @@ import click
 
 from console.cli.doing import How, answers, start
 from console.cli.doing import reason as _reason
-from console.domain.duration import EXPECTED
+from console.domain import duration
 from console.domain.errors import Misuse
 
 
 def _said(_: click.Context, option: click.Parameter, length: str | None) -> str | None:
-    """An empty variable of a script is no wish for the usual length. Raises Misuse."""
-    if length is not None and not length.strip():
-        raise Misuse(f"{option.opts[0]}: expected {EXPECTED}, not {length!r}")
+    """An empty variable of a script is no wish for the usual length either. Raises Misuse."""
+    # How long is too long is the plan's to say.
+    if length is not None and duration.parse(length, longest=duration.ANY_LENGTH) is None:
+        raise Misuse(f"{option.opts[0]}: expected {duration.EXPECTED}, not {length!r}")
     return length
 
 

@@ -21,6 +21,7 @@ from console.domain.action import (
     Step,
     StepState,
     remaining,
+    worded,
 )
 from console.domain.asking import undoing
 from console.domain.errors import Misuse, Refused
@@ -68,6 +69,7 @@ def action_json(action: Action) -> dict[str, Any]:
         "cancelled_by": action.cancelled_by or None,
         "started_at": iso_or_none(action.started_at),
         "ended_at": iso_or_none(action.ended_at),
+        "guards": [asdict(guard) for guard in action.guards],
         "undo_of": action.undo_of,
         "undone_by": action.undone_by,
     }
@@ -127,12 +129,12 @@ def freeze_json(freeze: Freeze, now: datetime) -> dict[str, Any]:
 
 
 def title(action: Action) -> str:
-    """`block_ip 203.0.113.7`."""
-    return f"{action.kind} {action.target}".rstrip()
+    """`block-ip 203.0.113.7`."""
+    return f"{worded(action.kind)} {action.target}".rstrip()
 
 
 def headline(action: Action) -> str:
-    """`✓ block_ip 203.0.113.7  DONE`; one that is done is called by what its proof showed."""
+    """`✓ block-ip 203.0.113.7  DONE`; one that is done is called by what its proof showed."""
     form = action_state(action)
     return f"{glyph_of(form)} {title(action)}  {form.word.upper()}"
 
@@ -165,6 +167,11 @@ def plan_lines(plan: Plan, now: datetime, guards: Sequence[tuple[str, bool, str]
         yield f"  {GLYPH['info']} {note}"
     if plan.command:
         yield f"  the same: {plan.command}"
+
+
+def confirmed_guards(action: Action) -> list[tuple[str, bool, str]]:
+    """The store's guards as they were when it was confirmed, for `plan_lines`: what was overridden has passed."""
+    return [(g.name, g.passed or bool(action.override), g.text) for g in action.guards]
 
 
 def facts_lines(facts: Sequence[Fact]) -> Iterator[str]:
@@ -271,13 +278,13 @@ def kind_table(found: Sequence[KindSpec]) -> Table:
     for kind in found:
         params = " ".join(p.name if p.required else f"[{p.name}]" for p in kind.parameters)
         rows.add_row(
-            kind.name,
+            worded(kind.name),
             Text(params),
             kind.role,
-            "yes" if kind.second_person else "",
+            "yes" if kind.second_person else "commander approves" if kind.role == "commander" else "",
             str(kind.danger),
             str(kind.budget),
-            kind.undo,
+            worded(kind.undo),
             Text(f"can't be done here: {kind.unavailable}" if kind.unavailable else kind.title),
         )
     return rows

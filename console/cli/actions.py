@@ -65,7 +65,11 @@ def list_(options: dict[str, Any], ended: bool = False, as_json: bool = False) -
     if found:
         print_table(words.action_table(found, now))
     else:
-        click.echo("no action in the last day" if ended else "no action is under way")
+        click.echo(
+            "no action in the last day"
+            if ended
+            else "no action is under way; `tradex actions list --all` has what was done"
+        )
 
 
 @actions.command()
@@ -115,7 +119,7 @@ def show(options: dict[str, Any], action_id: int, as_json: bool) -> None:
     if todo := words.what_to_do(action):
         click.echo(f"to do    {todo}")
     if action.plan is not None:
-        _print("plan", words.plan_lines(action.plan, now))
+        _print("plan", words.plan_lines(action.plan, now, words.confirmed_guards(action)))
     _print("steps", map(words.step_line, steps))
     _print("calls and output", map(words.output_line, output))
     for effect in effects:

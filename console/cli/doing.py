@@ -16,8 +16,8 @@ import click
 from console.cli import action_words as words
 from console.cli import prompt
 from console.cli.connect import hints, with_store
-from console.domain.action import Action, ActionState, Choice, KindSpec, Plan, Step
-from console.domain.asking import parameters, target, undoing
+from console.domain.action import Action, ActionState, Choice, KindSpec, Plan, Step, worded
+from console.domain.asking import parameters, target, undoing, value_of
 from console.domain.errors import Misuse, Refused, StoreAway, TradexError
 from console.domain.text import printable
 
@@ -33,7 +33,17 @@ _OPEN = (ActionState.PLANNING, ActionState.PLANNED)
 Wait = Callable[[float], Awaitable[None]]
 """Until the store told of an action, at most so many seconds."""
 
-reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it stays in the audit.")
+
+def _said(_: click.Context, option: click.Parameter, text: str) -> str:
+    """Raises Misuse for a reason that says nothing."""
+    if not text.strip():
+        raise Misuse(f"{option.opts[0]}: expected why, not {text!r}")
+    return text
+
+
+reason = click.option(
+    "--reason", required=True, metavar="TEXT", callback=_said, help="Why; it stays in the audit."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +127,13 @@ def start(options: dict[str, Any], kind: str, given: Mapping[str, str | None], r
         kinds = await _kinds(store)
         spec = kinds.get(kind)
         if spec is None:
-            raise Refused(f"there is no action {printable(kind, 60)}: `tradex actions kinds` lists them")
+            raise Misuse(
+                f"there is no action {printable(worded(kind), 60)}: `tradex actions kinds` lists them"
+            )
         params = parameters(spec, {name: value for name, value in given.items() if value is not None})
+        for parameter in spec.parameters:
+            if parameter.name in params:
+                value_of(parameter, params[parameter.name])
         return await _ask_for(store, spec, kinds, params, target(spec, params), reason, how)
 
     raise SystemExit(with_store(options, work))
@@ -148,7 +163,8 @@ def approve(options: dict[str, Any], action_id: int, how: How) -> None:
         action = await one(store, action_id)
         if action.waits_for_approval and action.plan is not None:
             confirmed = f"{action.confirmed_by} confirmed it: {action.reason}"
-            _show(how, [confirmed, *words.plan_lines(action.plan, await store.now())])
+            guards = words.confirmed_guards(action)
+            _show(how, [confirmed, *words.plan_lines(action.plan, await store.now(), guards)])
             if how.dry_run:
                 return _end(how, action, 0)
             if not how.yes and not await prompt.yes(how.say, f"approve action {action.id}?"):
@@ -274,22 +290,23 @@ async def _confirm(store: Store, action: Action, plan: Plan, spec: KindSpec, how
     _show(how, words.plan_lines(plan, await store.now(), guards))
     if preview.approval:
         how.say(f"  it takes a second person: {preview.approval}")
-    # The store decides when it is confirmed; but nobody is asked about what it would refuse anyway.
+    # The store decides when it is confirmed; but nobody is asked about, or for, what it would refuse anyway.
     failed = [text for _, passed, text in guards if not passed]
     if failed and (how.dry_run or not how.yes):
         raise Refused("; ".join(failed))
     if how.dry_run:
         return False
-    choices = {choice.name: await _chosen(choice, how) for choice in plan.choices}
+    if how.yes and not failed and (lacking := _lacking(plan, how)):
+        raise Misuse(f"this plan takes more than --yes: {'; '.join(lacking)}")
+    choices = {
+        c.name: how.choices.get(c.name, "") if how.yes else await _chosen(c, how) for c in plan.choices
+    }
     typed = how.typed
-    if how.yes:
-        if plan.typed and typed != plan.typed:
-            raise Misuse(f"this plan takes more than --yes: add --typed {plan.typed!r}")
-    elif plan.typed:
+    if not how.yes and plan.typed:
         typed = await prompt.answer(how.say, f"type {plan.typed} to confirm: ")
         if typed != plan.typed:
             return False
-    elif not await prompt.yes(how.say, f"{spec.verb} {action.target}".strip() + "?"):
+    elif not how.yes and not await prompt.yes(how.say, f"{spec.verb} {action.target}".strip() + "?"):
         return False
     try:
         await actions.confirm(
@@ -309,15 +326,27 @@ async def _confirm(store: Store, action: Action, plan: Plan, spec: KindSpec, how
     return True
 
 
+def _lacking(plan: Plan, how: How) -> list[str]:
+    """What the plan takes and was not given, each in words."""
+    typed = [f"add --typed {plan.typed!r}"] if plan.typed != how.typed and plan.typed else []
+    chosen = [(choice, how.choices.get(choice.name, "")) for choice in plan.choices]
+    return typed + [words for choice, word in chosen if (words := _open(choice, word))]
+
+
+def _open(choice: Choice, word: str) -> str:
+    """What there is to choose from; "" where this word is one of them."""
+    if word in (known for known, _ in choice.options):
+        return ""
+    options = ", ".join(f"--choose {choice.name}={known}" for known, _ in choice.options)
+    return f"{choice.title}: choose one of {options}"
+
+
 async def _chosen(choice: Choice, how: How) -> str:
-    """The word that was chosen, asked for where it can be. Raises Misuse."""
-    known = [word for word, _ in choice.options]
-    word = how.choices.get(choice.name, "")
-    if not word and not how.yes:
-        word = await prompt.answer(how.say, f"{choice.title} ({'/'.join(known)}): ")
-    if word not in known:
-        options = ", ".join(f"--choose {choice.name}={each}" for each in known)
-        raise Misuse(f"{choice.title}: choose one of {options}")
+    """The word that was chosen beforehand, else the one that is now. Raises Misuse."""
+    known = "/".join(word for word, _ in choice.options)
+    word = how.choices.get(choice.name, "") or await prompt.answer(how.say, f"{choice.title} ({known}): ")
+    if words := _open(choice, word):
+        raise Misuse(words)
     return word
 
 

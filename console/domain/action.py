@@ -231,6 +231,8 @@ class Action:
     cancelled_by: str = ""
     question: str = ""
     """What a person has to decide while it is interrupted."""
+    guards: tuple[Guard, ...] = ()
+    """What the store's own guards said when it was confirmed; one that failed was overridden."""
     step: int = 0
     """How many of its steps are over."""
     steps: int = 0
@@ -359,6 +361,11 @@ class AuditEntry:
     action_id: int | None
     detail: str
     hash: str
+
+
+def worded(kind: str) -> str:
+    """A kind's name as people read and type it: `block-ip` for `block_ip`."""
+    return kind.replace("_", "-")
 
 
 def remaining(effect: Effect, now: datetime) -> timedelta | None:

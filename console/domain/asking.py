@@ -6,12 +6,25 @@ Whoever asks, a screen, a command or a runbook step, comes here, so that the sam
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from console.domain.action import Action, ActionState, KindSpec, Parameter
+from console.domain.action import Action, ActionState, KindSpec, Parameter, worded
+from console.domain.duration import ANY_LENGTH, EXPECTED
+from console.domain.duration import parse as parse_duration
 from console.domain.errors import Misuse, Refused
 from console.domain.network import network_of, written
+from console.domain.text import printable
+
+_FLAGS: Mapping[str, bool] = {
+    "on": True,
+    "yes": True,
+    "true": True,
+    "off": False,
+    "no": False,
+    "false": False,
+}
 
 
 def parameters(kind: KindSpec, given: Mapping[str, str]) -> dict[str, str]:
@@ -24,13 +37,13 @@ def parameters(kind: KindSpec, given: Mapping[str, str]) -> dict[str, str]:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1) or list(known)
             raise Misuse(
-                f"{kind.name} has no parameter {name!r}: "
+                f"{worded(kind.name)} has no parameter {name!r}: "
                 + (f"it has {', '.join(near)}" if near else "it has none")
             )
     found = {name: _written(p, given.get(name, "").strip() or p.default) for name, p in known.items()}
     missing = [name for name, p in known.items() if p.required and not found[name]]
     if missing:
-        raise Misuse(f"{kind.name} takes {' and '.join(missing)}")
+        raise Misuse(f"{worded(kind.name)} takes {' and '.join(missing)}")
     return {name: value for name, value in found.items() if value}
 
 
@@ -52,7 +65,7 @@ def undoing(action: Action, kinds: Mapping[str, KindSpec]) -> tuple[KindSpec, di
     if spec is not None and spec.goes_back and action.state is not ActionState.DONE:
         raise Refused(f"action {action.id} is {action.state}, and took back itself what it had done")
     if spec is None or undo is None:
-        raise Refused(f"{action.kind} can't be taken back by another action")
+        raise Refused(f"{worded(action.kind)} can't be taken back by another action")
     return undo, taking_back(action, spec, undo)
 
 
@@ -70,6 +83,32 @@ def taking_back(action: Action, spec: KindSpec, undo: KindSpec) -> dict[str, str
         # As its plan wrote it, which may be another spelling than it was asked for with.
         same[undo.target] = action.target
     return parameters(undo, same)
+
+
+def value_of(parameter: Parameter, given: str) -> str | int | bool:
+    """What is given, as the parameter's type wants it. Raises Misuse for what is malformed; whether the rest makes
+    sense is the plan's matter."""
+    match parameter.type:
+        case "integer":
+            if re.fullmatch(r"-?[0-9]{1,17}", given):
+                return int(given)
+            expected = "a whole number"
+        case "flag":
+            if given.casefold() in _FLAGS:
+                return _FLAGS[given.casefold()]
+            expected = "on or off"
+        case "choice" if given not in parameter.choices:
+            expected = f"one of {', '.join(parameter.choices)}"
+        case "duration" if parse_duration(given, longest=ANY_LENGTH) is None:
+            expected = EXPECTED
+        case "network":
+            try:
+                return written(network_of(given))
+            except Refused as error:
+                raise Misuse(str(error)) from None
+        case _:
+            return printable(given, 500)
+    raise Misuse(f"{parameter.name}: expected {expected}, not {printable(given, 40)!r}")
 
 
 def _written(parameter: Parameter, value: str) -> str:

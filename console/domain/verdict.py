@@ -14,12 +14,28 @@ def overall(
     critical: Sequence[str],
     warning: Sequence[str],
     stale: bool,
+    people: Sequence[str] = (),
 ) -> Overall:
     """The verdict and why.
 
     `critical` and `warning` say in words which alerts of that severity fire, worst first; `stale` that the data is
-    older than three ticks. Functions count one by one and their sum (`edge_functions`) not, lest they count twice.
+    older than three ticks. `people` are critical alerts about what people do, which tell nothing of the platform: how
+    it is stands behind them. Functions count one by one and their sum (`edge_functions`) not, lest they count twice.
     """
+    found = _of_platform(checks, error_rate_pct, critical, warning, stale=stale)
+    if not people or found.verdict in (Verdict.UNKNOWN, Verdict.DOWN):
+        return found
+    return Overall(Verdict.CRITICAL, f"{_first(people)}; {found.reason}")
+
+
+def _of_platform(
+    checks: Iterable[Check],
+    error_rate_pct: float | None,
+    critical: Sequence[str],
+    warning: Sequence[str],
+    *,
+    stale: bool,
+) -> Overall:
     parts = [c for c in checks if c.component != "edge_functions"]
     if stale or not parts:
         return Overall(Verdict.UNKNOWN, "data is older than 3 ticks" if parts else "no data yet")

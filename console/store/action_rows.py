@@ -36,7 +36,7 @@ from console.domain.text import printable
 COLUMNS = """
     id, kind, target, params, reason, origin, cause, state, requested_by, requested_at, words, plan, plan_hash,
     planned_at, plan_expires_at, confirmed_by, confirmed_at, choices, override, needs_approval, approval_expires_at,
-    approved_by, approved_at, started_at, ended_at, proof, undo_of, undone_by, cancelled_by, question,
+    approved_by, approved_at, started_at, ended_at, proof, undo_of, undone_by, cancelled_by, question, guards,
     (SELECT count(*) FROM console.action_step AS s WHERE s.action_id = a.id) AS steps,
     (SELECT count(*) FROM console.action_step AS s
         WHERE s.action_id = a.id AND s.state IN ('done', 'skipped')) AS step
@@ -124,6 +124,7 @@ def action(row: asyncpg.Record) -> Action:
         undone_by=row["undone_by"],
         cancelled_by=printable(row["cancelled_by"], 63),
         question=printable(row["question"]),
+        guards=tuple(Guard(**guard) for guard in _clean(json.loads(row["guards"]))),
         step=row["step"],
         steps=row["steps"],
     )

@@ -48,14 +48,17 @@ async def lift(
     )
 
 
-async def current(store: Store, *, lifted_since: datetime | None = None) -> list[Effect]:
-    """What is in force, and what was lifted since then; what ends first comes first."""
+async def current(
+    store: Store, *, lifted_since: datetime | None = None, kind: str | None = None
+) -> list[Effect]:
+    """What is in force, and what was lifted since then, of all kinds or of one; what ends first comes first."""
     rows = await store.fetch(
         """
         SELECT id, kind, target, action_id, reason, author, since, expires_at, layers, lifted_at, lifted_by
-        FROM console.effect WHERE lifted_at IS NULL OR lifted_at >= $1
+        FROM console.effect WHERE (lifted_at IS NULL OR lifted_at >= $1) AND ($2::text IS NULL OR kind = $2)
         ORDER BY lifted_at IS NOT NULL, expires_at NULLS LAST, id
         """,
         lifted_since,
+        kind,
     )
     return [action_rows.effect(row) for row in rows]

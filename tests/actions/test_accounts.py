@@ -80,7 +80,7 @@ async def test_an_account_is_one_target_however_it_is_named(stage: Stage) -> Non
             await stage.confirm(other)
         late = await stage.ask("suspend_account", loud, account=loud, length="2h")
         assert late.state is ActionState.REFUSED
-        assert late.words.startswith(f"action {planned.id} is under way: suspend_account {person.email}")
+        assert late.words.startswith(f"action {planned.id} is under way: suspend-account {person.email}")
         joined = await stage.ask("suspend_account", person.id, account=person.id)
         assert joined.id == planned.id
         action = await stage.ended(planned.id)

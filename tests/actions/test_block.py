@@ -107,6 +107,26 @@ async def test_the_block_before_is_not_taken_for_the_one_that_was_cut_off(stage:
         await changes.unblock(network)
 
 
+async def test_failed_log_ins_before_a_block_are_counted_over_one_time(stage: Stage) -> None:
+    address = fresh_address()
+    async with changes_of(stage) as changes:
+        now = await changes.now()
+        begun = now - timedelta(seconds=5)
+        # Five minutes are half a minute here; the last one is of the time since.
+        for ago in (40, 25, 10, -2):
+            await stage.platform.execute(
+                "INSERT INTO auth_audit_log (action, ip_address, created_at) "
+                "VALUES ('authentication_failure', $1::text::inet, $2)",
+                address,
+                begun - timedelta(seconds=ago),
+            )
+        (kind, _) = block.kinds(changes.configured, many=20)
+        request = Request(1, "block_ip", address, {"network": address}, "a test's")
+        proof = await kind.prove(Run(request, changes, begun, now, 10.0, unheard, unheard))
+    shown = {fact.label: fact.value for fact in proof.facts}
+    assert (shown["failed log-ins in the 5m before"], shown["failed log-ins since"]) == ("2", "1")
+
+
 async def test_a_rule_that_is_left_at_vercel_is_no_proof_of_an_unblock(stage: Stage) -> None:
     address, wide = "198.51.100.201", ipaddress.ip_network("198.51.100.200/30")
     async with changes_of(stage) as changes, stage.agent():

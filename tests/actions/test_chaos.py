@@ -11,6 +11,7 @@ import pytest
 from console.domain.action import ActionState, StepState
 from console.store import actions
 from tests.chaos import actions as chaos
+from tests.chaos import deployments
 
 from .conftest import Stage
 from .test_commands import Quiet
@@ -22,6 +23,14 @@ ROUNDS = 2
 async def test_nothing_happens_twice_when_agents_are_killed_and_stopped(stage: Stage) -> None:
     told = await chaos.share(stage.platform, stage.place, random.Random(7), ROUNDS)
     assert told.startswith(f"{ROUNDS} rounds")
+
+
+@pytest.mark.chaos
+async def test_nothing_is_half_deployed_when_agents_are_killed_and_stopped(
+    stage: Stage, tmp_path: Path
+) -> None:
+    told = await deployments.share(stage.platform, stage.place, tmp_path, random.Random(3), 1)
+    assert told.startswith("1 rounds")
 
 
 @pytest.mark.chaos

@@ -148,7 +148,7 @@ async def test_what_is_declared_checks_its_parameters_in_words(stage: Stage) -> 
         planned = await stage.ask("scale_resources", "large", who=stage.bob, size="large")
         assert planned.plan is not None and planned.plan.typed == "large"
         assert planned.plan.command == (
-            "tradex actions start scale_resources --set size=large --reason 'a test'\"'\"'s reason'"
+            "tradex actions start scale-resources --set size=large --reason 'a test'\"'\"'s reason'"
         )
         assert ("size now", "medium") in [(fact.label, fact.value) for fact in planned.plan.facts]
         (notify,) = [kind for kind in await actions.kinds(stage.alice) if kind.name == "notify"]
@@ -160,3 +160,22 @@ async def test_without_any_door_each_kind_says_what_is_missing(stage: Stage) -> 
     async with stage.agent(**nothing):
         for kind in await actions.kinds(stage.alice):
             assert kind.unavailable, kind.name
+
+
+async def test_what_is_taken_back_while_it_is_watched_keeps_its_proof(stage: Stage) -> None:
+    # Twelve seconds: nobody takes it back so fast that it was not watched.
+    stage.scale = 10.0
+    async with stage.agent():
+        on = await stage.ask("maintenance_on", who=stage.bob)
+        await stage.confirm(on, stage.bob)
+        await stage.until(on.id, lambda a: a.state is ActionState.VERIFYING and a.proof is not None)
+        off = await stage.ask("maintenance_off")
+        await stage.confirm(off)
+        on = await stage.ended(on.id)
+        words = f"taken back by action {off.id}"
+        assert (on.state, on.words) == (ActionState.DONE, f"{words} while it was watched")
+        assert on.proof is not None and on.proof.verdict == "proved"
+        assert on.proof.text == f"the platform's flag is on; {words}"
+        assert [fact.value for fact in on.proof.facts] == ["on"]
+        await actions.cancel(stage.alice, off.id, "seen")
+        await stage.ended(off.id)

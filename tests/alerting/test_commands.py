@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from console.alerting.engine import Engine
+from console.domain.health import Status
+from console.store import freezes, ticks
 from tests import command
 from tests.alerting import recorded
 from tests.alerting.recorded import TICK, Row, row
-from tests.store.stores import Place, password_of
+from tests.store.stores import Place, check, password_of
 
 TRADEX = [sys.executable, "-m", "console.cli"]
 ESCAPES = "\x1b]52;c;aGk=\x07[@click=app.quit]x[/]\u202e"
@@ -152,6 +154,28 @@ async def test_status_counts_alerts_and_tells_by_its_exit_code(place: Place, tmp
     desk = Desk(place, tmp_path)
     done = desk.run("status", "--json")
     assert json.loads(done.stdout)["alerts"] == {"critical": 1, "warning": 1, "info": 0}
+
+
+async def test_a_broken_glass_says_whose_until_when_and_why_and_hides_no_component(
+    place: Place, tmp_path: Path
+) -> None:
+    async with place.open("alice") as alice:
+        glass = await freezes.break_glass(alice, reason="alone at night", length=timedelta(minutes=30))
+    await place.owner("UPDATE console.glass SET starts_at = starts_at - interval '20 s'")
+    await fill(place)
+    await place.owner("UPDATE console.lease SET expires_at = now()")
+    async with place.leader() as (store, lease):
+        now = await store.now()
+        catalogue = await ticks.ensure_catalogue(store, lease, recorded.SPECS)
+        checks = [check("database", Status.OK, now)]
+        await ticks.write_tick(
+            store, lease, at=now, catalogue_id=catalogue, values=row(now)[1], checks=checks
+        )
+    done = Desk(place, tmp_path).run("status")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[0] == (
+        f"■ CRITICAL  alice broke the glass until {glass.ends_at:%H:%M}: alone at night; all 1 components answer"
+    )
 
 
 async def test_status_watch_tells_each_change_once(

@@ -8,7 +8,7 @@ import pytest
 from console.alerting.engine import Engine
 from console.domain.errors import Misuse
 from console.rules import file
-from console.store import freezes
+from console.store import alerts, freezes
 from tests.alerting import recorded
 from tests.alerting.recorded import TICK, row
 from tests.store.stores import NOON, Place
@@ -172,7 +172,43 @@ async def test_a_broken_glass_is_an_alert_to_all_until_it_is_mended(place: Place
             "critical",
             NOON + TICK * 3,
         )
-        assert "alice: alone at night" in alert["summary"]
+        end = f"{NOON + TICK * 6:%H:%M}"
+        assert alert["summary"] == f"alice broke the glass until {end}: alone at night"
         await engine.catch_up(store, lease, until=NOON + TICK * 8)
     found = await place.owner("SELECT phase FROM console.alert WHERE fingerprint = 'actions:break-glass'")
     assert [r["phase"] for r in found] == ["resolved"]
+
+
+async def test_maintenance_that_was_begun_here_explains_what_comes_of_it(place: Place) -> None:
+    day = timedelta(hours=24)
+    past = [row(NOON - day + TICK * (i + 1), performance_score=80.0) for i in range(60)]
+    await recorded.record(place, past + [row(NOON + TICK * (i + 1)) for i in range(60)])
+    await place.owner("UPDATE console.alert_cursor SET at = $1", NOON)
+    await place.owner(
+        "WITH a AS (INSERT INTO console.action (kind, target, params, reason, origin, cause, exclusive) "
+        "VALUES ('maintenance_on', '', '{}', 'a release', 'person', '', '') RETURNING id) "
+        "INSERT INTO console.effect (kind, target, action_id, reason, author, since, layers, lifted_at) "
+        "SELECT 'maintenance_on', '', id, 'a release', 'bob', $1::timestamptz, '[]', $2::timestamptz FROM a",
+        NOON + TICK * 3,
+        NOON + TICK * 10,
+    )
+    found: dict[int, dict[str, tuple[str, str | None]]] = {}
+    async with place.leader() as (store, lease):
+        engine = Engine(recorded.rulebook())
+        for tick in (2, 5, 20, 30):
+            await engine.catch_up(store, lease, until=NOON + TICK * tick)
+            found[tick] = {
+                a.rule: (str(a.phase), a.inhibited_by)
+                for a in await alerts.current(store, resolved_since=NOON)
+            }
+            if tick == 5:
+                (alert,) = await place.owner(
+                    "SELECT summary, severity FROM console.alert WHERE fingerprint = 'actions:maintenance'"
+                )
+                assert (alert["summary"], alert["severity"]) == ("bob began maintenance: a release", "info")
+    better, held = "Performance Improvement", "actions:maintenance"
+    assert found[2] == {better: ("firing", None)}
+    assert found[5] == {better: ("firing", held), held: ("firing", None)}
+    # What was refused is in the windows of metrics for five minutes more, which are fifteen ticks here.
+    assert found[20][better] == ("firing", held)
+    assert found[30][better] == ("firing", None) and found[30][held][0] == "resolved"

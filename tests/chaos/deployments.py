@@ -187,11 +187,18 @@ async def _version(platform: Platform) -> str:
     return found.pop()
 
 
+async def _live_known(alice: Store) -> None:
+    """Until an agent has found out which release is live."""
+    deadline = asyncio.get_running_loop().time() + 60
+    while not await releases.recent(alice):
+        if asyncio.get_running_loop().time() > deadline:
+            raise Failure("nobody finds out what is live")
+        await asyncio.sleep(0.02)
+
+
 async def _confirmed(alice: Store, kind: str, release: str) -> int:
     await chaos.until_known(alice, kind)
-    while not await releases.recent(alice):
-        # Which one is live is found out first.
-        await asyncio.sleep(0.02)
+    await _live_known(alice)
     params = {"release" if kind == "deploy" else "to": release}
     asked = await actions.request(alice, kind=kind, target=release, params=params, reason="chaos")
     planned = await chaos.until(alice, asked.id, lambda a: a.state is not ActionState.PLANNING)

@@ -94,7 +94,7 @@ async def test_a_block_is_planned_confirmed_and_followed_to_its_proof(agent: Age
         "✓ address: it is nobody's of ours",
         "✓ role: alice is a responder",
         "the same: tradex block_ip",
-        "action 1, block_ip 203.0.113.7: ",
+        "action 1, block-ip 203.0.113.7: ",
         "✓ 1 the platform's list [platform]  done: in the list now",
         "✓ 2 the firewall [vercel]  done",
         "✓ action 1 done: it is done",
@@ -143,7 +143,7 @@ async def test_a_guard_of_the_plan_is_exit_4_with_its_reason(agent: Agent, alice
 
 async def test_who_may_not_is_exit_4_and_in_the_audit(agent: Agent, vera: Person, bob: Person) -> None:
     done = await vera.says(*BLOCK, "--yes", code=4)
-    assert "vera is a viewer: block_ip takes a responder" in done.stderr
+    assert "vera is a viewer: block-ip takes a responder" in done.stderr
     done = await bob.says("--read-only", *BLOCK, "--yes", code=4)
     assert "read-only" in done.stderr
     # Whoever may only look can't hold the chain: the next one who writes takes it in.
@@ -161,7 +161,6 @@ async def test_where_nobody_can_be_asked_it_is_a_misuse_before_anything_is_asked
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("actions", "start", "blok_ip"), "there is no action blok_ip"),
         (("actions", "start", "notify"), "notify can't be done here: it has no channels yet"),
     ],
 )
@@ -174,9 +173,19 @@ async def test_kinds_that_cannot_be_are_refused(
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("actions", "start", "block_ip", "--set", "adress=1.2.3.4"), "block_ip has no parameter 'adress'"),
-        (("actions", "start", "block-ip"), "block_ip takes network"),
+        (("actions", "start", "block_ip", "--set", "adress=1.2.3.4"), "block-ip has no parameter 'adress'"),
+        (("actions", "start", "block-ip"), "block-ip takes network"),
+        (("actions", "start", "blok_ip"), "there is no action blok-ip"),
         (("actions", "start", "block_ip", "--set", "network"), "expected NAME=VALUE"),
+        (("actions", "start", "failover", "--set", "to=moon"), "to: expected one of primary, replica"),
+        (
+            ("actions", "start", "block-ip", "--set", "network=::1", "--set", "length=x"),
+            "length: expected a duration",
+        ),
+        (("block-ip", "nowhere"), "expected an address such as 203.0.113.7"),
+        (("block-ip", ""), "block-ip takes network"),
+        (("block-ip", "203.0.113.7", "--for", "banana"), "--for: expected a duration"),
+        (("unblock-ip", "203.0.113.1/24"), "did you mean 203.0.113.0/24"),
         (("suspend", "a@b.c", "--choose", "positions"), "expected NAME=VALUE"),
     ],
 )
@@ -184,6 +193,14 @@ async def test_wrong_parameters_are_a_misuse_that_names_them(
     agent: Agent, alice: Person, args: tuple[str, ...], words: str
 ) -> None:
     assert words in (await alice.says(*args, "--reason", "x", "--yes", code=2)).stderr
+
+
+@pytest.mark.parametrize(
+    "command", [BLOCK[:2], ("actions", "undo", "1"), ("actions", "freeze", "--for", "1h")]
+)
+async def test_a_reason_that_says_nothing_is_a_misuse(alice: Person, command: tuple[str, ...]) -> None:
+    done = await alice.says(*command, "--reason", " ", code=2)
+    assert done.stderr == "tradex: --reason: expected why, not ' '\n"
 
 
 async def test_without_an_agent_it_says_so_and_the_request_is_withdrawn(place: Place, alice: Person) -> None:
@@ -253,6 +270,16 @@ async def test_a_choice_is_answered_or_asked_for(agent: Agent, bob: Person) -> N
     assert (await bob.json(*suspend, "--choose", "positions=keep"))["choices"] == {"positions": "keep"}
 
 
+async def test_all_that_yes_lacks_is_told_at_once(agent: Agent, bob: Person) -> None:
+    said = (await bob.says("suspend", "typed@b.c", "--reason", "x", "--yes", code=2)).stderr
+    assert said.endswith(
+        "this plan takes more than --yes: add --typed 'typed@b.c'; Open positions: "
+        "choose one of --choose positions=keep, --choose positions=refuse\n"
+    )
+    given = ("--typed", "typed@b.c", "--choose", "positions=keep")
+    await bob.says("suspend", "typed@b.c", "--reason", "x", "--yes", *given)
+
+
 async def test_a_freeze_holds_until_a_commander_overrides_or_ends_it(
     agent: Agent, alice: Person, bob: Person
 ) -> None:
@@ -271,6 +298,9 @@ async def test_a_freeze_holds_until_a_commander_overrides_or_ends_it(
     assert "holiday" in refused.stderr
     assert "only a commander" in (await alice.says(*restart, "--override", "now", code=4)).stderr
     assert (await bob.json(*restart, "--override", "it is down"))["override"] == "it is down"
+    # What it would take besides is no matter while it is refused anyway.
+    failover = ("actions", "start", "failover", "--set", "to=replica", "--reason", "x", "--yes")
+    assert "holiday; a commander may override it" in (await bob.says(*failover, code=4)).stderr
     await bob.says("actions", "thaw", str(made["id"]))
     too_long = await bob.says("actions", "freeze", "--for", "400d", "--reason", "x", code=4)
     assert "a freeze lasts at most 90 days" in too_long.stderr
@@ -321,7 +351,7 @@ async def test_what_made_it_worse_is_done_and_exit_1(agent: Agent, alice: Person
     done = await alice.says(*BLOCK, "--yes", code=1)
     assert "▲ action 1 worse: it is done" in done.stdout and "worse: 403 counted" in done.stdout
     assert "▲ worse" in (await alice.says("actions", "list", "--all")).stdout
-    assert "▲ block_ip 203.0.113.7  WORSE" in (await alice.says("actions", "show", "1")).stdout
+    assert "▲ block-ip 203.0.113.7  WORSE" in (await alice.says("actions", "show", "1")).stdout
     assert (await alice.json("actions", "show", "1"))["state"] == "done"
 
 
@@ -349,6 +379,9 @@ async def test_undo_goes_the_same_way_and_once(agent: Agent, alice: Person) -> N
     assert shown["params"] == {"network": "203.0.113.7"}
     again = ("actions", "undo", "1", "--reason", "x", "--yes")
     assert "action 1 was undone by action 2" in (await alice.says(*again, code=4)).stderr
+    head = (await alice.says("actions", "show", "1")).stdout.splitlines()[0]
+    assert head == "– block-ip 203.0.113.7  UNDONE BY 2  (number 1)"
+    assert "– undone by 2 " in (await alice.says("actions", "list", "--all")).stdout
     assert (
         "there is no action 9"
         in (await alice.says("actions", "undo", "9", "--reason", "x", "--yes", code=2)).stderr
@@ -367,16 +400,21 @@ async def test_no_wait_leaves_at_once_and_cancel_ends_it_after_its_step(
 
 
 async def test_list_show_and_kinds_tell_what_there_is(agent: Agent, alice: Person) -> None:
-    assert (await alice.says("actions")).stdout == "no action is under way\n"
+    assert (await alice.says("actions")).stdout == (
+        "no action is under way; `tradex actions list --all` has what was done\n"
+    )
     await alice.says(*BLOCK, "--yes")
     assert await alice.json("actions", "list") == []
     (row,) = await alice.json("actions", "list", "--all")
     assert (row["id"], row["state"]) == (1, "done")
-    assert "block_ip 203.0.113.7" in (await alice.says("actions", "list", "--all")).stdout
+    assert "block-ip 203.0.113.7" in (await alice.says("actions", "list", "--all")).stdout
     shown = (await alice.says("actions", "show", "1")).stdout
     for words in (
         "DONE",
         "it attacks (alice",
+        "✓ address: it is nobody's of ours",
+        "✓ role: alice is a responder",
+        "✓ one at a time: no other one is under way",
         "$ INSERT INTO blocked_ips",
         "in force",
         "● proved",
@@ -395,6 +433,10 @@ async def test_list_show_and_kinds_tell_what_there_is(agent: Agent, alice: Perso
     assert "network [length]" in listed or "network length" in listed
     header, failover = (line for line in listed.splitlines() if line.startswith(("kind", "failover")))
     assert failover[header.index("takes two") :].split()[0] == "yes"
+    names = {line.split()[0]: line[header.index("takes two") :] for line in listed.splitlines()}
+    assert names["suspend-account"].startswith("commander approves  ")
+    assert "block-ip" in names and "block_ip" not in listed
+    assert names["block-ip"].startswith(" "), "a responder may do it alone"
 
 
 @pytest.mark.parametrize(
@@ -416,7 +458,7 @@ async def test_a_list_that_is_cut_says_so(
     assert (await alice.says("actions", "list", "--all")).stderr == ""
     monkeypatch.setattr("console.cli.actions._MOST", 1)
     done = await alice.says("actions", "list", "--all")
-    assert "only the last 1: `tradex audit` has all" in done.stderr and done.stdout.count("block_ip") == 1
+    assert "only the last 1: `tradex audit` has all" in done.stderr and done.stdout.count("block-ip") == 1
 
 
 @pytest.mark.parametrize("command", [BLOCK, ("suspend", "a@b.c", "--reason", "x")])

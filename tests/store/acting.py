@@ -97,7 +97,7 @@ def a_plan(action: Action) -> Plan:
         )
         if action.kind == "suspend_account"
         else (),
-        typed=action.target if action.kind == "failover" else "",
+        typed=action.target if action.kind == "failover" or action.target.startswith("typed") else "",
         command=f"tradex {action.kind} {action.target}",
     )
 

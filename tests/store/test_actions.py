@@ -1,6 +1,7 @@
 """The store's own guards of actions, and what happens when several people and agents want something at once."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -230,7 +231,7 @@ async def test_the_second_person_is_another_commander_and_there_is_one(ready: Pl
 async def test_a_responder_needs_a_commander_where_the_kind_says_so(ready: Place) -> None:
     async with ready.leader() as (agent, lease), ready.open("alice") as alice, ready.open("bob") as bob:
         hers = await planned(alice, agent, lease, "suspend_account", "a@b.c")
-        assert (await actions.preview(alice, hers.id)).approval == "suspend_account takes a commander"
+        assert (await actions.preview(alice, hers.id)).approval == "suspend-account takes a commander"
         await confirm(alice, hers)
         assert (await found(alice, hers.id)).waits_for_approval
         await actions.cancel(alice, hers.id)
@@ -369,6 +370,18 @@ async def test_a_freeze_that_was_overridden_is_so_for_the_second_person_too(read
         await freezes.add(bob, start=None, length=HOUR, reason="holiday")
         waits = await planned(alice, agent, lease, "failover", "replica")
         await confirm(bob, waits, override="it is down")
+        # What was shown when it was confirmed stays with it, and in the audit; the plan is as it was.
+        kept = await found(alice, waits.id)
+        assert [(g.name, g.passed) for g in kept.guards] == [
+            ("role", True),
+            ("freeze", False),
+            ("budget", True),
+            ("one at a time", True),
+        ]
+        assert "holiday" in kept.guards[1].text and not waits.guards
+        assert (kept.plan, kept.plan_hash) == (waits.plan, waits.plan_hash)
+        (entry,) = (e for e in await audit.recent(bob, action_id=waits.id, limit=9) if e.verb == "confirmed")
+        assert [g["name"] for g in json.loads(entry.detail)["guards"]] == [g.name for g in kept.guards]
         await ready.owner("UPDATE console.action SET confirmed_by = 'alice'")
         await actions.approve(bob, waits.id, plan_hash=waits.plan_hash)
 
@@ -393,7 +406,7 @@ async def test_one_at_a_time_on_a_target_and_in_a_group(ready: Place) -> None:
         second = await planned(alice, agent, lease, length="2h")
         assert first.id != second.id, "other parameters are another plan"
         await confirm(alice, first)
-        with pytest.raises(Refused, match=f"action {first.id} of alice is under way: block_ip 203.0.113.7"):
+        with pytest.raises(Refused, match=f"action {first.id} of alice is under way: block-ip 203.0.113.7"):
             await confirm(alice, second)
         restart = await planned(alice, agent, lease, "restart", "primary")
         heavy = await planned(alice, agent, lease, "failover", "replica")
@@ -609,7 +622,7 @@ def test_the_same_wish_is_the_same_request() -> None:
         "the plan says why not"
     )
     assert parameters(replace(UNBLOCK, parameters=(Parameter("x", "X", required=False),)), {}) == {}
-    with pytest.raises(Misuse, match="block_ip takes network"):
+    with pytest.raises(Misuse, match="block-ip takes network"):
         parameters(BLOCK, {"length": "1h"})
     with pytest.raises(Misuse, match="no parameter 'adress': it has network, length"):
         parameters(BLOCK, {"adress": "x"})

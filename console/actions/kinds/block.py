@@ -12,6 +12,7 @@ from console.actions.guards import may_be_blocked, second_person_for
 from console.actions.kind import EARLIER, Context, Request, Run, StepDef, Usual, duration_of, in_time, planned
 from console.actions.wording import clock, equal_command, no_source
 from console.domain.action import Fact, Guard, KindSpec, Parameter, Plan, Proof
+from console.domain.duration import written as length_written
 from console.domain.errors import Refused, SourceFailed
 from console.domain.format import counted
 from console.domain.network import Network, network_of, written
@@ -21,6 +22,7 @@ from console.gateway.reasons import NoSource
 PLATFORM, VERCEL = "platform", "vercel"
 USUAL, USUAL_WORD = timedelta(hours=24), "24h"
 _LEAST, _MOST = timedelta(minutes=1), timedelta(days=30)
+_BEFORE = timedelta(minutes=5)
 # From so many people with a success on, an address is taken for a shared one (FACTS, section 5).
 SHARED_BY = 5
 _FROM = Parameter("network", "Address or network", type="network")
@@ -118,7 +120,7 @@ class BlockIp(_OfNetwork):
         return tuple(step for step in steps if step.layer in wanted)
 
     async def prove(self, run: Run) -> Proof:
-        """Requests refused since, and failed log-ins in as long a time before and since."""
+        """Requests refused since, and failed log-ins since and in a fixed time before."""
         network = _network(run.request)
         if PLATFORM not in _layers(self.doors):
             rules = await run.changes.denied(network)
@@ -128,7 +130,7 @@ class BlockIp(_OfNetwork):
         passed, now = run.now - run.begun, await run.changes.now()
         refused = await run.changes.refused_since(network, now - passed)
         since = await run.changes.failures_since(network, now - passed)
-        before = await run.changes.failures_since(network, now - 2 * passed) - since
+        before = await run.changes.failures_since(network, now - passed - _BEFORE / run.scale) - since
         # The platform takes a moment to hear of a block.
         lately = await run.changes.failures_since(network, now - passed / 2)
         facts = (
@@ -136,8 +138,8 @@ class BlockIp(_OfNetwork):
                 Fact(f"refused with 403, {layer}", f"{n:,}", "ok" if n else "info")
                 for layer, n in sorted(refused.items())
             ),
-            Fact("failed log-ins before", f"{before:,}"),
-            Fact("failed log-ins since", f"{since:,}", "warn" if since and since >= before else "ok"),
+            Fact(f"failed log-ins in the {length_written(_BEFORE)} before", f"{before:,}"),
+            Fact("failed log-ins since", f"{since:,}", "warn" if lately else "ok"),
         )
         total = sum(refused.values())
         if total:

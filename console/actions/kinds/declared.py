@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,21 +10,11 @@ from console.actions.kinds.declared_steps import DeclaredStep, Values, titled
 from console.actions.proving import GETS_WORSE
 from console.actions.wording import equal_command
 from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
-from console.domain.duration import EXPECTED
-from console.domain.duration import parse as parse_duration
-from console.domain.errors import Refused
-from console.domain.network import network_of, written
+from console.domain.asking import value_of
+from console.domain.errors import Misuse, Refused
 from console.domain.text import printable
 from console.gateway.changes import Changes
 
-_FLAGS: Mapping[str, bool] = {
-    "on": True,
-    "yes": True,
-    "true": True,
-    "off": False,
-    "no": False,
-    "false": False,
-}
 _LEAST, _MOST = timedelta(minutes=1), timedelta(days=90)
 _LONGEST = 500
 
@@ -125,22 +114,7 @@ class Declared(Usual):
             return ""
         if len(given) > _LONGEST:
             raise Refused(f"{parameter.name}: at most {_LONGEST} characters")
-        match parameter.type:
-            case "integer":
-                if not given.lstrip("-").isascii() or not given.lstrip("-").isdigit() or len(given) > 18:
-                    raise Refused(f"{parameter.name}: expected a whole number, not {printable(given, 40)!r}")
-                return int(given)
-            case "flag":
-                if given.casefold() not in _FLAGS:
-                    raise Refused(f"{parameter.name}: expected on or off, not {printable(given, 40)!r}")
-                return _FLAGS[given.casefold()]
-            case "choice":
-                if given not in parameter.choices:
-                    known = ", ".join(parameter.choices)
-                    raise Refused(f"{parameter.name}: expected one of {known}, not {printable(given, 40)!r}")
-            case "duration":
-                if parse_duration(given) is None:
-                    raise Refused(f"{parameter.name}: expected {EXPECTED}, not {printable(given, 40)!r}")
-            case "network":
-                return written(network_of(given))
-        return printable(given, _LONGEST)
+        try:
+            return value_of(parameter, given)
+        except Misuse as error:
+            raise Refused(str(error)) from None

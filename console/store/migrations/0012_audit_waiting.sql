@@ -10,6 +10,8 @@ DROP FUNCTION
     console.request_automatic(bigint, text, text, jsonb, text, text, jsonb, boolean, bigint);
 
 ALTER TABLE console.action_kind DROP COLUMN undo;
+-- What the store's own guards said when it was confirmed: [{name, passed, text}].
+ALTER TABLE console.action ADD COLUMN guards jsonb NOT NULL DEFAULT '[]';
 ALTER TABLE console.action_step ADD COLUMN before text NOT NULL DEFAULT '';
 -- What a step found before its first try stood in front of its text.
 UPDATE console.action_step SET before = substr(text, 9), text = '' WHERE starts_with(text, 'before: ');
@@ -89,10 +91,10 @@ BEGIN
     END IF;
 END $$;
 
--- `block_ip 203.0.113.7`, of no action `?`.
+-- `block-ip 203.0.113.7`, of no action `?`.
 CREATE FUNCTION console.subject_of(p_action console.action) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, console, pg_temp AS $$
-    SELECT concat_ws(' ', coalesce(p_action.kind, '?'), nullif(p_action.target, ''))
+    SELECT concat_ws(' ', coalesce(replace(p_action.kind, '_', '-'), '?'), nullif(p_action.target, ''))
 $$;
 
 -- A new state of an action: its row (as it then is), its history, the audit and the timeline.
@@ -109,7 +111,7 @@ BEGIN
             VALUES ('action',
                 CASE p_action.state WHEN 'failed' THEN 'critical' WHEN 'interrupted' THEN 'critical'
                     WHEN 'refused' THEN 'warning' WHEN 'done' THEN 'ok' ELSE 'info' END,
-                left(coalesce(nullif(p_action.target, ''), p_action.kind), 100),
+                left(coalesce(nullif(p_action.target, ''), subject), 100),
                 left(format('action %s, %s: %s', p_action.id, subject, p_text), 500));
     END IF;
 END $$;
@@ -173,6 +175,19 @@ BEGIN
     RETURN a;
 END $$;
 
+-- Why this one takes a second person when `p_who` confirms it; '' when it doesn't.
+CREATE OR REPLACE FUNCTION console.approval_of(p_action console.action, p_who name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, console, pg_temp AS $$
+    SELECT CASE
+        WHEN k.second_person THEN format('%s always takes a second person', replace(k.name, '_', '-'))
+        WHEN coalesce(p_action.plan ->> 'second_person', '') <> '' THEN p_action.plan ->> 'second_person'
+        WHEN k.role = 'commander' AND console.role_of(p_who) <> 'commander' THEN
+            format('%s takes a commander', replace(k.name, '_', '-'))
+        ELSE ''
+    END
+    FROM console.action_kind AS k WHERE k.name = p_action.kind
+$$;
+
 -- Ask for a plan. The same asked for by others at the same time is one action: `told` says so.
 CREATE OR REPLACE FUNCTION console.request_action(
     p_kind text, p_target text, p_params jsonb, p_reason text, p_cause text, p_undo_of bigint,
@@ -183,7 +198,7 @@ DECLARE
     k console.action_kind;
     other console.action;
     mine console.action;
-    subject text := left(concat_ws(' ', coalesce(p_kind, '?'), nullif(p_target, '')), 200);
+    subject text := left(concat_ws(' ', coalesce(replace(p_kind, '_', '-'), '?'), nullif(p_target, '')), 200);
     why text := left(btrim(coalesce(p_reason, '')), 400);
 BEGIN
     PERFORM console.require('console_viewer');
@@ -193,8 +208,8 @@ BEGIN
     refusal := CASE
         WHEN k.name IS NULL THEN format('there is no action %s', left(coalesce(p_kind, ''), 60))
         WHEN console.role_of(session_user) NOT IN ('responder', 'commander') THEN
-            format('%s is a %s: %s takes a responder', session_user, console.role_of(session_user), k.name)
-        WHEN k.unavailable <> '' THEN format('%s can''t be done here: %s', k.name, k.unavailable)
+            format('%s is a %s: %s takes a responder', session_user, console.role_of(session_user), replace(k.name, '_', '-'))
+        WHEN k.unavailable <> '' THEN format('%s can''t be done here: %s', replace(k.name, '_', '-'), k.unavailable)
         WHEN jsonb_typeof(p_params) IS DISTINCT FROM 'object' OR octet_length(p_params::text) > 8000
             OR octet_length(coalesce(p_target, '')) > 200 THEN 'the parameters are too long, or no object'
         WHEN why = '' THEN 'an action needs a reason'
@@ -232,6 +247,7 @@ RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, console, pg_temp AS $$
 DECLARE
     a console.action;
+    answers jsonb;
     reasons text;
     heavy text;
     over text := left(btrim(coalesce(p_override, '')), 400);
@@ -245,9 +261,10 @@ BEGIN
         WHERE NOT EXISTS (
             SELECT FROM jsonb_array_elements(c -> 'options') AS o WHERE o ->> 0 = p_choices ->> (c ->> 'name')
         );
-    SELECT string_agg(g.text, '; ') FILTER (WHERE NOT g.overridable),
-        string_agg(g.text, '; ') FILTER (WHERE g.overridable)
-        INTO reasons, heavy FROM console.guards_of(a, session_user) AS g WHERE NOT g.passed;
+    SELECT string_agg(g.text, '; ') FILTER (WHERE NOT g.passed AND NOT g.overridable),
+        string_agg(g.text, '; ') FILTER (WHERE NOT g.passed AND g.overridable),
+        jsonb_agg(jsonb_build_object('name', g.name, 'passed', g.passed, 'text', g.text))
+        INTO reasons, heavy, answers FROM console.guards_of(a, session_user) AS g;
     refusal := CASE
         WHEN a.id IS NULL THEN format('there is no action %s', p_id)
         WHEN reasons IS NOT NULL THEN reasons
@@ -259,12 +276,12 @@ BEGIN
         WHEN a.plan_expires_at < clock_timestamp() THEN 'the plan is too old: ask for a new one'
         WHEN coalesce((SELECT unavailable FROM console.action_kind WHERE name = a.kind), 'gone') <> '' THEN
             'this installation can''t do it any more'
-        WHEN coalesce(a.plan ->> 'typed', '') <> '' AND coalesce(p_typed, '') <> a.plan ->> 'typed' THEN
-            format('type %s to confirm', a.plan ->> 'typed')
-        WHEN open <> '' THEN format('a choice is still open: %s', open)
         WHEN heavy IS NOT NULL AND over = '' THEN heavy || '; a commander may override it with a reason'
         WHEN heavy IS NOT NULL AND console.role_of(session_user) <> 'commander' THEN
             heavy || '; only a commander may override it'
+        WHEN coalesce(a.plan ->> 'typed', '') <> '' AND coalesce(p_typed, '') <> a.plan ->> 'typed' THEN
+            format('type %s to confirm', a.plan ->> 'typed')
+        WHEN open <> '' THEN format('a choice is still open: %s', open)
     END;
     IF refusal IS NOT NULL THEN
         RETURN console.refuse('confirmation', console.subject_of(a), a.id, refusal);
@@ -272,14 +289,15 @@ BEGIN
     approval := CASE WHEN glass IS NULL THEN console.approval_of(a, session_user) ELSE '' END;
     UPDATE console.action SET state = 'confirmed', confirmed_by = session_user, confirmed_at = clock_timestamp(),
             choices = coalesce(p_choices, '{}'), override = CASE WHEN heavy IS NULL THEN '' ELSE over END,
-            needs_approval = approval,
+            guards = answers, needs_approval = approval,
             approval_expires_at = CASE WHEN approval <> '' THEN clock_timestamp() + interval '15 minutes' END
         WHERE id = p_id RETURNING * INTO a;
     PERFORM console.move_action(a, 'confirmed',
         concat_ws('; ', format('%s confirmed it', session_user), nullif(approval, ''),
             CASE WHEN heavy IS NOT NULL THEN format('overridden (%s): %s', heavy, over) END,
             CASE WHEN glass IS NOT NULL THEN 'under broken glass' END),
-        jsonb_build_object('plan_hash', a.plan_hash, 'choices', a.choices, 'override', a.override, 'glass', glass));
+        jsonb_build_object('plan_hash', a.plan_hash, 'choices', a.choices, 'override', a.override, 'glass', glass,
+            'guards', answers));
     RETURN NULL;
 END $$;
 
@@ -556,8 +574,8 @@ BEGIN
             ORDER BY q.confirmed_at NULLS LAST, q.id LIMIT 1;
         IF FOUND THEN
             p_plan := NULL;
-            p_refusal := format('action %s is %s: %s %s, which is the same', other.id,
-                CASE WHEN other.confirmed_at IS NULL THEN other.state ELSE 'under way' END, other.kind, other.target);
+            p_refusal := format('action %s is %s: %s, which is the same', other.id,
+                CASE WHEN other.confirmed_at IS NULL THEN other.state ELSE 'under way' END, console.subject_of(other));
         ELSE
             a.target := left(p_target, 200);
         END IF;
