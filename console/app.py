@@ -24,7 +24,7 @@ from console.domain.text import printable
 from console.feed import Feed
 from screens.alert_acting import ActingScreen
 from screens.base import ConsoleScreen
-from screens.registry import SCREENS, Entry
+from screens.registry import ACTIONS, SCREENS, Entry
 from screens.trouble import trouble
 from themes.palette import ANSI, DARK, PALETTES, Palette
 from themes.stylesheet import ParsedOnce
@@ -82,6 +82,7 @@ class TradexApp(App[None]):
         super().__init__()
         self.feed = feed
         self.tabs: tuple[Tab, ...] = tuple(entry.tab for entry in SCREENS)
+        self.confirmed: int | None = None
         self._bell = bell
         self._alarmed = False
         self._heard: frozenset[tuple[int, int]] = frozenset()
@@ -173,15 +174,22 @@ class TradexApp(App[None]):
     # Screens
 
     def go(self, number: int) -> None:
-        """Show the screen of this number; on one of its details, go back up to it."""
+        """Show the screen of this number; on one of its details, go back up to it. 9 shows what was just confirmed."""
         entry = next((e for e in SCREENS if e.number == number), None)
         if entry is None:
             return
-        if self.current_mode == entry.mode:
-            while len(self.screen_stack) > 1:
-                self.pop_screen()
-        else:
+        shows = self.confirmed if number == ACTIONS else None
+        up = self.current_mode == entry.mode or shows is not None
+        if self.current_mode != entry.mode:
             self.switch_mode(entry.mode)
+        while up and len(self.screen_stack) > 1:
+            self.pop_screen()
+        if shows is not None:
+            from screens.actions import ActionsScreen
+
+            if isinstance(self.screen, ActionsScreen):
+                self.screen.show_action(shows)
+            self.confirmed = None
 
     def action_go(self, number: int) -> None:
         self.go(number)

@@ -21,7 +21,7 @@ def why_not(snapshot: Snapshot, kind: str) -> str:
     spec = snapshot.kind(kind)
     what = snapshot.command_of(kind) if spec is None else spec.title
     if reason := snapshot.link.why_not():
-        return f"{what}: {reason}"
+        return reason
     if not snapshot.control:
         return f"{what}: the catalogue of actions is being read"
     if spec is None:
@@ -114,15 +114,18 @@ def commands(screen: ConsoleScreen) -> Iterator[tuple[str, str, Callable[[], Non
             yield spec.title, text, partial(begin, screen, spec.name, Aim())
     from screens.while_dialogs import break_glass, freeze
 
-    yield "Freeze changes", "let nothing that minds it be done for a while", partial(freeze, screen)
-    yield "Break the glass", "do without a second person for a while", partial(break_glass, screen)
     now, link = screen.now, screen.snapshot.link
-    for window in (f for f in screen.snapshot.freezes if f.ends_at > now):
+    commands = link.role == "commander"
+    if commands:
+        yield "Freeze changes", "let nothing that minds it be done for a while", partial(freeze, screen)
+    if commands or link.role == "responder":
+        yield "Break the glass", "do without a second person for a while", partial(break_glass, screen)
+    for window in (f for f in screen.snapshot.freezes if f.ends_at > now and commands):
         title = f"End the freeze of {window.author}: {window.reason}"
         call = partial(_tell, screen, partial(screen.feed.desk.end_freeze, window.id), "the freeze is over")
         yield title, "let changes be made again", call
     for author in dict.fromkeys(glass.author for glass in screen.snapshot.glass if glass.ends_at > now):
-        if author == link.user or link.role == "commander":
+        if author == link.user or commands:
             mend = partial(screen.feed.desk.mend_glass, author)
             title = "Mend the glass" if author == link.user else f"Mend the glass of {author}"
             call = partial(_tell, screen, mend, "the glass is whole again")
@@ -167,6 +170,7 @@ def _said(screen: ConsoleScreen, action: Action | None) -> None:
     if action is None or not screen.is_attached:
         return
     what = f"action {action.id}, {named(action, screen.snapshot)}"
+    screen.host.confirmed = action.id
     now = screen.snapshot.action(action.id)
     if now is not None and now.waits_for_approval:
         screen.say(f"{what}: waits for a second person", role="pending", glyph="pending")

@@ -1,6 +1,7 @@
 """What may be decided about an action that is there: approve it, end it, choose how it goes on, take it back."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from textual.binding import Binding, BindingType
@@ -184,7 +185,9 @@ class ApproveDialog(_Deciding, PlanReader):
         if action.plan is not None:
             height, compact = self.app.size.height, self.has_class("-compact")
             room = (min(height, _ROOM_COMPACT) if compact else height - 5) - len(lines) - 5
-            view = PlanView(action.plan, action.plan.guards, action.needs_approval, "", action.choices)
+            # What was asked for is asked for already: the equal command is that of approving it.
+            plan = replace(action.plan, command=f"tradex actions approve {action.id}")
+            view = PlanView(plan, action.all_guards, action.needs_approval, "", action.choices)
             lines += self.plan_part(view, look, width, room)
         return lines
 

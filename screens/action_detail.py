@@ -28,7 +28,7 @@ from screens.audit_rows import AUDIT_COLUMNS, AUDIT_COLUMNS_COMPACT, audit_entri
 from screens.base import Layout
 from screens.plan_lines import PlanView
 from screens.plan_reader import PlanReader
-from widgets.fact_list import FactList
+from widgets.fact_list import FactList, ScrolledFacts
 from widgets.live_table import LiveTable
 from widgets.panel import set_subtitle, set_title
 
@@ -79,7 +79,7 @@ class ActionDetail(DecidingScreen, PlanReader):
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
-            yield FactList(id="action-words")
+            yield ScrolledFacts(id="action-words")
             yield LiveTable(id="steps", header=False, empty="no step yet", opens=False)
             with Horizontal():
                 yield LiveTable(id="output", header=False, empty="")
@@ -172,12 +172,13 @@ class ActionDetail(DecidingScreen, PlanReader):
         return "no output yet" if not self.action.state.final else "it wrote no output"
 
     def _draw_words(self) -> None:
-        words = self.query_one("#action-words", FactList)
+        words = self.query_one("#action-words", ScrolledFacts)
         width = words.content_size.width or 70
         most = 1 if self.arrangement is Layout.COMPACT else 3
         lines = action_lines(self.action, self.snapshot, self.look, self.now, width, most=most)
-        words.styles.height = min(len(lines), max(self.app.size.height // 3, 5))
-        words.show(lines)
+        room = max(self.app.size.height // 3, 5)
+        words.styles.height = min(len(lines), room)
+        words.show(lines, room=room)
 
     def _draw_steps(self) -> None:
         steps, narrow = self.query_one("#steps", LiveTable), self.arrangement is Layout.COMPACT
@@ -199,7 +200,7 @@ class ActionDetail(DecidingScreen, PlanReader):
             )
             return
         width, height = panel.content_size.width or 70, panel.content_size.height or 10
-        view = PlanView(plan, plan.guards, self.action.needs_approval, "", self.action.choices)
+        view = PlanView(plan, self.action.all_guards, self.action.needs_approval, "", self.action.choices)
         panel.show(self.plan_part(view, self.look, width, height))
 
     def draw_plan(self) -> None:

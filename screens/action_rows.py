@@ -27,14 +27,14 @@ _LABELS = Labels(9)
 
 ACTION_COLUMNS = (
     Column("", 1),
-    Column("state", 11),
+    Column("state", 14),
     Column("action", None),
     Column("who", 8),
     Column("age", 4, right=True),
     Column("step", 5, right=True),
 )
-STEP_COLUMNS = (Column("", 1), Column("", 8), Column("", None), Column("", 14), Column("", 5, right=True))
-STEP_COLUMNS_NARROW = (Column("", 1), Column("", 8), Column("", None), Column("", 5, right=True))
+STEP_COLUMNS = (Column("", 1), Column("", 8), Column("", None), Column("", 14), Column("", 6, right=True))
+STEP_COLUMNS_NARROW = (Column("", 1), Column("", 8), Column("", None), Column("", 6, right=True))
 OUTPUT_COLUMNS = (Column("", 8), Column("", 1), Column("", 12), Column("", None))
 OUTPUT_COLUMNS_NARROW = (Column("", 8), Column("", 1), Column("", None))
 CHANGE_COLUMNS = (Column("", 8), Column("", 11), Column("", 8), Column("", None))
@@ -185,8 +185,18 @@ def action_lines(
         lines += _LABELS.text(
             "result" if action.state.final else "now", action.words, look, width, role=role, most=most
         )
+    if action.undone_by is not None:
+        lines += _LABELS.text("undone", _undone(action.undone_by, snapshot, now), look, width, most=1)
     lines += proof_lines(action, look, width, most=most)
     return lines
+
+
+def _undone(by: int, snapshot: Snapshot, now: datetime) -> str:
+    """`by action 11: bob, 13:40`; who and when as long as that is listed."""
+    back = snapshot.action(by)
+    if back is None:
+        return f"by action {by}"
+    return f"by action {by}: {who(back)}, {moment(back.since, now)}"
 
 
 def _waits(action: Action, look: Look, now: datetime, width: int, most: int) -> list[Line]:

@@ -81,6 +81,10 @@ class ActionsScreen(DecidingScreen):
     def __init__(self) -> None:
         super().__init__()
         self._words: Sequence[str] = ()
+        self._wanted: int | None = None
+        """The action to put the cursor on, once it is listed."""
+        self._known = 0
+        """The latest action that was there when the list was drawn."""
         self._plans = False
         """Whether plans that never ran are listed one by one."""
         self._audit: list[AuditEntry] = []
@@ -167,15 +171,30 @@ class ActionsScreen(DecidingScreen):
             empty = "no action matches"
         else:
             empty = "nothing today: B blocks an address, S suspends an account, : has all"
+        at_top, known = self._list.place == 0, self._known
+        self._known = max((action.id for action in snapshot.actions), default=0)
         self._list.show(ACTION_COLUMNS, entries, empty=empty if snapshot.control else "")
-        self.set_class(not self._list.keys, "-empty")
+        keys = self._list.keys
+        if str(self._wanted) in keys:
+            self._list.select(str(self._wanted))
+            self._wanted = None
+        elif at_top and keys and int(keys[0]) > known:
+            # Not what has only come up, or was not listed: what comes in is seen.
+            self._list.select(keys[0])
+        self.set_class(not keys, "-empty")
+        self._draw_list_place()
+
+    def _draw_list_place(self) -> None:
+        snapshot = self.snapshot
         waiting = sum(a.waits_for_approval for a in snapshot.actions)
         stuck = sum(a.state is ActionState.INTERRUPTED for a in snapshot.actions)
         parts = [(waiting, "waiting for approval"), (stuck, "interrupted"), (len(snapshot.freezes), "freeze")]
         told = [f"{n} {word}" for n, word in parts if n]
         if sum(a.state.final for a in snapshot.actions) >= MOST_ENDED:
             told.insert(0, f"last {MOST_ENDED} that ended")
-        set_subtitle(self._list, ", ".join(told))
+        if self._plans:
+            told.append("all plans")
+        set_subtitle(self._list, ", ".join(filter(None, (self._list.place_words, *told))))
 
     def _draw_selected(self) -> None:
         words, steps = self.query_one("#action-words", FactList), self.query_one("#action-steps", LiveTable)
@@ -189,6 +208,8 @@ class ActionsScreen(DecidingScreen):
         lines = action_lines(action, self.snapshot, look, self.now, width, most=most)
         words.styles.height = "1fr" if most == 1 else len(lines) + 2
         words.show(lines)
+        cut = len(lines) - words.content_size.height if most == 1 else 0
+        set_subtitle(words, f"{cut} more: enter" if 0 < cut < len(lines) else "")
         read = self._steps_of == action.id
         found = steps_of(action, self._steps if read else ())
         empty = "no step yet" if read or action.started_at is None else self._course.problem
@@ -197,6 +218,7 @@ class ActionsScreen(DecidingScreen):
     # The steps of the action under the cursor
 
     def _moved(self) -> None:
+        self._draw_list_place()
         self._draw_selected()
         self._read_soon()
 
@@ -260,8 +282,7 @@ class ActionsScreen(DecidingScreen):
 
     def _draw_place(self) -> None:
         table = self.query_one("#audit", LiveTable)
-        shown, more = len(table.keys), "" if self._audit_all else "+"
-        set_subtitle(table, f"{(table.place or 0) + 1} of {shown:,}{more}" if shown else "")
+        set_subtitle(table, table.place_words + ("" if self._audit_all or not table.keys else "+"))
 
     def _page_down(self) -> None:
         """Read on where somebody has come near the end of what was read, or wants to go beyond it."""
@@ -271,6 +292,16 @@ class ActionsScreen(DecidingScreen):
             self._older.again()
 
     # Keys
+
+    def show_action(self, action_id: int) -> None:
+        """Put the cursor on it, whatever is shown now."""
+        self._wanted = action_id
+        if not self._framed:
+            return
+        if self._shows_audit:
+            self.action_view()
+        self.query_one(FilterField).drop(self._list)
+        self._draw_list()
 
     def action_view(self) -> None:
         """The audit, or the actions again."""

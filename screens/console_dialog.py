@@ -9,7 +9,8 @@ from widgets.cells import piece
 from widgets.dialog import Dialog, Done
 from widgets.look import Look
 
-labelled = Labels(12).line
+LABELS = Labels(12)
+labelled = LABELS.line
 
 
 class ConsoleDialog(Dialog[Done]):

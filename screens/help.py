@@ -1,5 +1,6 @@
 """`?`: the keys that work on this screen, written from its bindings, and what the signs mean."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -8,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 
-from widgets.cells import Cells, fit
+from widgets.cells import Cells, fit, measure
 from widgets.key_row import all_keys
 from widgets.line_widget import LineWidget
 from widgets.panel import set_title
@@ -26,9 +27,14 @@ _SIGNS = (
     ("silenced", "muted", "silenced"),
     ("stale", "stale", "too old"),
     ("unknown", "stale", "not asked"),
-    ("none", "muted", "no value"),
+    ("none", "muted", "none, over"),
+    ("running", "accent", "runs"),
+    ("done", "ok", "done"),
+    ("failed", "crit", "failed, refused"),
+    ("to-do", "muted", "to do"),
+    ("blocked", "info", "in force"),
 )
-_SIGNS_A_LINE = 4
+_SCREENS = "the screens of the row"
 
 
 def sections_of(screen: Screen[object]) -> list[Section]:
@@ -39,7 +45,9 @@ def sections_of(screen: Screen[object]) -> list[Section]:
         # What Textual binds by itself has no id; those keys are not part of the console.
         if binding.description and binding.id:
             section = sections.setdefault(_title(active.node, screen), {})
-            section.setdefault(binding.description, []).append(binding)
+            # Those stand in the screen row, each with its number.
+            does = _SCREENS if binding.id.startswith("app.go-") else binding.description
+            section.setdefault(does, []).append(replace(binding, description=does))
     order = ("this panel", "this screen", "everywhere")
     return [(t, [tuple(b) for b in sections[t].values()]) for t in order if t in sections]
 
@@ -77,12 +85,14 @@ class HelpBody(LineWidget):
                 lines.append(row)
             lines.append(())
         lines.append((self.text("signs", "strong", bold=True),))
-        for i in range(0, len(_SIGNS), _SIGNS_A_LINE):
-            row: list[Segment] = []
-            for glyph, role, word in _SIGNS[i : i + _SIGNS_A_LINE]:
-                sign = (self.text(f"  {self.look.glyphs[glyph]} ", role), self.text(word, "muted"))
-                row += fit(sign, width // _SIGNS_A_LINE, self.ellipsis)
-            lines.append(row)
+        row: list[Segment] = []
+        for glyph, role, word in _SIGNS:
+            sign = (self.text(f"  {self.look.glyphs[glyph]} ", role), self.text(f"{word} ", "muted"))
+            if measure((*row, *sign)) > width:
+                lines.append(row)
+                row = []
+            row += sign
+        lines.append(row)
         if len(lines) + 2 > self.app.size.height:
             return [line for line in lines if line]
         return lines
@@ -90,7 +100,7 @@ class HelpBody(LineWidget):
     def _entry(self, bindings: tuple[Binding, ...]) -> Cells:
         keys = all_keys(bindings, self.look.glyphs.keys)
         return (
-            self.text(f"  {keys:<10} ", "accent", bold=True),
+            self.text(f"  {keys:<11} ", "accent", bold=True),
             self.text(bindings[0].description, "text"),
         )
 

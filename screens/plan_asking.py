@@ -1,7 +1,7 @@
 """A plan that is asked for, given up for another, and followed until somebody confirms it. It draws nothing."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from console.domain import asking
@@ -182,6 +182,16 @@ class Asking:
 
     # What it means
 
+    @property
+    def overrides(self) -> bool:
+        """Whether this person may override what can be."""
+        return self._feed.snapshot.link.role == "commander"
+
+    def told_guards(self) -> tuple[Guard, ...]:
+        """The store's; whoever can't override one is told who may."""
+        tail = "" if self.overrides else "; a commander may override it"
+        return tuple(replace(g, text=g.text + tail) if g.text in self.overridable else g for g in self.guards)
+
     def taken(self, action: Action) -> str:
         """Why nobody can confirm it here: whose it is already, or how it stands."""
         if self.told and not action.state.final:
@@ -194,6 +204,6 @@ class Asking:
         for guard in (*plan.guards, *self.guards):
             if not guard.passed and guard.text not in self.overridable:
                 return guard.text or guard.name
-        if self.overridable and self._feed.snapshot.link.role != "commander":
+        if self.overridable and not self.overrides:
             return f"only a commander may override this: {'; '.join(self.overridable)}"
         return ""

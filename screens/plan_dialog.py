@@ -188,8 +188,8 @@ class PlanDialog(ConsoleDialog[Action], PlanReader):
             return
         look, plan = self.host.look, self.asking.plan
         self.set_class(plan is not None and bool(plan.typed), "-typed")
-        self.query_one("#typed", Field).placeholder = printable(plan.typed) if plan is not None else ""
-        self.set_class(bool(self.asking.overridable), "-override")
+        self.query_one("#typed", Field).placeholder = f"type: {printable(plan.typed)}" if plan else ""
+        self.set_class(bool(self.asking.overridable) and self.asking.overrides, "-override")
         self.query_one("#plan-where", FactList).show([self.where(look, ", ".join(self.spec.layers))])
         self.query_one("#plan-until", FactList).show([labelled("ends", self._until(look), look)])
         facts = self.query_one("#plan", FactList)
@@ -239,7 +239,7 @@ class PlanDialog(ConsoleDialog[Action], PlanReader):
         link = self.host.feed.snapshot.link
         return PlanView(
             plan,
-            (*plan.guards, *self.asking.guards),
+            (*plan.guards, *self.asking.told_guards()),
             approval,
             f"any commander but {link.user}" if approval else "",
             self.asking.decided,

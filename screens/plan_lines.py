@@ -157,13 +157,13 @@ def _choices(choices: Sequence[Choice], decided: Mapping[str, str], look: Look) 
                 part
                 for word, _ in choice.options
                 for part in (
-                    piece(f" {word} ", look.chip("accent") if word == chosen else look("text", on="raised")),
+                    piece(f" {word} ", look.chip("accent") if word == chosen else look("muted")),
                     piece(" "),
                 )
             ),
         )
         lines.append((head, EMPTY))
-        words = meaning if chosen else f"decide: {key} goes through them"
+        words = meaning if chosen else f"(not chosen): {key} goes through them"
         lines.append((cells(f"{_INDENT}{words}", look("muted" if chosen else "warn")), EMPTY))
     return lines
 

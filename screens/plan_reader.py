@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Input
 
 from console.domain.action import Plan
 from screens.paragraphs import Line
@@ -38,9 +37,9 @@ class PlanReader(Screen[Any]):
         return self._part.lines
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What fits is not scrolled, and in a field the keys are the field's."""
+        """What fits is not scrolled. A field has one line, and leaves these keys to the plan."""
         if action in ("read_on", "read_page"):
-            return self._part.overhang > 0 and not isinstance(self.focused, Input)
+            return self._part.overhang > 0
         return super().check_action(action, parameters)
 
     def action_read_on(self, step: int) -> None:

@@ -117,6 +117,7 @@ class SecurityScreen(ConsoleScreen):
         self.add_class("-accounts")
         self._table("findings").on_cursor = self._moved
         self._table("accounts").on_cursor = self._draw_account
+        self._table("force").on_cursor = self._draw_place
 
     def _table(self, name: str) -> LiveTable:
         return self.query_one(f"#{name}", LiveTable)
@@ -221,8 +222,11 @@ class SecurityScreen(ConsoleScreen):
         )
         empty = "nothing is blocked, nobody is suspended" if snapshot.control else ""
         table.show(EFFECT_COLUMNS_COMPACT if compact else EFFECT_COLUMNS, entries, empty=empty)
-        force = sum(e.lifted_at is None for e in snapshot.effects)
-        set_subtitle(table, f"{force} in force" if force else "")
+        self._draw_place()
+
+    def _draw_place(self) -> None:
+        table, force = self._table("force"), sum(e.lifted_at is None for e in self.snapshot.effects)
+        set_subtitle(table, f"{table.place_words}: {force} in force" if table.keys else "")
 
     # Reading
 
@@ -312,15 +316,18 @@ class SecurityScreen(ConsoleScreen):
         self._table("findings").focus()
 
     def action_lift(self) -> None:
-        """Take back the block or the suspension under the cursor; on a finding the block of its source."""
-        effect = self.effect
+        """Take back the block or the suspension under the cursor: in the list of accounts that of the account, on a
+        finding the block of its source."""
+        effect, accounts = self.effect, self._table("accounts")
         if not self._table("force").has_focus:
-            finding = self.selected
+            kind, target = "block_ip", self.selected and self.selected.source
+            if accounts.has_focus:
+                kind, target = "suspend_account", accounts.selected
             effect = next(
                 (
                     e
                     for e in self.snapshot.effects
-                    if finding is not None and e.lifted_at is None and e.target == finding.source
+                    if e.lifted_at is None and (e.kind, e.target) == (kind, target)
                 ),
                 None,
             )

@@ -10,7 +10,7 @@ from textual.widget import Widget
 from console.domain import duration
 from console.domain import format as fmt
 from screens.base import ConsoleScreen
-from screens.console_dialog import ConsoleDialog, labelled
+from screens.console_dialog import LABELS, ConsoleDialog, labelled
 from widgets.cells import cells
 from widgets.dialog import LabelledField
 from widgets.fact_list import FactList
@@ -31,14 +31,17 @@ class WhileDialog(ConsoleDialog[str]):
     AUTO_FOCUS: ClassVar[str | None] = "#reason"
 
     def compose_fields(self) -> Iterable[Widget]:
-        yield FactList(id="about", rows=2)
+        yield FactList(id="about", rows=3)
         yield LabelledField("l", "for", Field(self.DEFAULT, id="length", placeholder="30m, 2h, 1d"))
         yield LabelledField("r", "reason", Field(id="reason", placeholder="why, for the audit"))
 
     def changed(self) -> None:
-        look = self.host.look
-        means = labelled("means", cells(self.MEANS, look("text")), look)
-        self.query_one("#about", FactList).show([self.where(look), means])
+        look, about = self.host.look, self.query_one("#about", FactList)
+        means = LABELS.text("means", self.MEANS, look, about.content_size.width or 68)
+        ends = labelled("ends", cells(f"{self.until()}, if it began now", look("muted")), look)
+        lines = [self.where(look), *means, ends]
+        about.styles.height = len(lines)
+        about.show(lines)
         super().changed()
 
     @property
@@ -77,7 +80,7 @@ class FreezeDialog(WhileDialog):
         super().__init__("Freeze changes")
 
     def action_words(self) -> str:
-        return f"Freeze until {self.until()}"
+        return "Freeze changes"
 
     async def carry_out(self) -> str:
         await self.host.feed.desk.freeze(self.length or timedelta(), self.reason)
@@ -97,7 +100,7 @@ class BreakGlassDialog(WhileDialog):
         super().__init__("Break the glass")
 
     def action_words(self) -> str:
-        return f"Break the glass until {self.until()}"
+        return "Break the glass"
 
     async def carry_out(self) -> str:
         await self.host.feed.desk.break_glass(self.length or timedelta(), self.reason)

@@ -48,9 +48,11 @@ _ABSENT = State("faint", "grid", "none", "not configured", calm=True)
 
 
 def action_state(action: Action) -> State:
-    """One that is done looks like what its proof showed."""
+    """One that is done looks like what its proof showed, until it is taken back."""
     if action.waits_for_approval:
         return _APPROVAL
+    if action.undone_by is not None and action.state.final:
+        return State("muted", "grid", "none", f"undone by {action.undone_by}", calm=True)
     if action.state is ActionState.DONE and action.proof is not None:
         return {"worse": _WORSE, "unproved": _UNPROVED}.get(action.proof.verdict, _ACTION[action.state])
     return _ACTION[action.state]

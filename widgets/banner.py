@@ -13,7 +13,7 @@ from console.domain import format as fmt
 from console.domain.alert import Alert, Counts, counts
 from console.domain.snapshot import Snapshot
 from themes.palette import environment_role
-from widgets.cells import EMPTY, Cells, join, measure, piece, space
+from widgets.cells import Cells, join, measure, piece, space
 from widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
@@ -26,16 +26,17 @@ _SHORT_NAMES = {"production": "PROD", "staging": "STAGE"}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One fact of the banner. `keep`: the lowest gives way first; `right`: which group it stands in.
+    """One fact of the banner. `keep`: the lowest gives way first, to its `short` form if it has one; `right`: which
+    group it stands in.
 
-    A part with a `short` form takes that before it goes, and is then worth `keep_short`.
+    Names, ends and words of what goes on give way before who one is (73) and how old the data is (75); what runs and
+    what holds for everybody stay, if only as a sign.
     """
 
     content: Cells
     keep: int
     right: bool = False
-    short: Cells = EMPTY
-    keep_short: int = 0
+    short: Part | None = None
 
 
 class Banner(LineWidget):
@@ -74,8 +75,8 @@ class Banner(LineWidget):
                 break
             worst = min(range(len(parts)), key=lambda i: parts[i].keep)
             part = parts.pop(worst)
-            if part.short:
-                parts.insert(worst, Part(part.short, part.keep_short, part.right))
+            if part.short is not None:
+                parts.insert(worst, part.short)
         return [[*left, *space(max(room, 0)), *right]]
 
     def _parts(self, snapshot: Snapshot, now: datetime, compact: bool) -> list[Part]:
@@ -85,13 +86,14 @@ class Banner(LineWidget):
             parts.append(
                 Part((text("pg ", "faint"), text(link.store, "text")), 20)
                 if not compact
-                else Part((text("pg:", "faint"), text(link.role, "text")), 40)
+                else Part((text("pg:", "faint"), text(link.role, "text")), 64)
             )
         if link.user:
-            role = () if compact else (text(f" {link.role}", "muted"),)
-            parts.append(Part((text(link.user, "text"), *role), 30 if not compact else 25))
+            name = text(link.user, "text")
+            who = Part((name,), 73)
+            parts.append(who if compact else Part((name, text(f" {link.role}", "muted")), 64, short=who))
         if link.read_only:
-            parts.append(Part((text("read-only", "pending"),), 60))
+            parts.append(Part((text("read-only", "pending"),), 74))
         parts.append(self._leader(snapshot, compact))
         if (age := snapshot.data_age(now)) is not None:
             parts.append(self._age(snapshot, now, fmt.age(age), compact))
@@ -99,7 +101,8 @@ class Banner(LineWidget):
         parts.extend(self._counts(snapshot, now, compact))
         if link.time_scale != 1:
             scale = text(f"x{link.time_scale:g}", "pending")
-            parts.append(Part((text("time ", "faint"), scale), 10, right=True, short=(scale,), keep_short=50))
+            short = Part((scale,), 50, right=True)
+            parts.append(Part((text("time ", "faint"), scale), 10, right=True, short=short))
         return parts
 
     def _environment(self, environment: str, compact: bool) -> Cells:
@@ -112,18 +115,19 @@ class Banner(LineWidget):
         leader = snapshot.agent.leader
         if leader is None:
             word = "no agent"
-            return Part((self.text(f"{self.look.glyphs['warn']} {word}", "warn", bold=True),), 70)
+            return Part((self.text(f"{self.look.glyphs['warn']} {word}", "warn", bold=True),), 79)
         if compact:
             return Part((self.text(leader, "muted"),), 15)
         name = self.text(leader, "text")
-        return Part((self.text("lead ", "faint"), name), 12, short=(name,), keep_short=18)
+        return Part((self.text("lead ", "faint"), name), 12, short=Part((name,), 18))
 
     def _age(self, snapshot: Snapshot, now: datetime, age: str, compact: bool) -> Part:
         stale = snapshot.is_stale(snapshot.metrics.at, now)
         word = () if compact else (self.text("data ", "faint"),)
         if stale:
             return Part((*word, self.text(f"{self.look.glyphs['stale']} {age}", "stale", bold=True)), 80)
-        return Part((*word, self.text(age, "text")), 45)
+        text = self.text(age, "text")
+        return Part((*word, text), 68, short=Part((text,), 75))
 
     def _control(self, snapshot: Snapshot, now: datetime, compact: bool) -> Sequence[Part]:
         """Whether the platform's users are refused, what else holds for all of them, whose glass is broken, what waits
@@ -137,12 +141,12 @@ class Banner(LineWidget):
         if others := [e.kind for e in whole_platform if e.kind != _MAINTENANCE]:
             glyph = text(f"{look.glyphs['blocked']} ", "info", bold=True)
             names = ", ".join(kind.removesuffix("_on").replace("_", " ") for kind in others)
-            short = (glyph, text(f"{len(others)}", "info"))
-            parts.append(Part((glyph, text(names, "text")), 29, short=short, keep_short=50))
+            short = Part((glyph, text(f"{len(others)}", "info")), 78)
+            parts.append(Part((glyph, text(names, "text")), 29, short=short))
         for glass in (g for g in snapshot.glass if g.ends_at > now):
             words = f" BREAK GLASS {glass.author} {fmt.clock(glass.ends_at, seconds=False)} "
             chip = look.chip("crit")
-            parts.append(Part((piece(words, chip),), 95, short=(piece(" GLASS ", chip),), keep_short=96))
+            parts.append(Part((piece(words, chip),), 70, short=Part((piece(" GLASS ", chip),), 96)))
         link = snapshot.link
         waiting = sum(not a.no_approval(link.user, link.role) for a in snapshot.actions)
         stuck = sum(a.state == "interrupted" for a in snapshot.actions)
@@ -154,8 +158,8 @@ class Banner(LineWidget):
                 label = f"{look.glyphs[glyph]} {count}"
                 plural = "s" if count > 1 and word == "approval" else ""
                 whole = text(f"{label} {word}{plural}", role, bold=True)
-                short = text(label, role, bold=True)
-                parts.append(Part((whole,), 33, right=True, short=(short,), keep_short=85))
+                short = Part((text(label, role, bold=True),), 85, right=True)
+                parts.append(Part((whole,), 33, right=True, short=short))
         running = [a for a in snapshot.actions if a.state.runs]
         if running:
             parts.append(self._run_part(snapshot, running))
@@ -164,24 +168,23 @@ class Banner(LineWidget):
         ) is not None:
             until = fmt.clock(freeze.ends_at, seconds=False)
             whole = (text("frozen ", "pending"), text(f"until {until}", "muted"))
-            parts.append(Part(whole, 35, right=True, short=(text("frozen", "pending"),), keep_short=55))
+            short = Part((text("frozen", "pending"),), 72, right=True)
+            parts.append(Part(whole, 35, right=True, short=short))
         return parts
 
     def _run_part(self, snapshot: Snapshot, running: Sequence[Action]) -> Part:
         glyph = self.text(f"{self.look.glyphs['running']} ", "accent", bold=True)
         if len(running) > 1:
-            return Part((glyph, self.text(f"{len(running)} actions", "text")), 65, right=True)
+            short = Part((glyph, self.text(f"{len(running)}", "text", bold=True)), 86, right=True)
+            return Part((glyph, self.text(f"{len(running)} actions", "text")), 65, right=True, short=short)
         action = running[0]
         name = snapshot.command_of(action.kind)
         steps = self.text(f" {action.step}/{action.steps}" if action.steps else "", "text", bold=True)
         target = self.text(f" {action.target[:24]}" if action.target else "", "muted")
-        return Part(
-            (glyph, self.text(name, "text"), target, steps),
-            28,
-            right=True,
-            short=(glyph, self.text(name, "text"), steps),
-            keep_short=66,
-        )
+        called = self.text(name, "text")
+        sign = Part((glyph, self.text(steps.text.strip(), "text", bold=True)), 86, right=True)
+        short = Part((glyph, called, steps), 66, right=True, short=sign)
+        return Part((glyph, called, target, steps), 28, right=True, short=short)
 
     def _counts(self, snapshot: Snapshot, now: datetime, compact: bool) -> Sequence[Part]:
         """How many criticals and warnings fire; what only informs is not worth a place here."""

@@ -185,6 +185,11 @@ class LiveTable(LineWidget, can_focus=True):
         """Where among them the cursor is, from 0."""
         return self._places.get(self.selected) if self.selected is not None else None
 
+    @property
+    def place_words(self) -> str:
+        """`3 of 12`; "" where nothing can be selected."""
+        return f"{(self.place or 0) + 1} of {len(self._keys):,}" if self._keys else ""
+
     def action_cursor(self, step: int) -> None:
         if self._keys:
             self.select(self._keys[min(max((self.place or 0) + step, 0), len(self._keys) - 1)])

@@ -1,4 +1,5 @@
-"""A modal screen that loses no key: what is typed before it is drawn is kept, and comes to it afterwards."""
+"""A modal screen that loses no key: what is typed before it is drawn, or while a key leads from one field to another,
+is kept, and comes to it afterwards."""
 
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -6,6 +7,8 @@ from typing import Generic, TypeVar
 from textual import events
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input
 
 Result = TypeVar("Result")
 
@@ -25,10 +28,21 @@ class Opening(ModalScreen[Result], Generic[Result]):
 
     def keeps(self, event: events.Key | events.Paste) -> bool:
         """Whether it is too early for this one: then it waits here."""
-        if self._is_open or event is self._let_in:
+        if event is self._let_in:
             return False
-        self._early.append(event)
-        return True
+        if not self._is_open:
+            self._early.append(event)
+            return True
+        if not (isinstance(self.focused, Input) and (isinstance(event, events.Paste) or event.is_printable)):
+            # What is only typed leads nowhere. The app hands this one on before it comes to what is asked of it here.
+            self._is_open = False
+            self.app.call_later(self._after, self._way_of(self.focused or self))
+        return False
+
+    def _way_of(self, target: Widget) -> list[MessagePump]:
+        """What a key goes through until the focus is where it leads: up to the app, where it becomes an action, and
+        once more, as what the action of a field tells its screen."""
+        return [*target.ancestors_with_self, self.app] * 2
 
     def _after(self, pumps: Sequence[MessagePump]) -> None:
         """Let the next one in when what was sent before has gone through all of these."""
@@ -49,4 +63,4 @@ class Opening(ModalScreen[Result], Generic[Result]):
         self._let_in, target = again, self.focused or self
         target._forward_event(again)
         # It may lead to the field that the one after it is meant for.
-        self._after([*target.ancestors_with_self, self.app])
+        self._after(self._way_of(target))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -248,6 +248,12 @@ class Action:
             or self.planned_at
             or self.requested_at
         )
+
+    @property
+    def all_guards(self) -> tuple[Guard, ...]:
+        """The agent's, and the store's as they were when it was confirmed: one that was overridden held up nobody."""
+        own = () if self.plan is None else self.plan.guards
+        return (*own, *(replace(g, passed=g.passed or bool(self.override)) for g in self.guards))
 
     @property
     def only_planned(self) -> bool:

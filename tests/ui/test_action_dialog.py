@@ -17,6 +17,7 @@ from console.store.actions import Asked
 from screens.plan_dialog import PlanDialog
 from screens.plan_lines import PlanView, plan_lines
 from screens.security import SecurityScreen
+from screens.while_dialogs import freeze
 from tests.ui import drive
 from tests.ui.drive import SIZES, QuietApp, rows, shown, until
 from tests.ui.fixtures import actions
@@ -302,6 +303,18 @@ async def test_what_is_pasted_while_the_dialog_opens_arrives_too() -> None:
         await seen.until(lambda: seen.dialog.query_one("#p-network", Field).value == "203.0.113.70")
 
 
+async def test_what_is_typed_right_after_enter_goes_to_the_field_that_enter_leads_to() -> None:
+    async with opened() as seen:
+        await seen.press("1")
+        await seen.until(lambda: type(seen.app.screen).__name__ == "HealthScreen")
+        await seen.press("B")
+        await seen.until(lambda: seen.open and isinstance(seen.dialog.focused, Field))
+        at_once(seen.app, *"192.0.2.9", "enter", *"it scans", "tab", *"y")
+        reason, network = seen.dialog.query_one("#reason", Field), seen.dialog.query_one("#p-network", Field)
+        await seen.until(lambda: seen.dialog._is_open and reason.value)
+        assert (network.value, reason.value) == ("192.0.2.9", "it scans"), "and tab leads on from there"
+
+
 async def test_escape_at_once_cancels_and_what_comes_after_it_is_dropped() -> None:
     async with opened() as seen:
         at_once(seen.app, "B", "escape")
@@ -316,6 +329,7 @@ async def test_a_typed_target_must_be_equal() -> None:
     plan = replace(BLOCK_PLAN, typed="203.0.113.7")
     async with opened("B") as seen:
         await seen.planned(plan=plan)
+        await seen.says("w type it   type: 203.0.113.7 ")
         await seen.press("y")
         await seen.until(lambda: "type 203.0.113.7 to confirm" in shown(seen.app))
         assert seen.dialog.query_one("#typed", Field).has_focus
@@ -335,13 +349,14 @@ async def test_a_choice_is_made_explicitly_and_goes_along() -> None:
         )
         plan = replace(SUSPEND_PLAN, typed="")
         await seen.planned(plan=plan, kind="suspend_account", target=actions.AFFECTED)
-        assert "1) 2 open positions, 1 pending order: " in shown(seen.app)
+        await seen.says("1) 2 open positions, 1 pending order: ", "(not chosen): 1 goes through them")
         await seen.press("y")
         await seen.until(lambda: "decide first: 2 open positions, 1 pending order (1)" in shown(seen.app))
         await seen.press("1", "1")
         await seen.until(lambda: "don't suspend it now" in shown(seen.app))
         await seen.press("1")
         await seen.until(lambda: "they stay open" in shown(seen.app))
+        assert "(not chosen)" not in shown(seen.app)
         await seen.press("y")
         await seen.until(lambda: seen.clerk.of("confirm"))
         assert seen.clerk.of("confirm")[0][2]["choices"] == {"positions": "keep"}
@@ -372,6 +387,8 @@ async def test_a_freeze_stops_a_responder() -> None:
         await seen.press("y")
         await seen.until(lambda: "only a commander may override this: frozen" in shown(seen.app))
         assert "y block" not in shown(seen.app), "a key that can't act is not offered"
+        await seen.says("by tess.w: quarter end; a", "commander may override it")
+        assert not seen.dialog.query_one("#override-field").display, "nor is a field"
         assert not clerk.of("confirm")
 
 
@@ -381,7 +398,7 @@ async def test_a_freeze_is_overridden_by_a_commander_with_a_reason() -> None:
     commander = actions.as_person(actions.live(), "bob", "commander")
     async with opened("B", clerk=clerk, snapshot=commander) as seen:
         await seen.planned()
-        assert "y block" in shown(seen.app)
+        assert "y block" in shown(seen.app) and "may override" not in shown(seen.app)
         await seen.press("y")
         await seen.until(lambda: seen.dialog.query_one("#override", Field).has_focus)
         await seen.press(*"it attacks", "enter", "y")
@@ -446,15 +463,17 @@ async def test_without_an_agent_it_says_so_and_nothing_can_be_confirmed() -> Non
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"user": "vera", "role": "viewer"}, "vera is a viewer and may only look"),
+        ({"user": "vera", "role": "viewer"}, "▲ vera is a viewer and may only look: that takes a responder"),
         ({"user": "alice", "role": "responder", "read_only": True}, "this console is read-only"),
         ({"user": "alice", "role": "responder", "away": "connection refused"}, "the store is away"),
     ],
 )
 async def test_a_key_that_can_not_act_says_why(change: dict[str, Any], words: str) -> None:
-    async with opened("B", snapshot=actions.as_person(actions.live(), **change)) as seen:
-        await seen.until(lambda: words in shown(seen.app))
-        assert not seen.open and not seen.clerk.asked
+    for key in "BSM":
+        snapshot = actions.as_person(actions.live(), **change)
+        async with opened(key, snapshot=snapshot, size="80x24") as seen:
+            await seen.until(lambda: words in shown(seen.app))
+            assert not seen.open and not seen.clerk.asked
 
 
 async def test_a_kind_that_this_installation_has_not_got_says_why() -> None:
@@ -555,14 +574,18 @@ def test_nothing_of_a_plan_is_ever_left_out(room: int) -> None:
         assert "always takes a second person" in sight and "frozen until" in sight, "not even at the end"
 
 
-async def test_what_has_no_room_is_counted_and_reached_with_the_arrows_but_not_from_a_field() -> None:
+async def test_what_has_no_room_is_counted_and_reached_with_the_arrows_from_a_field_too() -> None:
     async with opened("S", size="80x24") as seen:
         await seen.planned(plan=SUSPEND_PLAN, kind="suspend_account", target=actions.AFFECTED)
         assert "orders are refused" not in shown(seen.app) and "last address" not in shown(seen.app)
         await seen.says("8 more: down, page down", "1 ban it")
-        await seen.press("r", "down", "pagedown")
-        assert "8 more" in shown(seen.app)
-        await seen.press("enter", "down")
+        await seen.press("r", "down")
+        await seen.says("7 more: down, page down", "1 above")
+        await seen.press("pagedown")
+        await seen.says("last address", "orders are refused", "8 above")
+        await seen.press("pageup", "pageup", "enter")
+        await seen.says("8 more")
+        await seen.press("down")
         await seen.says("7 more", "1 above")
         await seen.press("pagedown")
         await seen.says("last address", "orders are refused", "8 above")
@@ -628,6 +651,47 @@ async def test_what_holds_is_ended_from_the_palette_and_a_responder_can_not_free
         found = {c.title for c in seen.app.get_system_commands(seen.app.screen)}
         assert not [title for title in found if title.startswith("Mend the glass")]
     async with opened() as seen:
-        found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
-        found["Freeze changes"]()
+        found = {c.title for c in seen.app.get_system_commands(seen.app.screen)}
+        assert "Freeze changes" not in found and "Break the glass" in found
+    async with opened(snapshot=actions.as_person(broken, "vera", "viewer")) as seen:
+        found = {c.title for c in seen.app.get_system_commands(seen.app.screen)}
+        assert not found & {"Freeze changes", "Break the glass"}
+        assert not [title for title in found if title.startswith("End the freeze")]
+    async with opened() as seen:
+        freeze(seen.app.screen)  # type: ignore[arg-type]
         await seen.until(lambda: "that takes a commander" in shown(seen.app))
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+@pytest.mark.parametrize(
+    ("title", "parts"),
+    [
+        (
+            "Break the glass",
+            (
+                "every console shows",
+                "loud",
+                "14 Mar 03:42 UTC, if it began now",
+                "▸ Cancel",
+                "Break the glass ",
+            ),
+        ),
+        (
+            "Freeze changes",
+            ("but a commander overrides", "14 Mar 11:12 UTC, if it began now", "Freeze changes "),
+        ),
+    ],
+)
+async def test_what_such_a_while_means_and_when_it_ends_is_never_cut(
+    title: str, parts: Sequence[str], size: str
+) -> None:
+    commander = actions.as_person(actions.live(), "bob", "commander")
+    async with opened(snapshot=commander, size=size) as seen:
+        found = {c.title: c.callback for c in seen.app.get_system_commands(seen.app.screen)}
+        found[title]()
+        await seen.until(lambda: "why, for the audit" in shown(seen.app))
+        seen.app.screen.query_one("#buttons").focus()
+        await seen.says(*parts)
+        frame = seen.app.screen.query_one("#dialog").region
+        inside = [line[frame.x : frame.right] for line in rows(seen.app)[frame.y : frame.bottom]]
+        assert not [line for line in inside if "…" in line]

@@ -1,7 +1,7 @@
 """Keys of Actions: what may be decided about an action, and why not; its detail; the audit."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from console.domain.action import ActionState, Effect, OutputLine, PlannedStep, StepState
+from console.domain.action import ActionState, Effect, Fact, OutputLine, PlannedStep, StepState
 from console.domain.errors import Refused, StoreAway
 from console.domain.snapshot import MOST_ENDED, Snapshot
 from screens import actions as actions_screen
@@ -122,6 +122,7 @@ async def test_the_filter_narrows_and_escape_empties_it() -> None:
         await seen.until(lambda: seen.table.has_focus)
         await seen.press("escape")
         await seen.until(lambda: len(seen.table.keys) == 10)
+        assert seen.table.selected == "10", "what was looked for stays under the cursor"
 
 
 async def test_the_action_under_the_cursor_is_told_beside_the_list() -> None:
@@ -146,6 +147,123 @@ async def test_each_step_beside_the_list_is_told_as_it_stands_and_again_when_it_
         await seen.on(12)
         await seen.says("► running  deny 203.0.113.7")
         assert "✗ failed   delete" not in shown(seen.app)
+
+
+UNDO = actions.action(
+    14,
+    "unblock_ip",
+    "192.0.2.17",
+    ActionState.DONE,
+    "03:00:00",
+    undo_of=8,
+    requested_by="bob",
+    confirmed_by="bob",
+)
+
+
+def undone(*, by: int = 14) -> Snapshot:
+    """The block of action 8 was taken back."""
+    found = tuple(replace(a, undone_by=by) if a.id == 8 else a for a in BOB.actions)
+    return replace(BOB, actions=(UNDO, *found))
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_what_was_taken_back_says_so_in_its_row_and_its_detail(size: str) -> None:
+    async with opened(undone(), size=size) as seen:
+        await seen.on(8)
+        await seen.until(
+            lambda: any("undone by 14" in row and "block-ip" in row for row in rows(seen.app)), "the row"
+        )
+        await seen.says("– UNDONE BY 14", "undone   by action 14: bob, 03:00")
+        assert "✓ DONE" not in shown(seen.app)
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail))
+        await seen.says("– UNDONE BY 14")
+        await seen.press("escape", "slash", *"undone")
+        await seen.until(lambda: seen.table.keys == ["8"])
+    async with opened(undone(by=3000)) as seen:
+        await seen.on(8)
+        await seen.says("undone by 3000", "by action 3000 ")
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_who_is_on_top_sees_what_comes_and_who_is_not_is_told_where(size: str) -> None:
+    new = actions.action(13, "block_ip", "192.0.2.99", ActionState.RUNNING, "03:12:40")
+    base = replace(BOB, actions=(actions.RUNNING, *actions.ENDED))
+    async with opened(base, size=size) as seen:
+        await seen.until(lambda: seen.table.selected == "12")
+        seen.app.static.publish(replace(base, actions=(new, *base.actions)))
+        await seen.until(lambda: seen.table.selected == "13")
+        await seen.says("1 of 7")
+        await seen.press("down")
+        newer = replace(new, id=14)
+        seen.app.static.publish(replace(base, actions=(newer, new, *base.actions)))
+        await seen.says("3 of 8")
+        assert seen.table.selected == "12", "a row that was chosen stays chosen"
+
+
+async def test_a_cursor_on_top_stays_on_its_action_when_others_only_come_up() -> None:
+    base = replace(BOB, actions=(replace(actions.RUNNING, id=13), actions.RUNNING, *actions.ENDED))
+    async with opened(base) as seen:
+        await seen.until(lambda: seen.table.selected == "13")
+        waits = replace(base.actions[1], state=ActionState.INTERRUPTED)
+        seen.app.static.publish(replace(base, actions=(base.actions[0], waits, *actions.ENDED)))
+        await seen.until(lambda: seen.table.keys[0] == "12")
+        assert seen.table.selected == "13"
+
+
+async def test_9_shows_what_was_just_confirmed_and_leaves_another_ones_detail() -> None:
+    for first in (True, False):
+        async with opened() as seen:
+            if not first:
+                await seen.on(7)
+                await seen.press("enter")
+                await seen.until(lambda: isinstance(seen.app.screen, ActionDetail))
+                await seen.press("v")
+            await seen.press("8")
+            await seen.until(lambda: type(seen.app.screen).__name__ == "SecurityScreen")
+            await seen.press("B")
+            await seen.until(
+                lambda: isinstance(seen.app.screen, PlanDialog) and seen.app.screen.asking.number
+            )
+            base = seen.app.static.snapshot
+            seen.app.static.publish(actions.planned(base, 40, actions.BLOCK_PLAN))
+            await seen.until(lambda: seen.app.screen.asking.guards)  # type: ignore[attr-defined]
+            await seen.press("y")
+            await seen.says("action 40, block-ip 203.0.113.7: confirmed; 9 shows how it goes")
+            done = actions.action(40, "block_ip", actions.ATTACKER, ActionState.VERIFYING, "03:12:40")
+            seen.app.static.publish(replace(base, actions=(*base.actions, done)))
+            await seen.press("9")
+            await seen.until(lambda: isinstance(seen.app.screen, ActionsScreen))
+            await seen.until(lambda: seen.table.selected == "40")
+            await seen.on(7)
+            await seen.press("enter", "8", "9")
+            await seen.until(lambda: isinstance(seen.app.screen, ActionDetail), "once is enough")
+
+
+async def test_9_shows_what_was_confirmed_before_anybody_has_seen_the_list() -> None:
+    app = QuietApp(actions.feed(BOB, desk=ActionClerk()))
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        app.confirmed = 7
+        await pilot.press("9")
+        await until(pilot, lambda: isinstance(app.screen, ActionsScreen) and app.screen.focused)
+        await until(pilot, lambda: app.screen.query_one("#actions", LiveTable).selected == "7")
+
+
+async def test_the_subtitle_says_that_plans_which_never_ran_are_listed() -> None:
+    async with opened() as seen:
+        await seen.says("1 of 9")
+        assert "all plans" not in shown(seen.app)
+        await seen.press("f")
+        await seen.says("1 of 10, ", ", all plans")
+        await seen.press("f")
+        await seen.until(lambda: "all plans" not in shown(seen.app))
+
+
+async def test_the_help_explains_the_signs_of_actions() -> None:
+    async with opened(size="80x24") as seen:
+        await seen.press("question_mark")
+        await seen.says("► runs", "✓ done", "✗ failed, refused", "○ to do", "◈ in force")
 
 
 async def test_an_override_is_told_apart_from_its_label() -> None:
@@ -371,6 +489,43 @@ async def test_a_long_plan_is_read_to_its_end_by_whoever_approves_it_or_looks_cl
         await seen.until(lambda: "read on" not in shown(seen.app))
 
 
+async def test_a_long_result_is_counted_and_read_to_its_end() -> None:
+    facts = tuple(Fact(f"figure {i}", str(i)) for i in range(9))
+    long = replace(actions.ENDED[0], proof=replace(actions.PROOF, facts=facts))
+    async with opened(replace(BOB, actions=(long,)), size="80x24") as seen:
+        await seen.says("more: enter")
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail))
+        await seen.says("more: tab, down")
+        assert "figure 8" not in shown(seen.app)
+        words = seen.app.screen.query_one("#action-words")
+        while not words.has_focus:
+            await seen.press("tab")
+        await seen.press(*["down"] * 12)
+        await seen.says("figure 8", "above: up")
+        assert "more:" not in shown(seen.app)
+        await seen.press(*["up"] * 12)
+        await seen.says("✓ DONE", "more: down")
+    async with opened(replace(BOB, actions=(long,)), size="160x50") as seen:
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail))
+        await seen.says("figure 8")
+        words = seen.app.screen.query_one("#action-words")
+        await seen.until(lambda: not words.can_focus, "where all of it fits")
+
+
+@pytest.mark.parametrize("size", ["120x40", "160x50"])
+async def test_when_a_step_is_due_is_never_cut(size: str) -> None:
+    async with opened(size=size) as seen:
+        *first, last = seen.app.static.steps[10]
+        seen.app.static.steps[10] = (*first, replace(last, due_at=NOW + timedelta(minutes=29)))
+        await seen.on(10)
+        await seen.says("in 29m")
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail) and seen.app.screen._steps)
+        await seen.says("in 29m")
+
+
 async def test_the_detail_decides_too() -> None:
     async with opened() as seen:
         await seen.on(10)
@@ -586,6 +741,26 @@ async def test_the_banner_shows_what_runs_and_what_waits_for_this_person(size: s
         assert "◔ 1" in line and "! 1" in line
     async with opened(actions.live(), size=size) as seen:
         assert "◔" not in await banner(seen.app), "a responder has nothing to approve"
+
+
+@pytest.mark.parametrize(
+    ("size", "kinds", "words"),
+    [
+        ("80x24", (), ("PROD ", "GLASS", "frozen")),
+        ("120x40", ("maintenance_on", "enhanced_monitoring_on"), ("MAINTENANCE 12m", "◈ 1", "GLASS")),
+        ("160x50", ("maintenance_on", "enhanced_monitoring_on"), ("BREAK GLASS nora.k 03:32", "frozen")),
+    ],
+)
+async def test_under_pressure_names_of_what_goes_on_leave_the_banner_before_who_one_is(
+    size: str, kinds: Sequence[str], words: Sequence[str]
+) -> None:
+    base = actions.emergency()
+    more = [in_force(kind, 12) for kind in kinds]
+    async with opened(replace(base, effects=(*base.effects, *more)), size=size) as seen:
+        line = await banner(seen.app)
+        for part in (*words, "bob", "3s", "◔ 1", "! 1", "► ", "1/2", "■ 2"):
+            assert part in line, (part, line)
+        assert "until" not in line and "enhanced monitoring" not in line
 
 
 def in_force(kind: str, minutes: int, **more: Any) -> Effect:

@@ -374,6 +374,7 @@ SCREENS: dict[str, Sequence[str]] = {
     "AuditDetail": ("9", "v", "enter"),
     "ActionsScreen": ("9", "escape"),
     "SecurityScreen": ("8",),
+    "DeployScreen": ("7",),
 }
 
 
@@ -398,7 +399,7 @@ class Pressed:
         for key in SCREENS[name]:
             before = self.app.screen, self.app.focused
             await self.pilot.press(key)
-            if key not in "12489":
+            if key not in "124789":
                 await self.until(
                     lambda before=before: before != (self.app.screen, self.app.focused) and self.app.focused
                 )

@@ -243,6 +243,33 @@ async def test_u_on_an_account_reinstates_it() -> None:
         )
 
 
+async def test_u_in_the_list_of_accounts_reinstates_the_one_under_the_cursor() -> None:
+    base = actions.live()
+    theirs = replace(base.effects[2], target=AFFECTED)
+    async with opened(replace(base, effects=(theirs, *base.effects))) as seen:
+        accounts = seen.table("accounts")
+        accounts.focus()
+        accounts.select(AFFECTED)
+        await seen.says("◈ 0d9c4a52", "suspended")
+        await seen.press("u", *"cleared", "enter")
+        _, kind, target, _, more = await seen.request()
+        assert (kind, target, more["undo_of"]) == ("reinstate_account", AFFECTED, theirs.action_id)
+        await seen.press("escape")
+        await seen.until(lambda: isinstance(seen.app.screen, SecurityScreen))
+        accounts.select(VICTIM)
+        await seen.press("u")
+        await seen.says("nothing of this is in force")
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_what_is_in_force_is_counted_where_it_does_not_fit(size: str) -> None:
+    async with opened(size=size) as seen:
+        await seen.says("1 of 4: 3 in force")
+        seen.table("force").focus()
+        await seen.press("end")
+        await seen.says("4 of 4: 3 in force")
+
+
 async def test_enter_on_what_is_in_force_opens_its_action() -> None:
     async with opened() as seen:
         seen.table("force").focus()

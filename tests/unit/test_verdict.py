@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from console.domain.health import Check, Status, Verdict
+from console.domain.health import Check, Overall, Status, Verdict
 from console.domain.verdict import overall
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -58,3 +58,15 @@ def test_the_reason_names_the_worst_component_first() -> None:
         stale=False,
     )
     assert found.reason == "websocket down: said so and 1 more"
+
+
+def test_what_people_do_is_critical_and_hides_nothing_of_the_platform() -> None:
+    glass = {"people": ["alice broke the glass"]}
+    given = {"error_rate_pct": 0.1, "critical": (), "warning": (), "stale": False} | glass
+    assert overall(checks(), **given) == Overall(  # type: ignore[arg-type]
+        Verdict.CRITICAL, "alice broke the glass; all 6 components answer"
+    )
+    found = overall(checks(cache=Status.DOWN), **given)  # type: ignore[arg-type]
+    assert found.reason == "alice broke the glass; cache down: said so"
+    assert verdict(checks(database=Status.DOWN), **glass) is Verdict.DOWN
+    assert verdict(checks(), **glass | {"stale": True}) is Verdict.UNKNOWN

@@ -145,7 +145,7 @@ diagnoses: {errors: {metrics: [b]}, performance: null}
     assert found.vocabulary.types == {**shipped.vocabulary.types, "High Error Rate": "MINE"}
     assert (found.lookback, found.flap_window) == (timedelta(minutes=2), shipped.flap_window)
     names = [inhibition.name for inhibition in found.inhibitions]
-    assert names == ["database down", "cache down", "mine"]
+    assert names == ["database down", "maintenance", "cache down", "mine"]
     assert found.inhibitions[-1].sources[0].patterns == (
         ("rule", ("A*",)),
         ("severity", ("critical", "warning")),
