@@ -22,8 +22,6 @@ from console.domain.event import Severity
 from console.domain.health import Check, Overall, Verdict
 from console.domain.metric import Series
 from console.domain.snapshot import (
-    LIFTED_FOR,
-    MOST_ENDED,
     RESOLVED_FOR,
     ComponentHealth,
     Link,
@@ -35,7 +33,7 @@ from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
 from console.query import Query, StoreQuery
 from console.rules.names import ACTIONS, named
-from console.store import alerts, effects, freezes, health, silences, ticks, timeline
+from console.store import alerts, health, silences, ticks, timeline
 from console.store import lease as leases
 from console.store.health import latency_metric
 from console.store.pool import Store
@@ -45,18 +43,8 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     *("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences"),
-    *(
-        "control",
-        "kinds",
-        "actions",
-        "effects",
-        "freezes",
-        "glass",
-        "findings",
-        "detectors",
-        "releases",
-        "candidates",
-    ),
+    *("control", "kinds", "actions", "effects", "freezes", "glass"),
+    *("findings", "detectors", "releases", "candidates"),
 )
 TREND_STEP_S, TREND_POINTS = 30.0, 120
 STATUS_STEP_S, STATUS_POINTS = 150.0, 24
@@ -286,38 +274,20 @@ class LiveFeed:
             sections["metrics"] = metrics
             sections |= self._with_trends(current)
         self._publish(**sections)
-        if not everything and (told := await self._read_control(store, hints)):
+        if not everything and (told := await self._control(store, hints)):
             self._publish(**told)
         if past:
             # The present is on the screen before the past is read.
             await self._load_past(store, self.snapshot.metrics, [check.component for check, _ in current])
             self._publish(**self._with_trends(current))
         if everything:
-            self._publish(**await self._read_control(store, _SECTIONS_TOLD))
+            self._publish(**await self._control(store, _SECTIONS_TOLD))
 
-    async def _read_control(self, store: Store, hints: Collection[str]) -> dict[str, Any]:
-        """What people and the agent do about the platform, as far as there is news of it."""
+    async def _control(self, store: Store, hints: Collection[str]) -> dict[str, Any]:
         # Nothing of it is on the first screen.
-        from console.store import actions, findings, releases
+        from console import control
 
-        sections: dict[str, Any] = {}
-        now = self.now()
-        if "kind" in hints:
-            sections["kinds"] = tuple(await actions.kinds(store))
-        if "action" in hints:
-            sections["actions"] = tuple(
-                await actions.current(store, since=now - RESOLVED_FOR, limit=MOST_ENDED)
-            )
-            sections["effects"] = tuple(await effects.current(store, lifted_since=now - LIFTED_FOR))
-            sections["freezes"] = tuple(await freezes.current(store))
-            sections["glass"] = tuple(await freezes.broken_glass(store))
-        if "finding" in hints:
-            sections["findings"] = tuple(await findings.current(store, since=now - RESOLVED_FOR))
-            sections["detectors"] = tuple(await findings.detectors(store))
-        if "release" in hints:
-            sections["releases"] = tuple(await releases.recent(store))
-            sections["candidates"] = tuple(await releases.candidates(store))
-        return sections | {"control": True} if sections else {}
+        return await control.read(store, hints, self.now())
 
     def _with_trends(self, current: Sequence[tuple[Check, datetime]]) -> dict[str, Any]:
         trends = self._trend.series()

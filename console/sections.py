@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from console.places import read_secret
+from console.places import read_secret, state_dir
 
 
 class _Section(BaseModel):
@@ -216,6 +216,11 @@ class DeploySettings(_Section):
     """Folders with the vendors' programs (supabase, vercel, npm), before those of PATH."""
     env: dict[str, str] = Field(default_factory=dict)
     """Variables that these programs get, without secrets."""
+
+    @property
+    def place(self) -> Path:
+        """The folder in use."""
+        return self.folder or state_dir() / "deployments"
 
 
 class ConsoleSettings(_Section):

@@ -8,7 +8,7 @@ from console.domain import asking
 from console.domain.action import Action, Effect, KindSpec
 from console.domain.errors import TradexError
 from console.domain.snapshot import Snapshot
-from screens.action_rows import named
+from screens.action_rows import named, shown_on
 from screens.aim import Aim
 from screens.base import ConsoleScreen
 
@@ -33,15 +33,15 @@ def why_not(snapshot: Snapshot, kind: str) -> str:
     return f"{what} can't be done here: {spec.unavailable}" if spec.unavailable else ""
 
 
-def begin(screen: ConsoleScreen, kind: str, aim: Aim) -> None:
-    """Ask for an action about what `aim` holds."""
+def begin(screen: ConsoleScreen, kind: str, aim: Aim, given: Mapping[str, str] | None = None) -> None:
+    """Ask for an action about what `aim` holds, with the parameters that are `given`."""
     if reason := why_not(screen.snapshot, kind):
         screen.say(reason, role="warn", glyph="warn")
         return
     spec = screen.snapshot.kind(kind)
     if spec is not None:
         values = {"network": aim.address, "account": aim.user}
-        params = {p.name: values[p.type] for p in spec.parameters if values.get(p.type)}
+        params = {p.name: values[p.type] for p in spec.parameters if values.get(p.type)} | dict(given or {})
         # What is known of another thing than the target is no reason for this.
         filled = bool(params) or not spec.target
         ask(screen, spec, params, reason=aim.reason if filled else "", cause=aim.cause if filled else "")
@@ -175,4 +175,4 @@ def _said(screen: ConsoleScreen, action: Action | None) -> None:
     if now is not None and now.waits_for_approval:
         screen.say(f"{what}: waits for a second person", role="pending", glyph="pending")
     else:
-        screen.say(f"{what}: confirmed; 9 shows how it goes", role="ok", glyph="done")
+        screen.say(f"{what}: confirmed; {shown_on(action.kind)} shows how it goes", role="ok", glyph="done")

@@ -46,6 +46,8 @@ class DecidingScreen(ConsoleScreen):
         Binding("u", "undo", "undo", id="action.undo"),
     ]
 
+    NONE_IN_VIEW: ClassVar[str] = "no action is selected"
+
     def action_in_view(self) -> Action | None:
         """The action that a key decides about."""
         raise NotImplementedError
@@ -58,7 +60,7 @@ class DecidingScreen(ConsoleScreen):
         a commander is said with what else this action needs."""
         action, link = self.action_in_view(), self.snapshot.link
         if action is None:
-            self._no("no action is selected")
+            self._no(self.NONE_IN_VIEW)
         elif link.why_not():
             self._no(link.why_not(takes))
         else:

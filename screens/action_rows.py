@@ -13,7 +13,7 @@ from console.domain.action import (
     Step,
     StepState,
 )
-from console.domain.snapshot import Snapshot
+from console.domain.snapshot import DEPLOYMENTS, Snapshot
 from console.query import ActionChanges
 from screens.alert_rows import moment
 from screens.paragraphs import Labels, Line, fact_cells, value_size
@@ -33,8 +33,8 @@ ACTION_COLUMNS = (
     Column("age", 4, right=True),
     Column("step", 5, right=True),
 )
-STEP_COLUMNS = (Column("", 1), Column("", 8), Column("", None), Column("", 14), Column("", 6, right=True))
-STEP_COLUMNS_NARROW = (Column("", 1), Column("", 8), Column("", None), Column("", 6, right=True))
+STEP_COLUMNS = (Column("", 1), Column("", 9), Column("", None), Column("", 14), Column("", 6, right=True))
+STEP_COLUMNS_NARROW = (Column("", 1), Column("", 9), Column("", None), Column("", 6, right=True))
 OUTPUT_COLUMNS = (Column("", 8), Column("", 1), Column("", 12), Column("", None))
 OUTPUT_COLUMNS_NARROW = (Column("", 8), Column("", 1), Column("", None))
 CHANGE_COLUMNS = (Column("", 8), Column("", 11), Column("", 8), Column("", None))
@@ -180,15 +180,25 @@ def action_lines(
     if action.override:
         lines += _LABELS.text("override", action.override, look, width, role="warn", most=most)
     lines += _waits(action, look, now, width, most)
-    if action.words:
-        role = action_state(action).role if action.state.final and not action_state(action).calm else "text"
-        lines += _LABELS.text(
-            "result" if action.state.final else "now", action.words, look, width, role=role, most=most
-        )
+    lines += result_lines(action, look, width, most=most)
     if action.undone_by is not None:
         lines += _LABELS.text("undone", _undone(action.undone_by, snapshot, now), look, width, most=1)
     lines += proof_lines(action, look, width, most=most)
     return lines
+
+
+def result_lines(action: Action, look: Look, width: int, *, most: int) -> list[Line]:
+    """How it ended, or what is said of it meanwhile."""
+    if not action.words:
+        return []
+    role = action_state(action).role if action.state.final and not action_state(action).calm else "text"
+    word = "result" if action.state.final else "now"
+    return _LABELS.text(word, action.words, look, width, role=role, most=most)
+
+
+def shown_on(kind: str) -> int:
+    """The screen that shows how such an action goes."""
+    return 7 if kind in DEPLOYMENTS else 9
 
 
 def _undone(by: int, snapshot: Snapshot, now: datetime) -> str:
@@ -300,7 +310,11 @@ def step_entries(steps: Sequence[Step], look: Look, now: datetime, *, narrow: bo
 
 def _took(step: Step, now: datetime) -> str:
     if step.started_at is not None:
-        return fmt.age((step.ended_at or now) - step.started_at)
+        return (
+            fmt.age(now - step.started_at)
+            if step.ended_at is None
+            else fmt.took(step.ended_at - step.started_at)
+        )
     if step.due_at is not None and step.due_at > now:
         return f"in {fmt.age(step.due_at - now)}"
     return ""

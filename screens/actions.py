@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -31,8 +30,6 @@ from widgets.field import FilterField
 from widgets.live_table import LiveTable, Row
 from widgets.panel import set_subtitle, set_title
 
-_STAY_S = 0.2
-"""How long the cursor stays before the steps of its action are read."""
 _PAGE = 200
 _NEAR = 20
 """So many rows before the end of what was read, the next page is."""
@@ -96,10 +93,11 @@ class ActionsScreen(DecidingScreen):
         )
         self._older = self.follow(self._read_older, self._draw_audit, what="the audit")
         self._steps: Sequence[Step] = ()
-        self._steps_of: int | None = None
-        """The action that `_steps` are of; None while none were read."""
-        self._course = self.follow(self._read_steps, self._draw_selected, "action", what="its steps")
-        self._timer: Timer | None = None
+        self._course = self.follow(
+            *(self._read_steps, self._draw_selected, "action"),
+            what="its steps",
+            about=lambda: self.selected and self.selected.id,
+        )
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
@@ -210,9 +208,8 @@ class ActionsScreen(DecidingScreen):
         words.show(lines)
         cut = len(lines) - words.content_size.height if most == 1 else 0
         set_subtitle(words, f"{cut} more: enter" if 0 < cut < len(lines) else "")
-        read = self._steps_of == action.id
-        found = steps_of(action, self._steps if read else ())
-        empty = "no step yet" if read or action.started_at is None else self._course.problem
+        found = steps_of(action, () if self._course.is_other else self._steps)
+        empty = "no step yet" if action.started_at is None else self._course.empty("no step yet")
         steps.show(STEP_COLUMNS_NARROW, step_entries(found, look, self.now, narrow=True), empty=empty)
 
     # The steps of the action under the cursor
@@ -220,28 +217,12 @@ class ActionsScreen(DecidingScreen):
     def _moved(self) -> None:
         self._draw_list_place()
         self._draw_selected()
-        self._read_soon()
-
-    def _read_soon(self) -> None:
-        """The steps of another action, once the cursor stays on it; a hint tells that the same one has gone on."""
-        if self._timer is not None:
-            self._timer.stop()
-        if self._is_unread and self.snapshot.link.away is None:
-            self._timer = self.set_timer(_STAY_S, self._stayed)
-
-    @property
-    def _is_unread(self) -> bool:
-        action = self.selected
-        return action is not None and action.id != self._steps_of
-
-    def _stayed(self) -> None:
-        if self._is_unread:
-            self._course.again()
+        self._course.soon()
 
     async def _read_steps(self) -> None:
         action = self.selected
         if action is not None:
-            self._steps, self._steps_of = await self.feed.query.action_steps(action.id), action.id
+            self._steps = await self.feed.query.action_steps(action.id)
 
     # The audit
 

@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
+from console.domain.errors import TradexError
 from console.domain.snapshot import Snapshot
 from console.feed import SECTIONS, Feed
 from screens.aim import Aim
@@ -296,6 +297,24 @@ class ConsoleScreen(Screen[None]):
             self.say(said, role="ok", glyph="done")
 
     # Actions
+
+    def open_action(self, number: int) -> None:
+        """Look at an action closely, also at one that is not listed any more."""
+        self.run_worker(self._open_action(number), exit_on_error=False)
+
+    async def _open_action(self, number: int) -> None:
+        from screens.action_detail import ActionDetail
+
+        try:
+            action = self.snapshot.action(number) or await self.feed.query.action(number)
+        except TradexError as error:
+            if self.is_attached:
+                self.say(str(error), role="crit", glyph="crit")
+            return
+        if action is None and self.is_attached:
+            self.say(f"there is no action {number} any more")
+        elif action is not None and self.is_current:
+            self.app.push_screen(ActionDetail(action, number=self.number))
 
     def action_act(self, kind: str) -> None:
         """Ask for an action of this kind, filled in from what is under the cursor."""

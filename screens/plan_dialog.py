@@ -16,6 +16,7 @@ from console.domain import format as fmt
 from console.domain.action import Action, ActionState, Danger, KindSpec, Plan
 from console.domain.errors import Misuse
 from console.domain.text import printable
+from screens.action_rows import shown_on
 from screens.console_dialog import ConsoleDialog, labelled
 from screens.copying import copy
 from screens.paragraphs import Line
@@ -225,7 +226,11 @@ class PlanDialog(ConsoleDialog[Action], PlanReader):
         if self.asking.refusal:
             return self._failed(self.asking.refusal, look, width)
         if action is not None and action.state not in UNCONFIRMED:
-            tail = "" if action.words and action.state.final else "; 9 shows how it goes"
+            tail = (
+                ""
+                if action.words and action.state.final
+                else f"; {shown_on(self.spec.name)} shows how it goes"
+            )
             return self._failed(f"{self.asking.taken(action)}{tail}", look, width)
         if plan is not None:
             return self.plan_part(self._view(plan), look, width, room)
@@ -272,7 +277,7 @@ class PlanDialog(ConsoleDialog[Action], PlanReader):
     # The dialog
 
     def action_words(self) -> str:
-        return " ".join(filter(None, (self.spec.verb, printable(self.target, 20))))
+        return f"{self.spec.verb} {printable(self.target, 20)}" if self.target else self.spec.title
 
     def busy_words(self) -> str:
         return "confirming"

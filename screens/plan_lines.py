@@ -54,7 +54,10 @@ def plan_lines(view: PlanView, look: Look, width: int, room: int, top: int = 0) 
         lines = _joined(parts, gaps=gaps)
         if len(lines) <= room:
             return Shown(lines)
-    minded, told = [*failed, *choices, *people], [*steps, *facts, *notes, *passed, *command]
+    # What can't be had back is minded as well.
+    loud = _facts([fact for fact in plan.facts if fact.weight == "crit"], look, width, pairs=False)[1:]
+    facts = _facts([fact for fact in plan.facts if fact.weight != "crit"], look, width, pairs=True)
+    minded, told = [*loud, *failed, *choices, *people], [*steps, *facts, *notes, *passed, *command]
     if room - len(minded) < _LEAST:
         minded, told = [], [*minded, *told]
     page = max(room - len(minded) - 1, 1)

@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from textual.timer import Timer
+
 from console.domain.errors import TradexError
 
 if TYPE_CHECKING:
     from screens.base import ConsoleScreen
+
+_STAY_S = 0.2
+"""How long the cursor stays before what is under it is read."""
 
 
 class Rereading:
@@ -21,15 +26,19 @@ class Rereading:
         draw: Callable[[], None],
         *hints: str,
         what: str,
+        about: Callable[[], int | None] = lambda: None,
         wanted: Callable[[], bool] = lambda: True,
         rest_s: float = 0.0,
     ) -> None:
         """`draw` is called after each reading, also after one that failed; without `hints` it is read when asked for
-        only, and never while it is not `wanted`."""
+        only, and never while it is not `wanted`. Where there are several to read of, `about` tells which is in view."""
         self._screen, self._read, self._draw, self._hints = screen, read, draw, hints
-        self._what, self._wanted, self._rest_s = what, wanted, rest_s
+        self._what, self._about, self._wanted, self._rest_s = what, about, wanted, rest_s
         self._more, self.busy = bool(hints), False
         self._ends: list[Callable[[], None]] = []
+        self._timer: Timer | None = None
+        self.of: int | None = None
+        """Which one was read last."""
         self.known = False
         """Whether it was ever read."""
         self.problem = ""
@@ -57,7 +66,23 @@ class Rereading:
 
     def empty(self, words: str) -> str:
         """What stands where nothing is: `words` once that is known."""
-        return self.problem or (words if self.known else "")
+        return self.problem or (words if self.known and not self.is_other else "")
+
+    @property
+    def is_other(self) -> bool:
+        """Whether one is in view that was not read."""
+        return self._about() not in (None, self.of)
+
+    def soon(self) -> None:
+        """Read another one, once it stays in view; a hint tells that there is more of the same."""
+        if self._timer is not None:
+            self._timer.stop()
+        if self.is_other and self._screen.snapshot.link.away is None:
+            self._timer = self._screen.set_timer(_STAY_S, self._stayed)
+
+    def _stayed(self) -> None:
+        if self.is_other:
+            self.again()
 
     @property
     def _due(self) -> bool:
@@ -66,9 +91,10 @@ class Rereading:
     async def _run(self) -> None:
         try:
             while self._due:
+                about = self._about()
                 self._more, self.problem = False, ""
                 await self._read()
-                self.known = True
+                self.known, self.of = True, about
                 if self._screen.is_attached:
                     self._draw()
                 await asyncio.sleep(self._rest_s)

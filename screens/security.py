@@ -6,11 +6,9 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 
 from console.domain.action import Effect
-from console.domain.errors import TradexError
 from console.domain.finding import Finding, FindingChange
 from console.domain.log import LogLine
 from screens.action_asking import lift
@@ -36,8 +34,6 @@ from widgets.fact_list import FactList
 from widgets.live_table import LiveTable, Row
 from widgets.panel import set_subtitle, set_title
 
-_STAY_S = 0.2
-"""How long the cursor stays before what is behind its row is read."""
 _SAMPLES = 50
 _PANES = ("accounts", "samples", "past")
 
@@ -87,10 +83,11 @@ class SecurityScreen(ConsoleScreen):
         self._pane = _PANES[0]
         self._changes: Sequence[FindingChange] = ()
         self._samples: Sequence[LogLine] = ()
-        self._past_of: int | None = None
-        """The finding that both are of; None while none were read."""
-        self._past = self.follow(self._read_past, self._draw_past, "finding", what="what is behind it")
-        self._timer: Timer | None = None
+        self._past = self.follow(
+            *(self._read_past, self._draw_past, "finding"),
+            what="what is behind it",
+            about=lambda: self.selected and self.selected.id,
+        )
 
     def compose_body(self) -> Iterable[Widget]:
         with Vertical():
@@ -154,7 +151,7 @@ class SecurityScreen(ConsoleScreen):
             self._draw_findings()
         self._draw_beside()
         self.update_ages()
-        self._read_soon()
+        self._past.soon()
 
     def update_ages(self) -> None:
         self._table("findings").redraw()
@@ -203,16 +200,15 @@ class SecurityScreen(ConsoleScreen):
         set_subtitle(accounts, "" if account_name(user) == user else user)
 
     def _draw_past(self) -> None:
-        finding, look, problem = self.selected, self.look, self._past.problem
+        look, past = self.look, self._past
         # Another one's past must not stand beside this one.
-        read = finding is not None and finding.id == self._past_of
-        samples, changes = (self._samples, self._changes) if read else ((), ())
+        samples, changes = ((), ()) if past.is_other else (self._samples, self._changes)
         self._table("samples").show(
             LOG_COLUMNS_NARROW,
             log_entries(samples, look, narrow=True, greyed=self.greyed),
-            empty="no line of the logs is kept any more" if read else problem,
+            empty=past.empty("no line of the logs is kept any more"),
         )
-        empty = "nothing was written about it" if read else problem
+        empty = past.empty("nothing was written about it")
         self._table("past").show(CHANGE_COLUMNS, change_entries(changes, look), empty=empty)
 
     def _draw_force(self) -> None:
@@ -233,23 +229,7 @@ class SecurityScreen(ConsoleScreen):
     def _moved(self) -> None:
         self._draw_close_up()
         self._draw_beside()
-        self._read_soon()
-
-    def _read_soon(self) -> None:
-        """What is behind another finding, once the cursor stays on it; a hint tells that there is more of the same."""
-        if self._timer is not None:
-            self._timer.stop()
-        if self._is_unread and self.snapshot.link.away is None:
-            self._timer = self.set_timer(_STAY_S, self._stayed)
-
-    @property
-    def _is_unread(self) -> bool:
-        finding = self.selected
-        return finding is not None and finding.id != self._past_of
-
-    def _stayed(self) -> None:
-        if self._is_unread:
-            self._past.again()
+        self._past.soon()
 
     async def _read_past(self) -> None:
         finding, query = self.selected, self.feed.query
@@ -261,7 +241,7 @@ class SecurityScreen(ConsoleScreen):
         samples = await query.logs(
             pattern=f"(^|[^0-9A-Fa-f:.]){re.escape(start)}([^0-9]|$)", sources=["auth"], limit=_SAMPLES
         )
-        self._past_of, self._changes, self._samples = finding.id, changes, list(reversed(samples))
+        self._changes, self._samples = changes, list(reversed(samples))
 
     # Keys
 
@@ -290,7 +270,7 @@ class SecurityScreen(ConsoleScreen):
         elif event.table.id == "samples":
             self._open_sample(event.key)
         elif event.table.id == "force" and (effect := self.effect) is not None:
-            self.run_worker(self._open_action(effect), exit_on_error=False)
+            self.open_action(effect.action_id)
 
     def _open_sample(self, key: str) -> None:
         from screens.log_detail import LogDetail
@@ -298,18 +278,6 @@ class SecurityScreen(ConsoleScreen):
         place = int(key)
         if place < len(self._samples):
             self.app.push_screen(LogDetail(self._samples[place], number=self.number))
-
-    async def _open_action(self, effect: Effect) -> None:
-        from screens.action_detail import ActionDetail
-
-        try:
-            action = self.snapshot.action(effect.action_id) or await self.feed.query.action(effect.action_id)
-        except TradexError as error:
-            if self.is_attached:
-                self.say(str(error), role="crit", glyph="crit")
-            return
-        if action is not None and self.is_attached:
-            self.app.push_screen(ActionDetail(action, number=self.number))
 
     def action_back(self) -> None:
         self.remove_class("-deep")

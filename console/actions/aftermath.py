@@ -89,7 +89,9 @@ class Aftermath:
         if facts:
             proof = replace(proof, facts=(*proof.facts, *facts))
         if reason:
-            proof = replace(proof, verdict="worse", text=f"{reason}; {proof.text}")
+            # One that goes back by itself for that is not said to have worked as well.
+            text = reason if self._kind.spec.goes_back else f"{reason}; {proof.text}"
+            proof = replace(proof, verdict="worse", text=text)
         await self._journal.prove(proof)
         return proof
 

@@ -88,7 +88,7 @@ class Course:
 
     async def _record(self, kind: Kind, run: Run, verdict: Verdict) -> None:
         """What it made of a release."""
-        made = await kind.released(self._now(run), verdict.state, verdict.words)
+        made = await kind.released(self._told(run), verdict.state, verdict.words)
         if made is not None:
             await self._journal.release(made)
 
@@ -171,7 +171,7 @@ class Course:
                     await self._over(step, StepState.SKIPPED, f"its effect was {later} meanwhile")
                     continue
             run = replace(run, now=await self._journal.now())
-            after = await self._step(self._now(run), step, known, choice)
+            after = await self._step(self._told(run), step, known, choice)
             if step.state in _CUT:
                 choice = ""
             await aftermath.put()
@@ -283,13 +283,13 @@ class Course:
             if step.state in _CUT and choice == "stop":
                 step = await self._over(step, StepState.FAILED, "given up where it was cut off")
             elif step.state not in _OVER and step.state is not StepState.FAILED:
-                step = await self._step(self._now(run), step, undo, choice)
+                step = await self._step(self._told(run), step, undo, choice)
             (bad if step.state is StepState.FAILED else good).append(step)
         if bad:
             return f"NOT ALL of it was taken back: {', '.join(f'{s.title}: {s.text}' for s in bad)}"
         return f"taken back: {', '.join(s.title for s in good)}" if good else ""
 
-    def _now(self, run: Run) -> Run:
+    def _told(self, run: Run) -> Run:
         """With what its steps said so far."""
         return replace(run, told={f"{s.name}_said": s.text for s in self._journal.steps})
 
@@ -311,9 +311,10 @@ class Course:
     def _so_far(self) -> str:
         """What is done, in words."""
         steps = self._journal.steps
-        done = [s.title for s in steps if s.state in (StepState.DONE, StepState.SKIPPED)]
+        over = [s for s in steps if s.state in (StepState.DONE, StepState.SKIPPED)]
+        done = [s.title for s in over if s.name not in self._defs or not self._defs[s.name].harmless]
         if not done:
-            return "nothing was done"
+            return "nothing was changed" if over else "nothing was done"
         return f"done, and not undone: {', '.join(done)} ({len(done)} of {len(steps)})"
 
 

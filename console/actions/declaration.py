@@ -7,15 +7,28 @@ into a text that something reads as a language. Titles are only shown, and may n
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from console.actions.kind import missing
 from console.actions.kinds.declared import Declared
-from console.actions.kinds.declared_steps import HOLE, Ask, Call, Command, DeclaredStep, Deed, Ops, Probe, Sql
+from console.actions.kinds.declared_steps import (
+    HOLE,
+    Ask,
+    Call,
+    Command,
+    DeclaredStep,
+    Deed,
+    Ops,
+    Probe,
+    Sql,
+    Values,
+    secret_of,
+)
 from console.domain.action import Danger, KindSpec, Parameter, worded
 from console.domain.duration import EXPECTED
 from console.domain.duration import parse as parse_duration
@@ -124,7 +137,7 @@ def _parameters(table: Table) -> tuple[Parameter, ...]:
     return tuple(made)
 
 
-def _steps(table: Table, names: Collection[str]) -> tuple[DeclaredStep, ...]:
+def _steps(table: Table, names: Collection[str]) -> tuple[DeclaredStep[Probe], ...]:
     if "steps" not in table:
         return ()
     found = table["steps"]
@@ -133,25 +146,49 @@ def _steps(table: Table, names: Collection[str]) -> tuple[DeclaredStep, ...]:
     return tuple(_step(number, one, names) for number, one in enumerate(found, 1))
 
 
-def _step(number: int, table: Table, names: Collection[str]) -> DeclaredStep:
+def _step(number: int, table: Table, names: Collection[str]) -> DeclaredStep[Probe]:
     table.only(_STEP, "key of a step")
-    given = [key for key in _DEEDS if key in table]
-    if len(given) != 1:
-        table.fail(None, f"exactly one of {', '.join(_DEEDS)}")
-    title = table.text("title")
-    holes(table, "title", title, names)
+    key = one_of(table, _DEEDS)
     return DeclaredStep(
         name=f"step_{number}",
-        title=title,
+        title=title_of(table, names),
         layer=table.text("layer", ""),
-        deed=deed_of(table, given[0], names),
+        deed=deed_of(table, key, names),
         probe=_probe(table, names) if "probe" in table else None,
         timeout_s=span(table, "timeout", timedelta(seconds=10), _MOST_TIMEOUT).total_seconds(),
-        # What surely did not happen may be tried again; a command that failed is not such a thing.
-        retries=whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
+        retries=retries_of(table, key),
         after=span(table, "after", timedelta(), timedelta(days=7)),
         optional=flag(table, "optional", False),
     )
+
+
+def one_of(table: Table, keys: Sequence[str]) -> str:
+    """The one of these keys that there is."""
+    given = [key for key in keys if key in table]
+    if len(given) != 1:
+        table.fail(None, f"exactly one of {', '.join(keys)}")
+    return given[0]
+
+
+def title_of(table: Table, names: Collection[str]) -> str:
+    """Only shown: it may name parameters anywhere."""
+    title = table.text("title")
+    holes(table, "title", title, names)
+    return title
+
+
+def retries_of(table: Table, key: str) -> int:
+    """What surely did not happen may be tried again; a command that failed is not such a thing."""
+    return whole(table, "retries", 0, 20, 0 if key == "command" else 2)
+
+
+def argv_of(table: Table, names: Collection[str]) -> tuple[str, ...]:
+    """The words of a command, of which the first is a program and no parameter."""
+    argv = value_of(table, "argv", table.get("argv"), names)
+    words = argv if isinstance(argv, list) else []
+    if not words or not all(isinstance(word, str) and word for word in words) or "{" in words[0]:
+        table.fail("argv", "a list of words that begins with a program")
+    return tuple(words)
 
 
 def deed_of(table: Table, key: str, names: Collection[str]) -> Deed:
@@ -162,12 +199,13 @@ def deed_of(table: Table, key: str, names: Collection[str]) -> Deed:
     one = table.table(key)
     if key == "command":
         one.only(("argv", "cwd", "env", "secrets"), "key of a command")
-        argv = _values(one, "argv", names)
-        if not argv or not all(isinstance(word, str) and word for word in argv) or "{" in str(argv[0]):
-            one.fail("argv", "a list of words that begins with a program")
         cwd = one.text("cwd", "")
-        secrets = {name: Path(file) for name, file in one.labels("secrets").items()}
-        return Command(argv, Path(cwd) if cwd else None, one.labels("env"), secrets)
+        secrets = {name: partial(secret_of, Path(file)) for name, file in one.labels("secrets").items()}
+
+        async def place(_: Values) -> Path | None:
+            return Path(cwd) if cwd else None
+
+        return Command(argv_of(one, names), one.labels("env"), secrets, place)
     body = value_of(one, "json", one.get("json"), names)
     method = one.choice("method", _METHODS)
     if key == "ops":
@@ -228,7 +266,7 @@ def holes(table: Table, key: str, text: str, names: Collection[str]) -> None:
             table.fail(key, f"known parameters ({', '.join(sorted(names)) or 'there is none'}; not {name})")
 
 
-def _missing(steps: tuple[DeclaredStep, ...], doors: Collection[str]) -> str:
+def _missing(steps: tuple[DeclaredStep[Probe], ...], doors: Collection[str]) -> str:
     """Why it can't be done here."""
     needed = {"ops": Ops, "database": Sql}
     used = (door for door, deed in needed.items() if any(isinstance(step.deed, deed) for step in steps))

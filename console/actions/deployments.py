@@ -11,11 +11,11 @@ from console.actions import pipelines
 from console.actions.kinds import deploy
 from console.actions.kinds.deploy import Deploy, Rollback
 from console.actions.pipelines import Validate
+from console.actions.surroundings import woken
 from console.domain.errors import Fenced, StoreAway, StoreRefused, TradexError
 from console.domain.release import Released, ReleaseState
 from console.gateway.changes import Changes
 from console.gateway.repository import Repository
-from console.places import state_dir
 from console.sections import PlatformSettings
 from console.settings import Settings
 from console.store import releases
@@ -24,21 +24,24 @@ from console.store.pool import Store
 
 log = logging.getLogger("tradex.deployments")
 
-_AGAIN_S = 5.0
+# On the clock; whoever waits for what was just deployed is woken.
+_EVERY_S, _LEAST_S = 30.0, 2.0
 
 
 class Deployments:
-    """Of one agent. `platform` are its settings with the secrets read."""
+    """Of one agent. `platform` are its settings with the secrets read. `woken` is set by whoever hears that something
+    was released."""
 
     def __init__(self, settings: Settings, platform: PlatformSettings, validate: Validate | None) -> None:
         wanted = settings.deploy
-        folder = wanted.folder or state_dir() / "deployments"
         secrets = {name: getattr(platform, name) for name in pipelines.SECRETS}
+        self.woken = asyncio.Event()
         self._wanted = wanted
+        self._every_s = max(_EVERY_S / settings.time_scale, _LEAST_S)
         self._environment = settings.environment
         self._workshop = pipelines.Workshop(
-            repository=Repository(wanted.repository, wanted.branch, folder / "repository.git"),
-            folder=folder,
+            repository=Repository.of(wanted),
+            folder=wanted.place,
             path=wanted.path,
             secrets={name: value for name, value in secrets.items() if value is not None},
             env=wanted.env,
@@ -78,7 +81,9 @@ class Deployments:
                 if str(error) != told:
                     log.info("what can be deployed is not known: %s", error)
                     told = str(error)
-            await asyncio.sleep(_AGAIN_S)
+            # Anybody can send a notice: the host of the repository is not asked more often for that.
+            await asyncio.sleep(_LEAST_S)
+            await woken(self.woken, self._every_s - _LEAST_S)
         # Not over: a duty that ends is begun again.
         await asyncio.Event().wait()
 

@@ -61,6 +61,8 @@ class Actions:
             if payload in ("action", "listening", "reconnected"):
                 planner.woken.set()
                 runner.woken.set()
+            if payload == "release":
+                self._deployments.woken.set()
 
         return {
             "kinds of actions": lambda: self._publish(store, lease),

@@ -6,8 +6,8 @@ What is wrong is a Misuse with file and line.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import shlex
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,15 +17,24 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from console.actions import commands
-from console.actions.declaration import deed_of, flag, holes, span, texts, value_of, whole
-from console.actions.kind import Failed, Run, StepDef
-from console.actions.kinds.declared_steps import PASSED_ON, Deed, Values, filled, titled
+from console.actions.declaration import (
+    argv_of,
+    deed_of,
+    flag,
+    one_of,
+    retries_of,
+    span,
+    texts,
+    title_of,
+    value_of,
+)
+from console.actions.kind import Failed, Run
+from console.actions.kinds.declared_steps import Command, DeclaredStep, Deed, Values, filled
+from console.actions.proving import GETS_WORSE
 from console.domain.check import CheckReport, CheckResult, CheckStatus
-from console.domain.errors import Refused, SourceFailed
+from console.domain.errors import SourceFailed
 from console.domain.format import counted
 from console.gateway.changes import Changes
-from console.gateway.redaction import Redaction
 from console.gateway.repository import ROLLBACKS, Repository
 from console.located import Table, read
 
@@ -67,58 +76,54 @@ class Workshop:
     env: Mapping[str, str]
     validate: Validate | None = None
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What each command gets beside those of the agent's that it may see."""
+        folders = (*map(str, self.path), os.environ.get("PATH", os.defpath))
+        return {"PATH": os.pathsep.join(folders), **self.env}
+
     async def tree(self, sha: str) -> Path:
         """A checkout of this commit. Raises SourceFailed."""
         folder = self.folder / sha
-        await self.repository.check_out(sha, folder)
+        try:
+            await self.repository.check_out(sha, folder)
+        except SourceFailed:
+            # An agent that goes on with what another one planned may not have it yet.
+            await self.repository.fetch()
+            await self.repository.check_out(sha, folder)
         return folder
 
+    def kept(self, run: Run, title: str) -> Run:
+        """The same run, whose commands and their output are in a log of this machine, too."""
+        log = partial(self.log, run.request.id)
+
+        def say(lines: Sequence[str]) -> None:
+            log(lines)
+            run.say(lines)
+
+        def sending(line: str) -> None:
+            run.sending(line)
+            log([f"$ {line}"])
+
+        log([f"# {run.now:%Y-%m-%d %H:%M:%S} UTC, {title}"])
+        return replace(run, say=say, sending=sending)
+
     def log(self, action_id: int, lines: Iterable[str]) -> None:
-        """Append to `deployment-ID.log`, for whoever has this machine and no store. Raises SourceFailed."""
+        """Append to `deployment-ID.log`, for whoever has this machine and no store. A disk that is full stops nothing:
+        the store has the same lines."""
         file = self.folder / f"deployment-{action_id}.log"
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as log:
                 log.writelines(f"{line}\n" for line in lines)
         except OSError as error:
-            raise SourceFailed(f"{file}: {error.strerror}") from None
+            logging.getLogger("tradex.deployments").warning("%s: %s", file, error.strerror)
 
     def secret(self, name: str) -> str:
         """In clear. Raises SourceFailed."""
         if name not in self.secrets:
             raise SourceFailed(f"no source: platform.{name} is not set")
         return self.secrets[name].get_secret_value()
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A program that runs in a checkout of the commit, or of the one before."""
-
-    argv: tuple[Any, ...]
-    env: Mapping[str, str]
-    secrets: Mapping[str, str]
-    previous: bool
-    workshop: Workshop
-
-    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
-        argv = _words(self.argv, values)
-        hidden = {name: self.workshop.secret(setting) for name, setting in self.secrets.items()}
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        passed["PATH"] = os.pathsep.join([*map(str, self.workshop.path), passed.get("PATH", os.defpath)])
-        own = Redaction(hidden.values())
-
-        def clean(text: object, limit: int) -> str:
-            return own(run.changes.redaction(text, limit), limit)
-
-        tree = await self.workshop.tree(str(values["previous_commit" if self.previous else "commit"]))
-        run.sending(clean(shlex.join(argv), 2000))
-        return await commands.run(
-            argv,
-            env=passed | dict(self.workshop.env) | dict(self.env) | hidden,
-            cwd=tree,
-            clean=clean,
-            say=run.say,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +185,12 @@ class Shown:
     what: str
     of: Any
 
+    @property
+    def compares(self) -> bool:
+        return self.what == "functions"
+
     async def before(self, changes: Changes, values: Values) -> str:
-        """What a probe compares with: the functions' versions."""
-        if self.what != "functions":
-            return ""
+        """The functions' versions."""
         running = await changes.functions()
         wanted = sorted(filled(self.of, values))
         return " ".join(f"{name}:{running[name].version if name in running else 0}" for name in wanted)
@@ -206,64 +213,7 @@ class Shown:
                 return live is not None and live.id in (of, None if made is None else made.id)
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineStep:
-    """One step of the file. `when` names the value without which it is left out."""
-
-    name: str
-    title: str
-    layer: str
-    deed: Deed | Tool | Wait | Validation | Back
-    when: str
-    probe: Shown | None
-    undo: PipelineStep | None
-    timeout: timedelta
-    retries: int
-    workshop: Workshop
-    harmless: bool
-    """It changes nothing on the platform: where it was cut off it is done again, and nobody is asked."""
-
-    def definition(self, values: Values) -> StepDef:
-        """The step with what is known when it is planned."""
-        shown = self.probe
-
-        async def do(run: Run) -> str:
-            log = partial(self.workshop.log, run.request.id)
-
-            def say(lines: Sequence[str]) -> None:
-                log(lines)
-                run.say(lines)
-
-            def sending(line: str) -> None:
-                run.sending(line)
-                log([f"$ {line}"])
-
-            log([f"# {run.now:%Y-%m-%d %H:%M:%S} UTC, {self.title}"])
-            kept = replace(run, say=say, sending=sending)
-            return await self.deed.do(kept, {**values, **run.told}, self.timeout.total_seconds())
-
-        async def happened(run: Run, before: str) -> bool | None:
-            return None if shown is None else await shown.happened(run.changes, values, before)
-
-        async def before(run: Run) -> str:
-            return "" if shown is None else await shown.before(run.changes, values)
-
-        return StepDef(
-            self.name,
-            titled(self.title, values),
-            do,
-            self.layer,
-            probe=None if shown is None else happened,
-            before=before if shown is not None and shown.what == "functions" else None,
-            timeout_s=self.timeout.total_seconds() + 1,
-            retries=self.retries,
-            undo=self.undo.definition(values) if self.undo is not None and self.undo.wanted(values) else None,
-            harmless=self.harmless,
-        )
-
-    def wanted(self, values: Values) -> bool:
-        """Whether there is anything for it to do."""
-        return not self.when or bool(values.get(self.when))
+PipelineStep = DeclaredStep[Shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +247,8 @@ def parse(file: Path, workshop: Workshop) -> Pipeline:
     watch = table.table("watch") if "watch" in table else Table(file, table.line)
     watch.only(("for", "metrics"), "key of watch")
     metrics = texts(watch, "metrics") or ("error_rate",)
+    if not GETS_WORSE.keys() >= set(metrics):
+        watch.fail("metrics", f"some of {', '.join(GETS_WORSE)}")
     return Pipeline(
         table.text("title"), tuple(steps), span(watch, "for", timedelta(minutes=5), _MOST), metrics, file
     )
@@ -306,51 +258,55 @@ def _step(
     name: str, table: Table, workshop: Workshop, earlier: Sequence[str], *, undoes: bool = False
 ) -> PipelineStep:
     table.only(_STEP, "key of a step")
-    given = [key for key in _DEEDS if key in table]
-    if len(given) != 1:
-        table.fail(None, f"exactly one of {', '.join(_DEEDS)}")
+    key = one_of(table, _DEEDS)
     names = {*NAMES, *(f"{each}_said" for each in earlier)}
     when = table.text("when", "")
     if when and when not in NAMES:
         table.fail("when", f"one of {', '.join(NAMES)}")
     if undoes and "undo" in table:
         table.fail("undo", "no undo of an undo")
-    title = table.text("title")
-    holes(table, "title", title, names)
     undo = None
     if "undo" in table:
         undo = _step(f"undo {name}", table.table("undo"), workshop, earlier, undoes=True)
-    return PipelineStep(
+    deed = _deed(table, key, names, workshop)
+    usual = _USUAL + deed.length if isinstance(deed, Wait) else _USUAL
+    return DeclaredStep(
         name=name,
-        title=title,
+        title=title_of(table, names),
         layer=table.text("layer", ""),
-        deed=_deed(table, given[0], names, workshop),
-        when=when,
+        deed=deed,
         probe=_probe(table, names),
+        timeout_s=span(table, "timeout", usual, _MOST).total_seconds(),
+        retries=retries_of(table, key),
+        when=when,
         undo=undo,
-        timeout=span(table, "timeout", _USUAL, _MOST),
-        retries=whole(table, "retries", 0, 20, 0 if given[0] == "command" else 2),
-        workshop=workshop,
-        harmless=flag(table, "harmless", False),
+        harmless=flag(table, "harmless", isinstance(deed, Wait | Validation)),
+        kept=workshop.kept,
     )
 
 
-def _deed(
-    table: Table, key: str, names: set[str], workshop: Workshop
-) -> Deed | Tool | Wait | Validation | Back:
+def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed:
     match key:
         case "command":
             one = table.table("command")
             one.only(("argv", "env", "secrets", "tree"), "key of a command")
-            argv = value_of(one, "argv", one.get("argv"), names)
-            if not isinstance(argv, list) or not argv or not all(isinstance(w, str) and w for w in argv):
-                one.fail("argv", "a list of words that begins with a program")
             secrets = one.labels("secrets")
             for variable, setting in secrets.items():
                 if setting not in SECRETS:
                     one.table("secrets").fail(variable, f"one of {', '.join(SECRETS)}")
             tree = one.choice("tree", ("candidate", "previous"), "candidate")
-            return Tool(tuple(argv), one.labels("env"), secrets, tree == "previous", workshop)
+            commit = "previous_commit" if tree == "previous" else "commit"
+
+            async def place(values: Values) -> Path:
+                return await workshop.tree(str(values[commit]))
+
+            return Command(
+                argv_of(one, names),
+                {**workshop.variables, **one.labels("env")},
+                {variable: partial(workshop.secret, setting) for variable, setting in secrets.items()},
+                place,
+                blank=False,
+            )
         case "wait":
             return Wait(span(table, "wait", timedelta(), _MOST))
         case "check":
@@ -370,17 +326,3 @@ def _probe(table: Table, names: set[str]) -> Shown | None:
         one.fail(None, f"exactly one of {', '.join(_PROBES)}")
     (what,) = one
     return Shown(what, value_of(one, what, one[what], names))
-
-
-def _words(argv: Sequence[Any], values: Values) -> list[str]:
-    """A command's words with the parameters in their places; a list stands for several words."""
-    words: list[str] = []
-    for given in argv:
-        value = filled(given, values)
-        found = [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
-        if found != [given] and any(word.startswith("-") or not word for word in found):
-            raise Refused(
-                f"{given} may not be empty or begin with -, which {argv[0]} would take for an option"
-            )
-        words += found
-    return words

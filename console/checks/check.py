@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from console.domain.check import CheckReport, CheckResult, Outcome, failed, warned
 from console.domain.errors import Misuse, TradexError
 from console.domain.text import printable
+from console.gateway.management import Management
 from console.gateway.platform import Platform
 from console.gateway.reasons import NoSource
 from console.gateway.validation import Visitor
@@ -32,6 +33,7 @@ class Doors:
     settings: Settings
     platform: Platform
     visitor: Visitor
+    management: Management
     store: Store | None = None
     migrations: tuple[str, ...] | None = None
 
@@ -41,11 +43,13 @@ class Doors:
     ) -> Doors:
         """The doors of these settings, without any I/O but reading the files of secrets. Raises Misuse."""
         platform = Platform.open(settings.platform)
-        return cls(settings, platform, Visitor(platform.settings, settings.checks), store, migrations)
+        visitor = Visitor(platform.settings, settings.checks)
+        return cls(settings, platform, visitor, Management(platform.settings), store, migrations)
 
     async def close(self) -> None:
         """End all connections but the store's, which is whose who passed it in."""
         await self.visitor.close()
+        await self.management.close()
         await self.platform.close()
 
     def url(self, path: str) -> str:

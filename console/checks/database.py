@@ -140,7 +140,7 @@ async def migrations(doors: Doors) -> Outcome:
 
 async def backups(doors: Doors) -> Outcome:
     """The newest backup is of the last day. That one can be restored, a person has to have tried."""
-    data = await doors.visitor.management("/database/backups")
+    data = await doors.management.get("/database/backups")
     found = data.get("backups") if isinstance(data, dict) else None
     ended = [
         at

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from console.checks.check import Doors, settled
-from console.checks.people import ids, owner
+from console.checks.people import owner, rows
 from console.domain.check import Outcome, failed, passed, together, warned
 from console.domain.errors import SourceFailed
 from console.gateway.http import Response
@@ -72,7 +72,7 @@ async def nonsense(doors: Doors) -> Outcome:
 
 async def deployed(doors: Doors) -> Outcome:
     """It is listed as active, and refuses an order of nonsense."""
-    listed = await doors.visitor.management(f"/functions/{FUNCTION}")
+    listed = await doors.management.get(f"/functions/{FUNCTION}")
     if not isinstance(listed, dict) or listed.get("status") != "ACTIVE":
         state = listed.get("status") if isinstance(listed, dict) else "unknown"
         return failed(f"{FUNCTION}: listed as {state}, expected ACTIVE")
@@ -121,7 +121,4 @@ async def _has_money(doors: Doors, who: Person) -> Outcome | None:
 
 
 async def _orders(doors: Doors, who: Person) -> set[str]:
-    answer = await doors.visitor.ask("GET", doors.url("/api/orders/history"), token=who.token)
-    if not answer.good:
-        raise SourceFailed(f"GET /api/orders/history: {answer.summary()}")
-    return ids(answer, "orders")
+    return await rows(doors, who, "/api/orders/history", "orders")

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from console.checks.check import Doors
+from console.checks.orders import code
 from console.checks.people import HARMLESS, owner
 from console.domain.check import Outcome, failed, passed, together, warned
 from console.domain.errors import SourceFailed
@@ -51,20 +52,16 @@ async def health_function(doors: Doors) -> Outcome:
 
 async def listed_functions(doors: Doors) -> Outcome:
     """All functions of this installation are deployed and active."""
-    found = await doors.visitor.management("/functions")
-    if not isinstance(found, list):
-        raise SourceFailed("the list of functions is no list")
-    known = {str(each.get("slug")): each for each in found if isinstance(each, dict)}
+    known = await doors.management.functions()
     settings = doors.platform.settings
     wanted = [name for name in (*settings.functions, settings.health_function) if name]
     faults = []
     for name in wanted:
-        state = known[name].get("status") if name in known else None
-        if state is None:
+        if name not in known:
             faults.append(failed(f"{name}: not deployed"))
-        elif state != "ACTIVE":
-            faults.append(failed(f"{name}: {state}, expected ACTIVE"))
-    versions = ", ".join(f"{name} {known[name].get('version')}" for name in wanted if name in known)
+        elif not known[name].active:
+            faults.append(failed(f"{name}: not active"))
+    versions = ", ".join(f"{name} {known[name].version}" for name in wanted if name in known)
     return together(faults) if faults else passed(f"{len(known)} deployed: {versions}")
 
 
@@ -159,7 +156,7 @@ async def errors(doors: Doors) -> Outcome:
             faults.append(
                 failed(f"{name}: HTTP {answer.status} with a stack trace for a body that is no JSON")
             )
-        elif answer.status != 400 or not _error_shape(answer):
+        elif answer.status != 400 or not code(answer):
             faults.append(
                 failed(f"{name}: {answer.summary()} for a body that is no JSON, expected 400 and error.code")
             )
@@ -256,12 +253,3 @@ def _parts(answer: Response) -> str:
         for name, part in checks.items()
         if isinstance(part, dict) and part.get("status") not in ("ok", "healthy", "up")
     )
-
-
-def _error_shape(answer: Response) -> bool:
-    try:
-        data = answer.json()
-    except SourceFailed:
-        return False
-    error = data.get("error") if isinstance(data, dict) else None
-    return isinstance(error, dict) and isinstance(error.get("code"), str)

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from console.cli.doing import How, answers, start
-from console.cli.doing import reason as _reason
+from console.cli.doing import start
+from console.cli.how import How, answers
+from console.cli.how import reason as _reason
 from console.domain import duration
 from console.domain.errors import Misuse
 

@@ -12,8 +12,8 @@ import click
 from console.cli import action_words as words
 from console.cli import doing
 from console.cli.connect import with_store
-from console.cli.doing import How, answers, pairs
-from console.cli.doing import reason as _reason
+from console.cli.how import How, answers, pairs
+from console.cli.how import reason as _reason
 from console.cli.tables import print_table
 from console.domain import duration
 from console.domain.action import Action, Effect, Freeze, Glass, KindSpec, OutputLine, Step

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from console.cli import local
-from console.domain.errors import Misuse
+from console.domain.errors import Misuse, StoreAway
 from console.places import nothing_is_set, read_secret, state_dir
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from console.store.pool import Store
 
 T = TypeVar("T")
+_RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,19 @@ def with_store(options: dict[str, Any], work: Callable[[Store], Awaitable[T]]) -
             return await work(store)
 
     return asyncio.run(run())
+
+
+async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """What `read` returns, as soon as the store is there; that it is away is told once."""
+    told = False
+    while True:
+        try:
+            return await read()
+        except StoreAway as error:
+            if not told:
+                click.echo(f"tradex: {error}; trying again", err=True)
+            told = True
+            await asyncio.sleep(_RETRY_S)
 
 
 @asynccontextmanager

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.cli.connect import with_store
-from console.cli.doing import How, answers, start
-from console.cli.doing import reason as _reason
+from console.cli.doing import start
+from console.cli.how import How, answers
+from console.cli.how import reason as _reason
 from console.cli.tables import print_table, table
+from console.domain.duration import written
 from console.domain.format import iso
 
 if TYPE_CHECKING:
@@ -57,10 +59,13 @@ def releases(options: dict[str, Any], as_json: bool) -> None:
     if not found:
         click.echo("nothing was deployed yet")
         return
+    from rich.text import Text
+
     rows = table("id", "version", "state", "commit", "at", "by", "action", "note", right={"id", "action"})
     for r in found:
         action = "" if r.action_id is None else str(r.action_id)
-        rows.add_row(str(r.id), r.version, str(r.state), r.commit[:8], iso(r.at), r.by, action, r.words)
+        cells = (str(r.id), r.version, str(r.state), r.commit[:8], iso(r.at), r.by, action, r.words)
+        rows.add_row(*map(Text, cells))
     print_table(rows)
 
 
@@ -98,5 +103,5 @@ def check(file: Path) -> None:
         back = "" if step.undo is None else f" (back: {step.undo.title})"
         click.echo(f"{number}. {step.title}{back}")
     click.echo(
-        f"good: {len(found.steps)} steps, watched for {found.watched_for} by {', '.join(found.metrics)}"
+        f"good: {len(found.steps)} steps, watched for {written(found.watched_for)} by {', '.join(found.metrics)}"
     )

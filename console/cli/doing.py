@@ -7,116 +7,29 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.cli import action_words as words
 from console.cli import prompt
-from console.cli.connect import hints, with_store
+from console.cli.connect import hints, patiently, with_store
+from console.cli.how import How
 from console.domain.action import Action, ActionState, Choice, KindSpec, Plan, Step, worded
 from console.domain.asking import parameters, target, undoing, value_of
-from console.domain.errors import Misuse, Refused, StoreAway, TradexError
+from console.domain.errors import Misuse, Refused, TradexError
 from console.domain.text import printable
 
 if TYPE_CHECKING:
     from console.store.pool import Store
 
 _POLL_S = 1.0
-_RETRY_S = 1.0
 # So long a plan is waited for while no agent leads, and while one does.
 _NO_AGENT_S, _PLAN_S = 3.0, 30.0
 _OPEN = (ActionState.PLANNING, ActionState.PLANNED)
 
 Wait = Callable[[float], Awaitable[None]]
 """Until the store told of an action, at most so many seconds."""
-
-
-def _said(_: click.Context, option: click.Parameter, text: str) -> str:
-    """Raises Misuse for a reason that says nothing."""
-    if not text.strip():
-        raise Misuse(f"{option.opts[0]}: expected why, not {text!r}")
-    return text
-
-
-reason = click.option(
-    "--reason", required=True, metavar="TEXT", callback=_said, help="Why; it stays in the audit."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How a person wants it: what they answer beforehand, and what is printed."""
-
-    dry_run: bool = False
-    yes: bool = False
-    wait: bool = True
-    as_json: bool = False
-    typed: str = ""
-    choices: Mapping[str, str] = field(default_factory=dict)
-    override: str = ""
-
-    def say(self, text: str, *, end: str = "\n") -> None:
-        """For a person; with --json standard output is left to the one object at the end."""
-        click.echo(f"{text}{end}", nl=False, err=self.as_json)
-
-    def check(self) -> None:
-        """Raises Misuse where nobody could answer."""
-        if not (self.yes or self.dry_run or prompt.possible()):
-            raise Misuse(
-                "nobody can be asked here: --yes confirms the plan as it comes, --dry-run only shows it"
-            )
-
-
-def answers(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options with which a plan is answered beforehand; the command gets them as `how`."""
-
-    @click.option(
-        "--dry-run", is_flag=True, help="Show the plan and leave it; exit code 4 where a guard fails."
-    )
-    @click.option(
-        "--yes",
-        "-y",
-        is_flag=True,
-        help="Confirm the plan without asking; exit code 1 while it waits for a second person, and where the "
-        "platform shows that it is worse afterwards.",
-    )
-    @click.option(
-        "--typed", metavar="TEXT", default="", help="With --yes: what a dangerous plan asks to type."
-    )
-    @click.option(
-        "--choose", "chosen", multiple=True, metavar="NAME=WORD", help="Answer a choice of the plan."
-    )
-    @click.option("--override", metavar="REASON", default="", help="Past a freeze or a budget (commanders).")
-    @click.option("--no-wait", is_flag=True, help="Leave once it is confirmed.")
-    @click.option("--json", "as_json", is_flag=True, help="One object at the end.")
-    @wraps(command)
-    def with_answers(*args: Any, **options: Any) -> Any:
-        how = How(
-            dry_run=options.pop("dry_run"),
-            yes=options.pop("yes"),
-            wait=not options.pop("no_wait"),
-            as_json=options.pop("as_json"),
-            typed=options.pop("typed"),
-            choices=pairs("--choose", options.pop("chosen")),
-            override=options.pop("override"),
-        )
-        return command(*args, how=how, **options)
-
-    return with_answers
-
-
-def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
-    """`NAME=VALUE`s as a dictionary. Raises Misuse."""
-    found: dict[str, str] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name.strip():
-            raise Misuse(f"{option} {each!r}: expected NAME=VALUE")
-        found[name.strip()] = value
-    return found
 
 
 def start(options: dict[str, Any], kind: str, given: Mapping[str, str | None], reason: str, how: How) -> None:
@@ -356,21 +269,16 @@ async def _follow(store: Store, action_id: int, kinds: Mapping[str, KindSpec], h
 
     seen: dict[int, Step] = {}
     state: ActionState | None = None
-    since, told, away = time.monotonic(), False, False
+    since, told = time.monotonic(), False
+
+    async def read() -> tuple[Action, list[Step], str | None]:
+        # In this order, so that no step is missed when it is over.
+        action = await one(store, action_id)
+        return action, await actions.steps(store, action_id), (await lease.agent_state(store)).leader
+
     try:
         while True:
-            try:
-                # In this order, so that no step is missed when it is over.
-                action = await one(store, action_id)
-                steps = await actions.steps(store, action_id)
-                leader = (await lease.agent_state(store)).leader
-            except StoreAway as error:
-                if not away:
-                    click.echo(f"tradex: {error}; trying again", err=True)
-                away = True
-                await asyncio.sleep(_RETRY_S)
-                continue
-            away = False
+            action, steps, leader = await patiently(read)
             if action.state is not state and not action.state.final:
                 how.say(f"action {action.id}, {words.title(action)}: {action.state}")
             state = action.state

@@ -7,14 +7,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import hints, opened
+from console.cli.connect import hints, opened, patiently
 from console.cli.tables import GLYPH, on_terminal
 from console.domain import duration
-from console.domain.errors import Misuse, StoreAway
+from console.domain.errors import Misuse
 from console.domain.format import clock, iso
 from console.domain.log import LEVELS, LogLine, LogSource
 from console.domain.log_lines import LineGroup, LogFilter, grouped, pattern
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _LAST = 200
 _PAGE = 5000
 _POLL_S = 4.0
-_RETRY_S = 1.0
 _GLYPHS = {"error": GLYPH["critical"], "warning": GLYPH["warning"], "info": GLYPH["info"], "debug": "·"}
 _COLOURS = {"error": "red", "warning": "yellow"}
 
@@ -124,18 +124,9 @@ async def _follow(store: Store, ask: _Ask, last: int) -> None:
     """What comes after the line of this id. A store that is away is told and waited for."""
     from console.store import logs as stored
 
-    away = False
     async with hints(store, "log") as wait:
         while True:
-            try:
-                page = await stored.recent(store, after=last, limit=_PAGE)
-            except StoreAway as error:
-                if not away:
-                    click.echo(f"tradex: {error}; trying again", err=True)
-                away = True
-                await asyncio.sleep(_RETRY_S)
-                continue
-            away = False
+            page = await patiently(partial(stored.recent, store, after=last, limit=_PAGE))
             _print([line for line in page if ask.wanted.passes(line)], ask)
             last = page[-1].id if page else last
             if len(page) < _PAGE:

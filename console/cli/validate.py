@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ import click
 from console.cli.connect import loaded, opened, running
 from console.cli.tables import GLYPH, STYLE, print_table, table
 from console.domain.check import CheckReport, CheckStatus
-from console.domain.errors import Misuse, TradexError
+from console.domain.errors import Misuse, Refused, TradexError
 from console.places import state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from console.checks.check import Check
-    from console.settings import Loaded
+    from console.settings import Loaded, Settings
     from console.store.pool import Store
 
 _OF_TABLES = {
@@ -39,6 +39,11 @@ _OF_TABLES = {
 @click.option("--pre", "occasion", flag_value="pre", help="The 25 items before a deployment.")
 @click.option("--post", "occasion", flag_value="post", help="The 8 validations after it.")
 @click.option("--only", multiple=True, metavar="ID", help="Only this check; may be given again.")
+@click.option(
+    "--release",
+    metavar="COMMIT",
+    help="With --pre: whose migrations are to be applied; by default the live one's.",
+)
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML too.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write Markdown too.")
@@ -47,6 +52,7 @@ def validate(
     options: dict[str, Any],
     occasion: str | None,
     only: tuple[str, ...],
+    release: str | None,
     as_json: bool,
     junit: Path | None,
     markdown: Path | None,
@@ -58,9 +64,11 @@ def validate(
 
     if occasion is None:
         raise Misuse("expected --env, --pre or --post")
+    if release is not None and occasion != "pre":
+        raise Misuse("--release goes with --pre")
     checks = chosen(OCCASIONS[occasion], only)
     settings = _settings(options)
-    report = asyncio.run(_run(options, settings, checks))
+    report = asyncio.run(_run(options, settings, checks, release))
     name = f"tradex validate --{occasion}"
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
@@ -88,33 +96,50 @@ def _settings(options: dict[str, Any]) -> Loaded:
     )
 
 
-async def _run(options: dict[str, Any], found: Loaded, checks: Sequence[Check]) -> CheckReport:
+async def _run(
+    options: dict[str, Any], found: Loaded, checks: Sequence[Check], release: str | None
+) -> CheckReport:
     from console.checks.check import STORE, Doors, run
 
-    asked = any(STORE in check.needs for check in checks)
-    async with _store(options, found) if asked else nullcontext() as store:
-        doors = Doors.open(found.settings, store=store)
-        try:
-            return await run(doors, checks)
-        finally:
-            await doors.close()
+    # What only the console's own database knows, and what only the repository does: nothing where these are away.
+    store, migrations, compared = None, None, any(check.id == "db.migrations" for check in checks)
+    async with AsyncExitStack() as stack:
+        if any(STORE in check.needs for check in checks) or (compared and release is None):
+            chosen = {**options, "config": found.file} if found.file else options
+            try:
+                store = await stack.enter_async_context(opened(chosen, read_only=True))
+            except TradexError as error:
+                click.echo(f"tradex: {error}", err=True)
+        if compared:
+            try:
+                migrations = await _migrations(found.settings, store, release)
+            except TradexError as error:
+                if release is not None:
+                    raise
+                click.echo(f"tradex: {error}", err=True)
+        doors = Doors.open(found.settings, store=store, migrations=migrations)
+        stack.push_async_callback(doors.close)
+        return await run(doors, checks)
 
 
-@asynccontextmanager
-async def _store(options: dict[str, Any], found: Loaded) -> AsyncIterator[Store | None]:
-    """The console's own database, for what only it knows; None where there is none, or it is away."""
-    chosen = {**options, "config": found.file} if found.file else options
+async def _migrations(settings: Settings, store: Store | None, release: str | None) -> tuple[str, ...] | None:
+    """The versions that this commit has, else the live one; None where none is known to be live. Raises Misuse and
+    SourceFailed."""
+    from console.domain.release import ReleaseState
+    from console.gateway.repository import Repository
+    from console.store import releases
+
+    if release is None and store is not None:
+        known = await releases.recent(store)
+        release = next((each.commit for each in known if each.state is ReleaseState.LIVE), None)
+    if release is None:
+        return None
+    repository = Repository.of(settings.deploy)
+    await repository.fetch()
     try:
-        entered = opened(chosen, read_only=True)
-        store = await entered.__aenter__()
-    except TradexError as error:
-        click.echo(f"tradex: {error}", err=True)
-        yield None
-        return
-    try:
-        yield store
-    finally:
-        await entered.__aexit__(None, None, None)
+        return tuple(await repository.versions(await repository.resolve(release)))
+    except Refused as error:
+        raise Misuse(str(error)) from None
 
 
 def _write(file: Path, text: str) -> None:

@@ -80,6 +80,12 @@ def age(span: timedelta) -> str:
     return f"{seconds}s"
 
 
+def took(span: timedelta) -> str:
+    """How long something took: below ten seconds with one decimal (`0.4s`), else as an `age`."""
+    seconds = max(span.total_seconds(), 0.0)
+    return f"{int(seconds * 10) / 10}s" if seconds < 10 else age(span)
+
+
 def clock(at: datetime, *, seconds: bool = True) -> str:
     """`03:12:47` in UTC."""
     return at.astimezone(UTC).strftime("%H:%M:%S" if seconds else "%H:%M")

@@ -58,6 +58,7 @@ class Changes(BlockList, Firewall, Accounts, Declared, Deployed):
         """End all connections, those of all views."""
         await self._doors.database.close()
         await self._doors.http.close()
+        await self._doors.management.close()
 
     async def set_flag(self, name: str, on: bool) -> bool:
         """A flag of the platform; returns how it was before. SourceFailed when there is no such flag."""

@@ -28,11 +28,7 @@ class Frontend:
 class Deployed(Caller):
     async def functions(self) -> dict[str, FunctionVersion]:
         """The edge functions that run, by name. Raises SourceFailed."""
-        found = await self._supabase("functions")
-        if not isinstance(found, list):
-            raise SourceFailed("the list of functions is no list")
-        functions = [_function(entry) for entry in found]
-        return {each.slug: each for each in functions if each is not None}
+        return await self._doors.management.functions()
 
     async def production(self) -> Frontend | None:
         """The frontend that everybody gets; None where there is none yet. Raises SourceFailed."""
@@ -52,7 +48,7 @@ class Deployed(Caller):
         entries = found.get("deployments") if isinstance(found, dict) else None
         if not isinstance(entries, list):
             raise SourceFailed("the list of deployments has no list `deployments`")
-        marked = (e for e in entries if isinstance(e, dict) and (e.get("meta") or {}).get("tradex") == mark)
+        marked = (entry for entry in entries if _meta(entry).get("tradex") == mark)
         return next((made for entry in marked if (made := _frontend(entry)) is not None), None)
 
     async def applied(self) -> tuple[str, ...]:
@@ -72,20 +68,6 @@ class Deployed(Caller):
         )
         return rows[0]["n"]
 
-    async def _supabase(self, path: str) -> Any:
-        project = quote(self._required("supabase_project"))
-        url = f"{self.settings.supabase_url}/v1/projects/{project}/{path}"
-        return await self._ask(url, self._required("supabase_token"))
-
-
-def _function(entry: Any) -> FunctionVersion | None:
-    if not isinstance(entry, dict) or not isinstance(entry.get("version"), int):
-        return None
-    sha = printable(entry.get("ezbr_sha256") or "", 100)
-    return FunctionVersion(
-        printable(entry.get("slug"), 60), entry["version"], sha, entry.get("status") == "ACTIVE"
-    )
-
 
 def _frontend(entry: Any) -> Frontend | None:
     if not isinstance(entry, dict):
@@ -93,8 +75,7 @@ def _frontend(entry: Any) -> Frontend | None:
     name = entry.get("id") or entry.get("uid")
     if not isinstance(name, str):
         return None
-    meta = entry.get("meta")
-    commit = meta.get("githubCommitSha") or meta.get("gitCommitSha") if isinstance(meta, dict) else ""
+    commit = _meta(entry).get("githubCommitSha") or _meta(entry).get("gitCommitSha")
     state = entry.get("readyState") or entry.get("state")
     return Frontend(
         printable(name, 100),
@@ -102,3 +83,8 @@ def _frontend(entry: Any) -> Frontend | None:
         state == "READY",
         printable(commit or "", 64),
     )
+
+
+def _meta(entry: Any) -> dict[str, Any]:
+    found = entry.get("meta") if isinstance(entry, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from console.domain.errors import SourceFailed, Unknown
 from console.gateway.database import CONNECT_S, Database, first_line
 from console.gateway.http import Http, Response
+from console.gateway.management import Management
 from console.gateway.reasons import NoSource, as_source_failed
 from console.gateway.redaction import Redaction
 from console.sections import PlatformSettings, plain
@@ -53,9 +54,11 @@ class Doors:
     timeout_s: float = TIMEOUT_S
     http: Http = field(default_factory=Http)
     redaction: Redaction = field(init=False)
+    management: Management = field(init=False)
 
     def __post_init__(self) -> None:
         s = self.settings
+        self.management = Management(s, self.timeout_s)
         self.redaction = Redaction(
             plain(secret)
             for secret in (

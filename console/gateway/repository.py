@@ -8,20 +8,27 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
+import tempfile
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from console.domain.errors import Refused, SourceFailed
 from console.domain.release import Commit, Migration
 from console.domain.text import printable
 from console.gateway.reasons import LONGEST, NoSource, timed_out
+from console.sections import DeploySettings
 
 MIGRATIONS, FUNCTIONS, ROLLBACKS = "supabase/migrations", "supabase/functions", "migrations"
 _TIMEOUT_S = 20.0
 _MOST_BYTES = 4_000_000
 _FILE = re.compile(rf"{MIGRATIONS}/(\d+)_([\w-]+)\.sql")
 _FUNCTION = re.compile(rf"{FUNCTIONS}/([\w-]+)/")
-_FORMAT = "%x1e%H%x1f%ct%x1f%an%x1f%s%x1f%D"
+# A message can hold any character but NUL.
+_FORMAT = "%x00%H%x00%ct%x00%an%x00%s%x00%D"
+_FIELDS = _FORMAT.count("%x00")
 # What loses data that no later file can bring back.
 _DROPS = re.compile(
     r"\b(DROP\s+(?:TABLE|COLUMN|SCHEMA)|TRUNCATE|DELETE\s+FROM)\s+(?:IF\s+EXISTS\s+)?([\w.\"]+)", re.I
@@ -48,6 +55,11 @@ class Repository:
         self._branch = branch
         self._folder = folder
         self._fetching = asyncio.Lock()
+
+    @classmethod
+    def of(cls, settings: DeploySettings) -> Self:
+        """That of this installation, if it names one."""
+        return cls(settings.repository, settings.branch, settings.place / "repository.git")
 
     @property
     def configured(self) -> bool:
@@ -93,7 +105,8 @@ class Repository:
             ),
             *("--end-of-options", *wanted, "--"),
         )
-        return [_commit(each) for each in told.split("\x1e")[1:]]
+        fields = iter(told.split("\0")[1:])
+        return [_commit(*each) for each in zip(*[fields] * _FIELDS, strict=False)]
 
     async def commit(self, sha: str) -> Commit:
         """One of them. Raises SourceFailed."""
@@ -104,14 +117,18 @@ class Repository:
         files = await self._files(sha, FUNCTIONS)
         return tuple(sorted({m[1] for m in map(_FUNCTION.match, files) if m and not m[1].startswith("_")}))
 
-    async def migrations(self, sha: str) -> list[Migration]:
-        """The migrations that a commit has, in their order. Raises SourceFailed."""
+    async def versions(self, sha: str) -> set[str]:
+        """Those of the migrations that a commit has. Raises SourceFailed."""
+        return {m[1] for m in map(_FILE.fullmatch, await self._files(sha, MIGRATIONS)) if m}
+
+    async def migrations(self, sha: str, besides: Collection[str] = ()) -> list[Migration]:
+        """The migrations of a commit besides these versions, in their order; each is read. Raises SourceFailed."""
         files = await self._files(sha, MIGRATIONS)
         rollbacks = set(await self._files(sha, ROLLBACKS))
         found: list[Migration] = []
         for file in sorted(files):
             named = _FILE.fullmatch(file)
-            if named is not None:
+            if named is not None and named[1] not in besides:
                 dropped = _DROPS.search(_without_comments(await self.show(sha, file)))
                 drops = "" if dropped is None else printable(" ".join(dropped[0].split()), 80)
                 found.append(
@@ -128,10 +145,14 @@ class Repository:
         SourceFailed."""
         if (folder / ".git").exists():
             return
+        # Where that is cut off, half of the files would be taken for all of them.
+        for left in folder.parent.glob(f"{folder.name}.*"):
+            shutil.rmtree(left, ignore_errors=True)
         await self._git("worktree", "prune")
-        await self._git(
-            "worktree", "add", "--quiet", "--detach", "--force", str(folder), sha, timeout_s=120.0
-        )
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        begun = tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent)
+        await self._git("worktree", "add", "--quiet", "--detach", "--force", begun, sha, timeout_s=120.0)
+        await self._git("worktree", "move", begun, str(folder))
 
     async def _files(self, sha: str, under: str) -> list[str]:
         return (await self._git("ls-tree", "-r", "-z", "--name-only", sha, "--", f"{under}/")).split("\0")[
@@ -165,9 +186,8 @@ class Repository:
         return out[:_MOST_BYTES].decode(errors="replace")
 
 
-def _commit(told: str) -> Commit:
-    head, _, names = told.partition("\n")
-    sha, at, author, subject, tags = head.split("\x1f")
+def _commit(sha: str, at: str, author: str, subject: str, rest: str) -> Commit:
+    tags, _, names = rest.partition("\n")
     files = [name for name in names.split("\n") if name]
     return Commit(
         sha=sha,

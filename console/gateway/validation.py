@@ -39,7 +39,6 @@ class Visitor:
         self._settings = settings
         self._http = Http()
         self._key = plain(settings.api_key)
-        self._management = plain(settings.supabase_token)
         self.expired_token = plain(None, checks.expired_token_file)
         self._passwords = {
             email: (name, plain(None, file))
@@ -51,7 +50,7 @@ class Visitor:
         }
         self._people: dict[str, Person] = {}
         self._turns: dict[str, asyncio.Lock] = {email: asyncio.Lock() for email in self._passwords}
-        self._secrets = [self._key, self._management, self.expired_token]
+        self._secrets = [self._key, plain(settings.supabase_token), self.expired_token]
         self._secrets += [password for _, password in self._passwords.values()]
         self.redaction = Redaction(self._secrets)
 
@@ -113,24 +112,6 @@ class Visitor:
             if not patient or wait_s is None:
                 return replace(answer, body=self.redaction.body(answer.body))
             await asyncio.sleep(wait_s)
-
-    async def management(self, path: str, *, timeout_s: float = 5.0) -> Any:
-        """The JSON of `GET /v1/projects/{ref}` + path of Supabase's Management API
-        (supabase.com/docs/reference/api). Raises SourceFailed."""
-        project = self._settings.supabase_project
-        if project is None or self._management is None:
-            name = "supabase_project" if project is None else "supabase_token"
-            raise NoSource(f"no source: platform.{name} is not set")
-        answer = await self._http.request(
-            "GET",
-            f"{self._settings.supabase_url}/v1/projects/{project}{path}",
-            headers={"Authorization": f"Bearer {self._management}"},
-            timeout_s=timeout_s,
-        )
-        answer = replace(answer, body=self.redaction.body(answer.body))
-        if not answer.good:
-            raise SourceFailed(answer.summary())
-        return answer.json()
 
 
 def _wait_s(answer: Response) -> float | None:

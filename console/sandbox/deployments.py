@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from console.domain.text import printable
 from console.sandbox import frontend, releases
 from console.sandbox.blobs import Blobs
 from console.sandbox.firewall import PROJECT, TEAM
@@ -60,7 +61,7 @@ class Deployments:
         now = int(time.time() * 1000)
         error, dist, version = "", {}, ""
         try:
-            version = releases.version(dict(files))
+            version = printable(releases.version(dict(files)), 60)
             frontend.headers(files, "/")
             dist = {p: self.blobs.put(c) for p, c in frontend.build(files).items()}
         except (KeyError, ValueError, TypeError):
@@ -134,10 +135,10 @@ class Deployments:
 def meta_of(data: dict[str, Any]) -> dict[str, str]:
     """What a request says about its origin: `meta`, and `gitMetadata` as Vercel keeps it."""
     said = data.get("meta")
-    meta = {str(k)[:80]: str(v)[:500] for k, v in said.items()} if isinstance(said, dict) else {}
+    meta = {printable(k, 80): printable(v) for k, v in said.items()} if isinstance(said, dict) else {}
     git = data.get("gitMetadata")
     if isinstance(git, dict):
-        meta |= {f"git{k[:1].upper()}{k[1:40]}": str(v)[:500] for k, v in git.items()}
+        meta |= {printable(f"git{k[:1].upper()}{k[1:]}", 43): printable(v) for k, v in git.items()}
     return meta
 
 
@@ -154,7 +155,7 @@ def wanted_files(data: dict[str, Any], blobs: Blobs) -> tuple[dict[str, bytes], 
             (entry.get(k) for k in ("file", "sha", "data")) if isinstance(entry, dict) else (None,) * 3
         )
         if isinstance(name, str) and isinstance(inline, str):
-            files[name] = inline.encode()
+            files[name] = inline.encode(errors="replace")
         elif isinstance(name, str) and isinstance(sha, str):
             if sha in blobs:
                 files[name] = blobs.get(sha)

@@ -18,10 +18,12 @@ from typing import Any
 
 import yaml
 
-from console.sandbox import attacks
+from console.sandbox import attacks, releases
+from console.sandbox.edge import entrypoint
 from console.sandbox.service import Service
 
 LONGEST_S = 86_400.0
+_BAD_RELEASE = "v2.10.0"
 Effect = Callable[[Service, int], AbstractAsyncContextManager[None]]
 
 
@@ -99,6 +101,23 @@ async def _provider_down(service: Service, run: int) -> AsyncIterator[None]:
         service.providers["market-data-b"].down = False
 
 
+@asynccontextmanager
+async def _bad_release(service: Service, run: int) -> AsyncIterator[None]:
+    """Of its functions only the bad one: the others are those of later releases too, and nobody could tell whose."""
+    edge, slug, path = service.edge, "execute-order", entrypoint("execute-order")
+    before = edge.get(slug)
+    source = releases.tree(_BAD_RELEASE)[path].decode()
+    bad = edge.bundle(slug, slug, path, None, {path: source})
+    try:
+        await service.change_functions(edge.replace, [bad])
+        yield
+    finally:
+        now = edge.get(slug)
+        # What somebody has deployed or rolled back since stays.
+        if before is not None and now is not None and now["ezbr_sha256"] == bad["ezbr_sha256"]:
+            await service.change_functions(edge.replace, [before])
+
+
 def _attack(attack: Callable[[Service, int], Any]) -> Effect:
     """An effect that lets somebody do something all the while."""
 
@@ -123,6 +142,7 @@ EFFECTS: dict[str, Effect] = {
     "websocket-down": _websocket_down,
     "provider-down": _provider_down,
     "cpu": _cpu,
+    "bad-release": _bad_release,
     "brute-force": _attack(attacks.brute_force),
     "rapid-orders": _attack(attacks.rapid_orders),
     "symbol-scan": _attack(attacks.symbol_scan),

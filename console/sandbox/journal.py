@@ -9,6 +9,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
+from console.domain.text import printable
 from console.sandbox.database import Database
 from console.sandbox.replies import ApiError
 
@@ -42,7 +43,7 @@ class Journal:
         user_id: str | None = None,
         request_id: str | None = None,
     ) -> None:
-        row = (datetime.now(UTC), name, level, message[:500], user_id, request_id)
+        row = (datetime.now(UTC), name, level, printable(message), user_id, request_id)
         self._rows["function_logs"].append(row)
 
     def auth(
@@ -54,7 +55,9 @@ class Journal:
         self._rows["auth_audit_log"].append((user_id, action, address, datetime.now(UTC)))
 
     def effect(self, effect: str, target: str, detail: dict[str, Any]) -> None:
-        self._rows["sandbox.effect_log"].append((datetime.now(UTC), effect, target, json.dumps(detail)))
+        plain = {k: printable(v) if isinstance(v, str) else v for k, v in detail.items()}
+        row = (datetime.now(UTC), effect, printable(target, 200), json.dumps(plain))
+        self._rows["sandbox.effect_log"].append(row)
 
     def blocked(self, address: str, layer: str) -> None:
         self._blocked[address, layer] = self._blocked.get((address, layer), 0) + 1

@@ -4,7 +4,6 @@ edge functions, its backups. Requests as the CLI 3.1 sends them."""
 from __future__ import annotations
 
 import hmac
-import json
 import re
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -12,10 +11,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from console.domain.text import printable
 from console.sandbox.config import supabase_token
 from console.sandbox.edge import REF
 from console.sandbox.identity import service_of, token_of
-from console.sandbox.replies import ApiError, body
+from console.sandbox.replies import ApiError, body, parsed
 from console.sandbox.service import Service
 
 NAME = "trade-x-pro"
@@ -86,11 +86,11 @@ async def deploy(request: Request) -> Response:
         raise Refused(400, f"Failed to bundle the function (reason: entrypoint path does not exist {path!r})")
     verify = metadata.get("verify_jwt")
     arguments = (
-        slug, str(metadata.get("name") or slug)[:64], path, verify if isinstance(verify, bool) else None, files,
+        slug, printable(metadata.get("name") or slug, 64), path, verify if isinstance(verify, bool) else None, files,
     )  # fmt: skip
     if request.query_params.get("bundleOnly") == "true":
         return JSONResponse(service.edge.bundle(*arguments), status_code=201)
-    await _told(service, service.edge.deploy, *arguments)
+    await service.change_functions(service.edge.deploy, *arguments)
     return JSONResponse(service.edge.get(slug), status_code=201)
 
 
@@ -98,14 +98,17 @@ async def replace(request: Request) -> Response:
     """Several bundled functions at once: all of them run, or none."""
     service = _admit(request)
     try:
-        wanted = [{k: f[k] for k in _KEPT if k in f} for f in json.loads(await body(request))]
-        if not all(isinstance(f["slug"], str) and isinstance(f["ezbr_sha256"], str) for f in wanted):
-            raise TypeError("text is expected")
+        wanted = [
+            {k: printable(f[k]) if isinstance(f[k], str) else f[k] for k in _KEPT if k in f}
+            for f in parsed(await body(request))
+        ]
+        if not all(_SLUG.fullmatch(f["slug"]) and isinstance(f["ezbr_sha256"], str) for f in wanted):
+            raise ValueError("text is expected")
         sound = [
             {**(service.edge.get(f["slug"]) or {}), "verify_jwt": True, "name": f["slug"], **f}
             for f in wanted
         ]
-        await _told(service, service.edge.replace, sound)
+        await service.change_functions(service.edge.replace, sound)
     except (ValueError, TypeError, KeyError):
         raise Refused(400, "a list of functions that were bundled is expected") from None
     return JSONResponse({"functions": [service.edge.get(f["slug"]) for f in wanted]})
@@ -128,18 +131,6 @@ async def backups(request: Request) -> Response:
             "physical_backup_data": {},
         }
     )  # fmt: skip
-
-
-async def _told(service: Service, change: Any, *arguments: Any) -> None:
-    """Make the change, and count every function that runs differently after it."""
-    before = {f["slug"]: f for f in service.edge.list()}
-    change(*arguments)
-    service.limit_functions()
-    for now in service.edge.list():
-        if now != before.get(now["slug"]):
-            await service.record(
-                "function_deployed", now["slug"], version=now["version"], ezbr_sha256=now["ezbr_sha256"]
-            )
 
 
 def _admit(request: Request) -> Service:
@@ -170,7 +161,7 @@ def _parts(content_type: str, content: bytes) -> tuple[dict[str, Any], dict[str,
             head, _, value = part.partition(b"\r\n\r\n")
             names = dict(re.findall(r'\b(name|filename)="([^"]*)"', head.decode()))
             if names.get("name") == "metadata":
-                metadata = json.loads(value)
+                metadata = parsed(value)
             elif names.get("name") == "file":
                 files[names["filename"]] = value.removesuffix(b"\r\n").decode()
     except (ValueError, KeyError):

@@ -41,12 +41,20 @@ async def body(request: Request, largest: int = _LARGEST_BODY) -> bytes:
 async def json_object(request: Request) -> dict[str, Any]:
     """The request's body as an object; raises ApiError 400 or 413."""
     try:
-        data = json.loads(await body(request) or b"{}", parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        data = parsed(await body(request) or b"{}")
+    except ValueError:
         raise ApiError(400, "invalid_json", "the body is not valid JSON") from None
     if not isinstance(data, dict):
         raise ApiError(400, "invalid_json", "a JSON object is expected")
     return data
+
+
+def parsed(content: bytes) -> Any:
+    """What JSON says; raises ValueError, also for what is nested too deeply, and for NaN and infinity."""
+    try:
+        return json.loads(content, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _no_constant(name: str) -> float:

@@ -10,6 +10,7 @@ import random
 import secrets
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +121,17 @@ class Service:
             burst = self.edge.constant("execute-order", "RATE_LIMIT_BURST")
             per_min = self.edge.constant("execute-order", "RATE_LIMIT_PER_MIN")
             self.limiter.limits["functions"] = Limit(max(burst, 1), max(per_min, 1) / 60)
+
+    async def change_functions(self, change: Callable[..., object], *arguments: object) -> None:
+        """Make a change of what is deployed, and count every function that runs differently after it."""
+        before = {f["slug"]: f for f in self.edge.list()}
+        change(*arguments)
+        self.limit_functions()
+        for now in self.edge.list():
+            if now != before.get(now["slug"]):
+                await self.record(
+                    "function_deployed", now["slug"], version=now["version"], ezbr_sha256=now["ezbr_sha256"]
+                )
 
     async def record(self, effect: str, target: str, **detail: object) -> None:
         """Count a write of an operator; where the database is away, as soon as it is back."""

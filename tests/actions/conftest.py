@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,40 +24,17 @@ from console.store import lease as leases
 from console.store.lease import Lease
 from console.store.pool import Store
 from tests.conftest import NewDatabase
+from tests.dear import on_one_worker, running_platform
 from tests.sandbox.platform import Platform
 from tests.sandbox.test_changes import settings_of
 from tests.store.stores import Place, upgraded
 
-_HERE = Path(__file__).parent
 SCALE = 100.0
 """The effect is watched for 1.2 s, sessions are deleted again after 3 s."""
 _networks = itertools.count(1)
 
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is dear to set up is set up on one worker only."""
-    for item in items:
-        if item.path.is_relative_to(_HERE) and "platform" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("actions"))
-
-
-@pytest.fixture(scope="session")
-def cluster(quick_folder: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(quick_folder / "actions")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def platform(cluster: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Without traffic, so that only the test acts."""
-    made = Platform(cluster, tmp_path_factory.mktemp("platform"))
-    asyncio.run(made.install(hours=1))
-    made.start()
-    yield made
-    made.stop()
+pytest_collection_modifyitems = on_one_worker("actions", Path(__file__).parent, needing="platform")
+cluster, platform = running_platform("actions")
 
 
 @pytest.fixture

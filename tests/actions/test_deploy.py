@@ -130,6 +130,9 @@ async def test_forward_and_back(stage: Stage, shop: Shop) -> None:
         version, _, migrated = await shop.runs()
         assert (version, migrated) == ("2.8.1", False)
         story = [(r.version, r.state) for r in await releases.recent(stage.alice)]
+        # What is live again is no way back from itself.
+        further = await stage.ask("rollback")
+    assert "no release before that was good" in further.words
     assert story == [
         ("v2.8.1", ReleaseState.LIVE), ("v2.9.0", ReleaseState.ROLLED_BACK), ("v2.8.1", ReleaseState.GOOD),
     ]  # fmt: skip
@@ -179,9 +182,8 @@ async def test_a_build_that_fails_changes_nothing(stage: Stage, shop: Shop) -> N
     async with stage.agent():
         await stage.wait_for(lambda: releases.recent(stage.alice))
         failed = await stage.ended(await shop.deploys("v2.12.0"), timeout=90)
-    assert (
-        failed.words.startswith("build the frontend: npm ended with 1")
-        and "nothing was done" not in failed.words
+    assert failed.words.startswith("build the frontend: npm ended with 1") and failed.words.endswith(
+        "; nothing was changed"
     )
     assert await shop.runs() == before
 
@@ -217,3 +219,29 @@ async def test_without_a_repository_there_is_no_source(stage: Stage) -> None:
     async with stage.agent():
         kinds = {kind.name: kind for kind in await actions.kinds(stage.alice)}
     assert kinds["deploy"].unavailable == "no source: deploy.repository is not set"
+
+
+async def test_a_repository_that_is_away_is_planned_from_what_was_known(stage: Stage, shop: Shop) -> None:
+    async with stage.agent():
+        await stage.wait_for(lambda: releases.candidates(stage.alice))
+        shop.repository.rename(shop.folder / "away.git")
+        planned = await stage.ask("deploy", "v2.9.0", release="v2.9.0")
+        refused = await stage.ask("deploy", "v9", release="v9")
+    assert planned.plan is not None, planned.words
+    assert planned.plan.title == "Deploy v2.9.0"
+    assert any("the repository does not answer" in note for note in planned.plan.notes)
+    assert "has no commit v9; the repository does not answer" in refused.words
+
+
+async def test_what_can_be_deployed_is_known_as_soon_as_something_was(stage: Stage, shop: Shop) -> None:
+    stage.scale = 1.0
+    async with stage.agent():
+        first = await stage.wait_for(lambda: releases.candidates(stage.alice))
+        newest = first[0].sha
+        await stage.place.owner("UPDATE console.release SET commit = $1", newest)
+
+        async def none_left() -> bool:
+            return not await releases.candidates(stage.alice)
+
+        # Else it would be looked at again after 30 s.
+        await stage.wait_for(none_left, timeout=15)

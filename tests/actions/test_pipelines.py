@@ -1,13 +1,17 @@
 """Pipelines: the shipped ones, and what is wrong with one's own."""
 
+import logging
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from console.actions import pipelines
 from console.actions.pipelines import SHIPPED, Workshop
-from console.domain.errors import Misuse
+from console.domain.errors import Misuse, Refused
 from console.gateway.repository import Repository
+from console.sandbox.releases import ensure_repository
 
 GOOD = """
 title: Deploy
@@ -60,6 +64,8 @@ def test_ones_own_stands_instead(workshop: Workshop, tmp_path: Path) -> None:
         ("    command: {argv: [npm, run, build]}\n", "", 5, "exactly one of command"),
         ("title: back", "when: rolbacks\n      title: back", 13, "one of"),
         ("title: Deploy\n", "", 2, "title: expected a text"),
+        ("steps:", "watch: {metrics: [error_rat]}\nsteps:", 3, "metrics: expected some of error_rate"),
+        ("[npm, run", '["{version}", run', 6, "a list of words that begins with a program"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(
@@ -71,3 +77,38 @@ def test_what_is_wrong_is_told_with_its_line(
     with pytest.raises(Misuse) as caught:
         pipelines.parse(file, workshop)
     assert said in str(caught.value) and str(caught.value).startswith(f"{file}:{line}"), caught.value
+
+
+def test_a_pause_has_the_time_that_it_takes_and_does_no_harm(workshop: Workshop, tmp_path: Path) -> None:
+    file = tmp_path / "deploy.yaml"
+    file.write_text("title: Deploy\nsteps: {pause: {title: pause, wait: 30m}}")
+    (step,) = pipelines.parse(file, workshop).steps
+    assert step.harmless and step.timeout_s > timedelta(minutes=30).total_seconds()
+
+
+@pytest.mark.parametrize("told", ["", [], [""], "--all"])
+async def test_a_word_that_is_empty_or_an_option_is_no_parameter(
+    workshop: Workshop, tmp_path: Path, told: object
+) -> None:
+    (tmp_path / "deploy.yaml").write_text(GOOD)
+    upload = pipelines.load("deploy", tmp_path, workshop).steps[1]
+    with pytest.raises(Refused, match=r"\{build_said\} may not"):
+        await upload.deed.do(cast(Any, None), {"build_said": told, "commit": "c0ffee"}, 1)
+
+
+def test_a_log_that_can_not_be_written_stops_nothing(
+    workshop: Workshop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "deployment-7.log").mkdir()
+    with caplog.at_level(logging.WARNING):
+        workshop.log(7, ["a line"])
+    assert "deployment-7.log: Is a directory" in caplog.text
+
+
+async def test_a_commit_that_this_agent_has_not_got_yet_is_fetched(tmp_path: Path) -> None:
+    origin = ensure_repository(tmp_path / "platform.git")
+    other = Repository(str(origin), "main", tmp_path / "other")
+    await other.fetch()
+    mirror = Repository(str(origin), "main", tmp_path / "mirror")
+    tree = await Workshop(mirror, tmp_path / "trees", (), {}, {}).tree(await other.resolve("v2.9.0"))
+    assert (tree / "package.json").exists()

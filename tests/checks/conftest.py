@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,43 +16,19 @@ from pydantic import SecretStr
 
 from console.checks.check import Check, Doors, run
 from console.domain.check import CheckReport, CheckResult
-from console.processes.postgres import EmbeddedPostgres
 from console.sandbox import people
 from console.sandbox.edge import REF
 from console.sections import ChecksSettings, PlatformSettings
 from console.settings import Settings
 from console.store.pool import Store
+from tests.dear import on_one_worker, running_platform
 from tests.sandbox.platform import Platform, fresh_address
 
-_HERE = Path(__file__).parent
 OTHER = people.person(7)
 """A trader, who holds positions."""
 
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is dear to set up is set up on one worker only."""
-    for item in items:
-        if item.path.is_relative_to(_HERE) and "platform" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("checks"))
-
-
-@pytest.fixture(scope="session")
-def cluster(quick_folder: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(quick_folder / "checks")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def platform(cluster: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Without traffic, so that only the test acts."""
-    made = Platform(cluster, tmp_path_factory.mktemp("platform"))
-    asyncio.run(made.install(hours=1))
-    made.start()
-    yield made
-    made.stop()
+pytest_collection_modifyitems = on_one_worker("checks", Path(__file__).parent, needing="platform")
+cluster, platform = running_platform("checks")
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,8 @@ def unlimited(part: str) -> Fault:
         (accepted(_ORDERS, lambda asked: asked.token.endswith(".")), "sec.auth", "HTTP 200 with an unsigned token"),
         (lenient, "sec.input", "execute-order: HTTP 422: no funds for a huge quantity"),
         (foreign, "sec.csrf", "POST /logout from https://elsewhere.invalid: HTTP 204"),
+        (unlimited("/functions/"), "fn.rate_limit", "execute-order: no HTTP 429 in a burst of 60 requests"),
+        (unlimited("/api/"), "sec.rate_limit", "/api/user/profile: no HTTP 429 in a burst of 60 requests"),
     ],
 )  # fmt: skip
 async def test_a_fault_of_the_http_side_fails_just_its_item(
@@ -162,16 +164,6 @@ async def test_a_fault_of_the_http_side_fails_just_its_item(
         found.pop("fn.errors")
     assert found.keys() == {check}, found
     assert evidence in found[check]
-
-
-@pytest.mark.parametrize(("part", "check"), [("/functions/", "fn.rate_limit"), ("/api/", "sec.rate_limit")])
-async def test_a_limit_that_is_off_is_a_warning_of_just_its_item(stage: Stage, part: str, check: str) -> None:
-    stage.front.fault = unlimited(part)
-    report = await stage.run(PRE, migrations=await applied(stage))
-    assert not failures(report)
-    unsure = {r.id for r in report.results if r.status == "warning"} - _WAITING.keys()
-    assert unsure == {check}
-    assert "no HTTP 429 in a burst of 60 requests" in by_id(report)[check].evidence
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ import pytest
 
 from console.domain.action import ActionState, AuditEntry
 from console.domain.errors import Refused
+from console.domain.release import Released, ReleaseState
 from console.processes.postgres import EmbeddedPostgres
-from console.store import actions, audit
+from console.store import actions, audit, releases
 from tests import command
 from tests.conftest import NewDatabase
 from tests.demo import TRADEX
@@ -538,6 +539,13 @@ class TestOnATerminal:
             terminal.send("n\r")
             await asyncio.to_thread(terminal.wait_for, "action 1 stays: bob asked for it too")
         assert await in_state(agent, 1, ActionState.PLANNED)
+
+
+async def test_what_a_release_says_of_itself_is_no_markup(agent: Agent, vera: Person) -> None:
+    assert (await vera.says("releases")).stdout == "nothing was deployed yet\n"
+    made = Released("v1.0", "5f0f6f3e6a9b", ReleaseState.LIVE, words="npm said [/b] and [red]")
+    await releases.put(agent.store, agent.lease, None, made)
+    assert "npm said [/b] and [red]" in (await vera.says("releases")).stdout
 
 
 class TestAudit:

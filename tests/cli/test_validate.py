@@ -3,33 +3,27 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from console.domain.release import Released, ReleaseState
 from console.processes.postgres import EmbeddedPostgres
-from console.sandbox import people
+from console.sandbox import people, releases
+from console.store import releases as stored
 from tests import command
 from tests.checks.conftest import OTHER, private
+from tests.conftest import NewDatabase
+from tests.dear import running_platform
 from tests.sandbox.platform import Platform
+from tests.store.stores import Place, password_of, upgraded
 
 Ask = Callable[..., CompletedProcess[str]]
 pytestmark = pytest.mark.xdist_group("validate")
-
-
-@pytest.fixture(scope="module")
-def platform(quick_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    cluster = EmbeddedPostgres(quick_folder / "validate")
-    cluster.start()
-    made = Platform(cluster, tmp_path_factory.mktemp("platform"))
-    asyncio.run(made.install(hours=1))
-    made.start()
-    yield made
-    made.stop()
-    cluster.stop()
+cluster, platform = running_platform("validate")
 
 
 @pytest.fixture
@@ -59,6 +53,16 @@ other_account = "{OTHER.email}"
 other_account_password_file = "{tmp_path / "other"}"
 """)
     return file
+
+
+@pytest.fixture
+def place(cluster: EmbeddedPostgres, new_database: NewDatabase, session_database: NewDatabase) -> Place:
+    return Place(cluster, new_database(cluster, template=upgraded(cluster, session_database)))
+
+
+async def live(place: Place, release: Released) -> None:
+    async with place.leader() as (store, lease):
+        await stored.put(store, lease, None, release)
 
 
 @pytest.fixture
@@ -124,7 +128,35 @@ def test_one_that_is_not_exits_1_and_the_table_names_it(ask: Ask, config: Path, 
     assert done.returncode == 1
     assert done.stdout.startswith("failed: 1 of 2 passed (50.00 %), 1 failed")
     assert "no row level security on naked" in done.stdout
-    assert not done.stderr or "no store" in done.stderr
+    assert done.stderr == ""
+
+
+def test_the_migrations_of_the_chosen_commit_are_compared(
+    ask: Ask, config: Path, place: Place, tmp_path: Path
+) -> None:
+    source = releases.ensure_repository(tmp_path / "platform.git")
+    config.write_text(config.read_text() + f'[deploy]\nrepository = "{source}"\n')
+
+    def compared(*args: str) -> CompletedProcess[str]:
+        return ask("--config", str(config), "validate", "--pre", "--only", "db.migrations", *args)
+
+    done = compared("--release", "v2.9.0", "--json")
+    (found,) = json.loads(done.stdout)["checks"]
+    assert (done.returncode, found["status"]) == (1, "failed"), (found, done.stderr)
+    assert found["evidence"] == "pending 20251006090000"
+    assert compared("--release", releases.FIRST).returncode == 0
+    for args, said in (
+        (("--release", "v0.0.1"), "the repository has no commit v0.0.1"),
+        (("--post", "--release", "v2.9.0"), "--release goes with --pre"),
+    ):
+        done = compared(*args)
+        assert (done.returncode, done.stderr.strip()) == (2, f"tradex: {said}")
+    assert "no source: no commit was chosen" in compared().stdout
+    asyncio.run(live(place, Released("v2.9.0", "v2.9.0", ReleaseState.LIVE)))
+    private(tmp_path / "vera", password_of("vera"))
+    with config.open("a") as more:
+        more.write(f'[store]\nurl = "{place.url_of("vera")}"\npassword_file = "{tmp_path / "vera"}"\n')
+    assert "pending 20251006090000" in compared().stdout, "without a word it is the one that is live"
 
 
 def test_a_report_that_can_not_be_written_is_one_line(ask: Ask, config: Path, tmp_path: Path) -> None:

@@ -1,41 +1,15 @@
 """The stand-ins on a running platform of their own."""
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from console.processes.postgres import EmbeddedPostgres
+from tests.dear import on_one_worker, running_platform
 from tests.sandbox.deploying import Workshop
 from tests.sandbox.platform import Platform
 
-_HERE = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As in tests/sandbox: what is dear to set up is set up on one worker only."""
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.xdist_group("contract"))
-
-
-@pytest.fixture(scope="session")
-def cluster(quick_folder: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(quick_folder / "contract")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def platform(cluster: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    made = Platform(cluster, tmp_path_factory.mktemp("platform"))
-    asyncio.run(made.install(hours=1))
-    made.start()
-    yield made
-    made.stop()
+pytest_collection_modifyitems = on_one_worker("contract", Path(__file__).parent)
+cluster, platform = running_platform("contract")
 
 
 @pytest.fixture(scope="module")

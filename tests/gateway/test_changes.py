@@ -14,6 +14,7 @@ from console import settings
 from console.domain.errors import Misuse, SourceFailed, Unknown
 from console.gateway.accounts import go_duration
 from console.gateway.changes import Changes
+from console.gateway.deployed import Frontend
 from console.gateway.reasons import NoSource
 from console.sections import PlatformSettings
 from tests.gateway import servers
@@ -229,6 +230,17 @@ async def test_a_firewall_that_was_never_touched_denies_nobody_and_a_missing_pro
             else:
                 assert await changes.denied(NETWORK) == ()
             await changes.close()
+
+
+async def test_a_deployment_of_vercel_is_found_by_its_mark_among_what_is_none() -> None:
+    made = {"uid": "dpl_1", "url": "x.vercel.app", "state": "READY", "meta": {"tradex": "m1"}}
+    entries = ["nonsense", {"meta": ["tradex"]}, {"meta": "m1"}, {"meta": {"tradex": "m1"}}, made]
+    body = json.dumps({"deployments": entries}).encode()
+    async with servers.http({"/v6/deployments?projectId=prj_x&limit=20": reply(body)}) as (base, _):
+        changes = opened(base)
+        assert await changes.frontend_of("m1") == Frontend("dpl_1", "x.vercel.app", True)
+        assert await changes.frontend_of("m2") is None
+        await changes.close()
 
 
 @pytest.mark.parametrize("name", [*CALLS, *SQL_CALLS])

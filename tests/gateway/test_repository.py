@@ -1,8 +1,10 @@
 """The platform's repository, on real git."""
 
+import asyncio
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +56,7 @@ def repository(origin: Origin, tmp_path: Path) -> Repository:
 async def test_commits_say_what_they_touch(origin: Origin, repository: Repository) -> None:
     first = origin.git("rev-parse", "HEAD")
     second = origin.commit(
-        "faster \x1b]52;c;eA==\x07 prices",
+        "faster \x1b]52;c;eA==\x07 \x1e\x1f prices",
         {
             "supabase/functions/get-stock-price/index.ts": "2",
             "supabase/functions/_shared/cors.ts": "2",
@@ -126,6 +128,20 @@ async def test_files_are_checked_out_once_and_nothing_of_theirs_is_started(
         await repository.check_out(await repository.resolve("main"), work)
     assert (work / "supabase/functions/execute-order/index.ts").read_text() == "1"
     assert not (tmp_path / "started").exists()
+
+
+async def test_a_checkout_that_was_cut_off_is_not_taken_for_a_whole_one(
+    origin: Origin, repository: Repository, tmp_path: Path, wait_for: Callable[..., Any]
+) -> None:
+    sha = origin.commit("many", {f"files/{number}": "x" * 100 for number in range(4000)})
+    await repository.fetch()
+    tree = tmp_path / "tree"
+    begun = asyncio.create_task(repository.check_out(sha, tree))
+    await wait_for(lambda: list(tmp_path.glob("tree*/.git")))
+    begun.cancel()
+    await asyncio.gather(begun, return_exceptions=True)
+    await repository.check_out(sha, tree)
+    assert len(list(tree.glob("files/*"))) == 4000
 
 
 async def test_a_host_that_is_away_hides_nothing_that_was_known(

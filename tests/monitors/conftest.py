@@ -13,18 +13,11 @@ from console.gateway.platform import Platform
 from console.processes.postgres import EmbeddedPostgres
 from console.sandbox.install import install
 from console.sections import PlatformSettings
+from tests.dear import on_one_worker
 
 READER_PASSWORD = "reader-of-the-tests"
 
-_HERE = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is dear to set up is set up on one worker only."""
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.xdist_group("monitors"))
+pytest_collection_modifyitems = on_one_worker("monitors", Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 import redis.asyncio
 import websockets
 
-from console.sandbox import drills
+from console.sandbox import drills, releases
+from console.sandbox.edge import REF, entrypoint
 from tests.sandbox.platform import Platform, many, order, somebody
 
 NAMES = (
-    "latency", "errors", "db-down", "cache-down", "websocket-down", "provider-down", "cpu", "brute-force",
-    "rapid-orders", "symbol-scan",
+    "latency", "errors", "db-down", "cache-down", "websocket-down", "provider-down", "cpu", "bad-release",
+    "brute-force", "rapid-orders", "symbol-scan",
 )  # fmt: skip
 
 
@@ -102,6 +104,39 @@ async def test_errors_makes_about_an_eighth_of_the_orders_fail(platform: Platfor
     )
     assert reasons and all(r.startswith("venue") for r in reasons)
     assert {a.status_code for a in await _place(platform, 20)} == {200}
+
+
+async def test_a_bad_release_is_taken_back_unless_somebody_deployed_another_one(platform: Platform) -> None:
+    async with platform.client(token=platform.supabase_token) as client:
+        api = f"/v1/projects/{REF}/functions"
+
+        async def running() -> dict[str, str]:
+            return {f["slug"]: f["ezbr_sha256"] for f in (await client.get(api)).json()}
+
+        before = await running()
+        counted = await platform.effects("function_deployed", "execute-order")
+        async with platform.drill("bad-release"):
+            assert (await running())["execute-order"] != before["execute-order"]
+            async with platform.client(token=platform.token(somebody())) as person:
+                answers = await many(
+                    24, lambda _: person.post("/functions/v1/execute-order", json=order(quantity=0.5))
+                )
+        refused = [a.json()["error"]["message"] for a in answers if a.status_code == 422]
+        assert len(refused) > 8 and set(refused) == {"price moved beyond the limit"}
+        assert await running() == before
+        assert await platform.effects("function_deployed", "execute-order") == counted + 2
+        path = entrypoint("execute-order")
+        source = releases.tree("v2.8.1")[path]
+
+        async def deploy(content: bytes) -> str:
+            parts = [("metadata", (None, json.dumps({"entrypoint_path": path}))), ("file", (path, content))]
+            made = await client.post(f"{api}/deploy", params={"slug": "execute-order"}, files=parts)
+            return made.json()["ezbr_sha256"]
+
+        async with platform.drill("bad-release"):
+            another = await deploy(source + b"// mended\n")
+        assert (await running())["execute-order"] == another
+        assert await deploy(source) == before["execute-order"]
 
 
 async def _checks(client: httpx.AsyncClient) -> dict[str, str]:

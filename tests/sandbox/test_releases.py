@@ -173,13 +173,16 @@ async def test_what_is_no_function_is_refused(platform: Platform, query: dict[st
             [("metadata", (None, "{}"))],
             [("file", ("x", b"\xff"))],
             [("metadata", (None, "nonsense"))],
+            [("metadata", (None, "[" * 100_000))],
         ):
             answer = await client.post(f"{API}/functions/deploy", params=query, files=files)
             assert answer.status_code == status and "message" in answer.json()
-        answer = await client.put(
-            f"{API}/functions", json=[{"slug": "execute-order", "ezbr_sha256": "0" * 64}]
-        )
-        assert answer.status_code == 400
+        for said in (
+            b'[{"slug": "execute-order", "ezbr_sha256": "0"}]',
+            b'[{"slug": "\\u0000"}]',
+            b"[" * 60_000,
+        ):
+            assert (await client.put(f"{API}/functions", content=said)).status_code == 400
     assert (await management(platform, "/functions")).json() == before
 
 
@@ -246,6 +249,27 @@ async def test_a_deployment_has_the_headers_that_its_own_configuration_says(
         made = (await client.post("/v13/deployments", params=QUERY, json=body)).json()
         page = await client.get(f"http://{made['url']}")
     assert page.status_code == 200 and "x-frame-options" not in page.headers
+
+
+async def test_what_no_table_and_no_answer_can_hold_is_shown_in_its_place(platform: Platform) -> None:
+    tree = {
+        n: c.decode()
+        for n, c in releases.tree("v2.8.1").items()
+        if n.startswith(("frontend/", "package.json"))
+    }
+    tree["package.json"] = '{"version": "\\u0000\\ud800"}'
+    body = {"project": PROJECT, "files": [{"file": n, "data": text} for n, text in tree.items()],
+            "meta": {"\ud800": "\0"}, "gitMetadata": {"commitSha": "\ud800"}}  # fmt: skip
+    async with platform.client(token=platform.vercel_token) as client:
+        answer = await client.post("/v13/deployments", params=QUERY, content=json.dumps(body))
+        assert answer.status_code == 200
+        assert answer.json()["meta"] == {"\ufffd": "\u2400", "gitCommitSha": "\ufffd"}
+        path = "/v1/security/firewall/config"
+        gone = await client.patch(path, params=QUERY, json={"action": "ip.remove", "id": "\0"})
+        assert gone.status_code == 404
+    # What is written down after it gets there too.
+    assert await platform.effects("deployment", answer.json()["id"]) == 1
+    assert await platform.effects("ip.remove", "\u2400") == 1
 
 
 async def test_a_release_outlives_the_service(platform: Platform, shop: Workshop) -> None:

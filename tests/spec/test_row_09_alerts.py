@@ -47,6 +47,7 @@ DRILLS: dict[str, tuple[set[str], set[str]]] = {
         {"Order Execution Failure"},
         {"High Order Latency", "Database Connection Failure", "threshold:p95_execution_time", "probe:*"},
     ),
+    "bad-release": ({"Order Execution Failure"}, {"Database Connection Failure", "probe:*", "collection:*"}),
     "db-down": (
         {"Database Connection Failure"},
         {

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from console.domain.action import AuditEntry
 from console.domain.alert import Matcher
+from console.domain.errors import Refused
 from console.processes.postgres import EmbeddedPostgres
-from console.store import actions, alerts, audit, silences
+from console.store import actions, alerts, audit, freezes, people, silences
 from console.store.audit import Verdict
 from console.store.pool import Store
 from tests.conftest import NewDatabase
 from tests.store.acting import KINDS, ask
-from tests.store.stores import NOON, Place, upgraded
+from tests.store.stores import NOON, Place, password_of, upgraded
 
 ENTRIES = 10_000
 # As note_audit writes them, in one statement: ten thousand calls of it take seconds.
@@ -297,6 +298,30 @@ async def test_who_may_only_look_holds_up_nobody_and_is_in_it_all_the_same(place
             )
         ]
         assert (await audit.verify(alice)).problem == ""
+
+
+async def test_one_who_may_only_look_fills_nothing_up_and_keeps_nobody_else_out(place: Place) -> None:
+    await people.ensure_login(
+        place.url, place.server.password, name="victor", role="viewer", login_password=password_of("victor")
+    )
+    async with place.raw("vera") as vera, place.raw("victor") as victor:
+        for _ in range(200):
+            assert await vera.fetchval("SELECT console.mend_glass()")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="200 entries of vera wait"):
+            await vera.fetchval("SELECT console.mend_glass()")
+        assert await victor.fetchval("SELECT console.mend_glass()")
+    async with place.open("vera") as store:
+        with pytest.raises(Refused, match="vera may not mend the glass"):
+            await freezes.mend_glass(store)
+    async with place.open("alice") as alice:
+        for _ in range(3):  # a hundred at a time
+            await place.owner("SELECT console.hold_audit()")
+        entries = [e async for e in audit.entries(alice)]
+        assert [e.actor for e in entries] == ["vera"] * 200 + ["victor"]
+        assert [e.at for e in entries] == sorted(e.at for e in entries)
+        assert (await audit.verify(alice)).problem == ""
+    async with place.raw("vera") as vera:
+        assert await vera.fetchval("SELECT console.mend_glass()")
 
 
 async def test_a_rolled_back_entry_leaves_no_gap(place: Place) -> None:

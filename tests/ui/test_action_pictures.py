@@ -54,9 +54,9 @@ def settled(*pressed: str, then: Callable[[QuietApp], object] | None = None) -> 
 def _read(app: QuietApp) -> bool:
     screen = app.screen
     if isinstance(screen, SecurityScreen):
-        return screen.selected is None or screen._past_of == screen.selected.id
+        return not screen._past.is_other
     if isinstance(screen, ActionsScreen):
-        return screen.selected is None or screen._steps_of == screen.selected.id
+        return not screen._course.is_other
     if isinstance(screen, ActionDetail):
         wanted = [screen._course, screen._written, *([screen._audited] if screen._view == "audit" else [])]
         return all(reading.known for reading in wanted)

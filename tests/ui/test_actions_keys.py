@@ -137,16 +137,16 @@ async def test_each_step_beside_the_list_is_told_as_it_stands_and_again_when_it_
     async with opened() as seen:
         await seen.on(10)
         await seen.says("✓ done", "? unknown", "to do")
-        assert "✗ failed   delete" not in shown(seen.app)
+        assert "✗ failed    delete" not in shown(seen.app)
         steps = seen.app.static.steps[10]
         failed = replace(steps[2], state=StepState.FAILED, text="the account is gone")
         seen.app.static.steps[10] = (*steps[:2], failed, *steps[3:])
         seen.app.static.hint("action")
-        await seen.says("✗ failed   delete")
+        await seen.says("✗ failed    delete")
         assert "? unknown" not in shown(seen.app)
         await seen.on(12)
-        await seen.says("► running  deny 203.0.113.7")
-        assert "✗ failed   delete" not in shown(seen.app)
+        await seen.says("► running   deny 203.0.113.7")
+        assert "✗ failed    delete" not in shown(seen.app)
 
 
 UNDO = actions.action(
@@ -672,7 +672,7 @@ async def test_what_is_told_meanwhile_is_read_when_somebody_comes_back() -> None
         await seen.press("9")
         await seen.says("step done", "1 of 7")
         await seen.press("v")
-        await seen.says("✗ failed   delete")
+        await seen.says("✗ failed    delete")
 
 
 async def test_steps_that_can_not_be_read_are_said_and_read_again_with_the_next_hint() -> None:
@@ -695,7 +695,7 @@ async def test_output_is_read_without_all_that_is_known_of_an_action() -> None:
         # The list's own reading is over.
         first = seen.app.screen
         assert isinstance(first, ActionsScreen)
-        await seen.until(lambda: first._steps_of == 12)
+        await seen.until(lambda: first._course.of == 12)
         asked = {
             name: counted(feed, name) for name in ("action_steps", "action_changes", "action_output", "audit")
         }

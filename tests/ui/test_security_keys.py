@@ -133,15 +133,15 @@ async def test_what_is_behind_a_finding_is_read_once_on_opening_and_once_when_it
         await until(pilot, lambda: "87 failed log-ins" in shown(app) and asked)
         base, screen = actions.live(), app.screen
         assert isinstance(screen, SecurityScreen)
-        await until(pilot, lambda: screen._timer is not None and not screen._is_unread)
-        screen._stayed()
+        await until(pilot, lambda: screen._past._timer is not None and not screen._past.is_other)
+        screen._past._stayed()
         await pilot.pause()
         assert asked == [(3,)]
         feed.hint("finding")
         more = tuple(replace(f, count=99) if f.id == 3 else f for f in base.findings)
         feed.publish(replace(base, findings=more))
         await until(pilot, lambda: "99" in shown(app) and len(asked) > 1)
-        screen._stayed()
+        screen._past._stayed()
         await pilot.pause()
         assert asked == [(3,), (3,)]
 

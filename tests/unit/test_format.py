@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from console.domain.format import age, clock, iso, metric, value_and_unit
+from console.domain.format import age, clock, iso, metric, took, value_and_unit
 from console.domain.metric import Direction, Level, MetricSpec
 
 
@@ -39,6 +39,13 @@ def test_a_value_and_its_unit_come_apart() -> None:
 )
 def test_an_age_has_one_unit(seconds: float, shown: str) -> None:
     assert age(timedelta(seconds=seconds)) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(-5, "0.0s"), (0.48, "0.4s"), (9.99, "9.9s"), (10, "10s"), (60, "1m")]
+)
+def test_how_long_something_took_has_a_decimal_while_it_is_short(seconds: float, shown: str) -> None:
+    assert took(timedelta(seconds=seconds)) == shown
 
 
 def test_times_are_utc() -> None:

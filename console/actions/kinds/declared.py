@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from console.actions.kind import Context, Request, Run, StepDef, Usual, duration_of, planned
-from console.actions.kinds.declared_steps import DeclaredStep, Values, titled
+from console.actions.kinds.declared_steps import DeclaredStep, Probe, Values, titled
 from console.actions.proving import GETS_WORSE
 from console.actions.wording import equal_command
 from console.domain.action import Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
@@ -24,7 +24,7 @@ class Declared(Usual):
     """`effect`: whether it leaves one in force; `lifts` the kind whose effect it takes back."""
 
     spec: KindSpec
-    declared_steps: tuple[DeclaredStep, ...]
+    declared_steps: tuple[DeclaredStep[Probe], ...]
     effect: bool
     lifts: str
     notes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a declared step does and how it is probed, with the parameters put in where they stand."""
+"""What a step that a file declares does and how it is probed, with the parameters put in where they stand."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from console.actions import commands
 from console.actions.kind import Run, StepDef
@@ -20,7 +20,7 @@ from console.gateway.redaction import Redaction
 from console.places import read_secret
 
 HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Those of the agent's variables that a command sees, and no other."""
 Values = Mapping[str, Any]
 """What parameters stand for: texts, numbers, flags; in a pipeline lists of texts, too."""
@@ -38,7 +38,20 @@ def filled(value: Any, values: Values) -> Any:
 
 def titled(text: str, values: Values) -> str:
     """A title with the parameters it names."""
-    return HOLE.sub(lambda found: str(values.get(found[1], "")), text)
+    return HOLE.sub(lambda found: " ".join(_words(values.get(found[1], ""))), text)
+
+
+def _words(value: Any) -> list[str]:
+    """A list stands for several words."""
+    return [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+class Deed(Protocol):
+    """What a step does."""
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        """As `StepDef.do`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class Call:
     token: Path | None
 
     async def do(self, run: Run, values: Values, timeout_s: float) -> str:
-        token = "" if self.token is None else _secret(self.token)
+        token = "" if self.token is None else secret_of(self.token)
         body = filled(self.body, values)
         answer = await run.changes.call(self.method, self.url, body, token=token, timeout_s=timeout_s)
         return _shown(answer)
@@ -85,32 +98,38 @@ class Sql:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program of this machine, without a shell. `secrets` are variables and the files of their values."""
+    """A program of this machine, without a shell, that runs in `place`. `secrets` are variables and where their values
+    are had from. `blank`: a parameter may be empty."""
 
     argv: tuple[str, ...]
-    cwd: Path | None
     env: Mapping[str, str]
-    secrets: Mapping[str, Path]
+    secrets: Mapping[str, Callable[[], str]]
+    place: Callable[[Values], Awaitable[Path | None]]
+    blank: bool = True
 
     async def do(self, run: Run, values: Values, timeout_s: float) -> str:
-        argv = [str(word) for word in filled(self.argv, values)]
-        for given, word in zip(self.argv, argv, strict=True):
-            if given != word and word.startswith("-"):
-                raise Refused(f"a value may not begin with -, which {argv[0]} would take for an option")
-        hidden = {name: _secret(file) for name, file in self.secrets.items()}
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        argv = [word for given in self.argv for word in self._filled(given, values)]
+        hidden = {name: secret() for name, secret in self.secrets.items()}
+        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         own = Redaction(hidden.values())
 
         def clean(text: object, limit: int) -> str:
             return own(run.changes.redaction(text, limit), limit)
 
+        place = await self.place(values)
         run.sending(clean(shlex.join(argv), 2000))
         return await commands.run(
-            argv, env=passed | dict(self.env) | hidden, cwd=self.cwd, clean=clean, say=run.say
+            argv, env=passed | dict(self.env) | hidden, cwd=place, clean=clean, say=run.say
         )
 
-
-Deed = Ops | Call | Sql | Command
+    def _filled(self, given: str, values: Values) -> Sequence[str]:
+        """The words that one of the file stands for. Raises Refused."""
+        words = _words(filled(given, values))
+        if words != [given] and any(word.startswith("-") for word in words):
+            raise Refused(f"{given} may not begin with -, which {self.argv[0]} would take for an option")
+        if not self.blank and not all(words or [""]):
+            raise Refused(f"{given} may not be empty: {self.argv[0]} would take that for something else")
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +148,13 @@ class Probe:
     asked: str | Ask
     equals: Mapping[str, Any] = field(default_factory=dict)
     changed: str = ""
+
+    @property
+    def compares(self) -> bool:
+        return bool(self.changed)
+
+    async def before(self, changes: Changes, values: Values) -> str:
+        return _shown((await self.state(changes, values)).get(self.changed))
 
     async def state(self, changes: Changes, values: Values) -> dict[str, Any]:
         """The keys that matter, as they are now; nothing for a statement."""
@@ -152,34 +178,60 @@ class Probe:
         return state == self._wanted(values)
 
 
+class Look(Protocol):
+    """How the platform is asked whether a step has happened. `compares`: with what it was before."""
+
+    @property
+    def compares(self) -> bool: ...
+
+    async def before(self, changes: Changes, values: Values) -> str:
+        """What is compared with. Raises SourceFailed."""
+        ...
+
+    async def happened(self, changes: Changes, values: Values, before: str) -> bool | None:
+        """None: nobody can tell. Raises SourceFailed."""
+        ...
+
+
+L = TypeVar("L", bound=Look)
+
+
 @dataclass(frozen=True, slots=True)
-class DeclaredStep:
-    """One step of the file."""
+class DeclaredStep(Generic[L]):
+    """One step of the file. `when` names the value without which it is left out; `kept` writes down elsewhere what a
+    step of this title says. The rest is as in StepDef."""
 
     name: str
     title: str
     layer: str
     deed: Deed
-    probe: Probe | None
+    probe: L | None
     timeout_s: float
     retries: int
-    after: timedelta
-    optional: bool
+    after: timedelta = timedelta()
+    optional: bool = False
+    when: str = ""
+    undo: DeclaredStep[L] | None = None
+    harmless: bool = False
+    kept: Callable[[Run, str], Run] | None = None
+
+    def wanted(self, values: Values) -> bool:
+        """Whether there is anything for it to do."""
+        return not self.when or bool(values.get(self.when))
 
     def definition(self, values: Values) -> StepDef:
         """The step with its parameters."""
         probe = self.probe
 
         async def do(run: Run) -> str:
-            return await self.deed.do(run, values, self.timeout_s)
+            kept = run if self.kept is None else self.kept(run, self.title)
+            return await self.deed.do(kept, {**values, **run.told}, self.timeout_s)
 
         async def happened(run: Run, before: str) -> bool | None:
             return None if probe is None else await probe.happened(run.changes, values, before)
 
         async def before(run: Run) -> str:
-            return (
-                "" if probe is None else _shown((await probe.state(run.changes, values)).get(probe.changed))
-            )
+            return "" if probe is None else await probe.before(run.changes, values)
 
         return StepDef(
             self.name,
@@ -187,12 +239,14 @@ class DeclaredStep:
             do,
             self.layer,
             probe=None if probe is None else happened,
-            before=before if probe is not None and probe.changed else None,
+            before=before if probe is not None and probe.compares else None,
             # The call has a time-out of its own, which says more than ours.
             timeout_s=self.timeout_s + 1.0,
             retries=self.retries,
             after=self.after,
             optional=self.optional,
+            undo=self.undo.definition(values) if self.undo is not None and self.undo.wanted(values) else None,
+            harmless=self.harmless,
         )
 
 
@@ -209,7 +263,8 @@ def _shown(answer: Any) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)[:300]
 
 
-def _secret(file: Path) -> str:
+def secret_of(file: Path) -> str:
+    """The secret that a file holds. Raises SourceFailed."""
     try:
         return read_secret(file)
     except Misuse as error:

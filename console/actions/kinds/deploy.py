@@ -9,16 +9,18 @@ from typing import Any, ClassVar
 
 from console.actions.kind import Context, Request, Run, StepDef, Usual, in_time, missing, planned
 from console.actions.pipelines import Pipeline, PipelineStep, Workshop
-from console.actions.wording import equal_command
+from console.actions.wording import equal_command, no_source
 from console.domain.action import ActionState, Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.errors import Refused, SourceFailed
 from console.domain.format import counted
 from console.domain.release import Commit, Migration, Release, Released, ReleaseState
 from console.domain.text import printable
 from console.gateway.changes import Changes
+from console.gateway.repository import Repository
 
 GROUP = "deployments"
 _SHARED = "_shared"
+_MOST_COMMITS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,51 @@ class _Pipelined(Usual):
         pins = request.pins
         lists = {name: pins.get(name, "").split() for name in ("migrations", "rollbacks", "functions")}
         return {**pins, **lists, "action": str(request.id), "mark": f"tradex={request.id}"}
+
+    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
+        live = context.live.commit if context.live else ""
+        if context.live is not None and request.pins.get("previous_commit", live) != live:
+            raise Refused(f"{context.live.version} went live since this was planned: plan it again")
+        return ()
+
+    async def _planned(
+        self,
+        context: Context,
+        request: Request,
+        title: str,
+        pins: dict[str, str],
+        *,
+        facts: Sequence[Fact],
+        crossed: Sequence[Migration],
+        stays: str,
+        notes: Sequence[str] = (),
+    ) -> Plan:
+        """The plan of what is pinned; `crossed` are the migrations between the two commits, `stays` is what is said of
+        one that the database does not go back over."""
+        live, settings = context.live, context.changes.settings
+        pins = pins | {
+            "previous_commit": live.commit if live else "",
+            "previous_version": live.version if live else "",
+            "rollbacks": " ".join(_back(crossed)),
+            "project": settings.supabase_project or "",
+            "database_url": settings.deploy_database_url or "",
+        }
+        pinned = replace(request, pins=pins)
+        return Plan(
+            title=title,
+            steps=planned(self.steps(pinned), context.scale),
+            facts=(
+                *facts,
+                *_migration_facts(crossed, stays),
+                Fact("functions", pins["functions"].replace(" ", ", ") or "none changed"),
+                *await _who(context),
+            ),
+            guards=await self.check(context, pinned),
+            notes=(*notes, *_notes(crossed, live is not None)),
+            typed=self.environment,
+            command=equal_command(self.spec, request, pins["version"]),
+            pins=pins,
+        )
 
     async def prove(self, run: Run) -> Proof:
         """What runs now, piece by piece."""
@@ -115,64 +162,53 @@ class Deploy(_Pipelined):
     before = ReleaseState.GOOD
 
     async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
-        live = context.live
-        if live is not None and request.pins.get("previous_commit", live.commit) != live.commit:
-            raise Refused(f"{live.version} went live since this was planned: plan it again")
-        applied = set(await context.changes.applied())
-        ahead = applied - set(request.pins.get("all_migrations", "").split())
-        if "all_migrations" in request.pins and ahead:
+        guards = await super().check(context, request)
+        has = await self.workshop.repository.versions(request.pins["commit"])
+        ahead = set(await context.changes.applied()) - has
+        if ahead:
             raise Refused(
                 f"the database has migrations that the commit lacks: {', '.join(sorted(ahead)[:5])}"
             )
-        return (Guard("database", True, "has no migration that the commit lacks"),)
+        return (*guards, Guard("database", True, "has no migration that the commit lacks"))
 
     async def plan(self, context: Context, request: Request) -> Plan:
         repository, live = self.workshop.repository, context.live
-        await repository.fetch()
-        sha = await repository.resolve(self.target(request))
+        old = await _out_of_date(repository)
+        try:
+            sha = await repository.resolve(self.target(request))
+        except Refused as error:
+            raise Refused("; ".join((str(error), *old))) from None
         commit = await repository.commit(sha)
         if live is not None and live.commit == sha:
             raise Refused(f"{live.version} is live")
-        coming = await repository.commits(live.commit if live else None, until=sha, limit=200)
+        coming = await repository.commits(live.commit if live else None, until=sha, limit=_MOST_COMMITS)
         if live is not None and not coming:
             raise Refused(
                 f"{commit.name} is older than {live.version}, which is live: tradex rollback {commit.name}"
             )
-        has = await repository.migrations(sha)
-        applied = set(await context.changes.applied())
-        pending = [m for m in has if m.version not in applied]
+        pending = await repository.migrations(sha, await context.changes.applied())
         front = await context.changes.production()
         pins = {
             "commit": sha,
             "version": commit.name,
-            "previous_commit": live.commit if live else "",
-            "previous_version": live.version if live else "",
             "previous_frontend": front.id if front else "",
             "back_from": sha,
             "undo:to": live.commit if live else "",
-            "all_migrations": " ".join(m.version for m in has),
             "migrations": " ".join(m.version for m in pending),
-            "rollbacks": " ".join(_back(pending)),
-            "functions": " ".join(_changed(coming, await repository.functions(sha), everything=live is None)),
-            **_places(context.changes),
+            "functions": _changed(coming, await repository.functions(sha), everything=live is None),
         }
-        pinned = replace(request, pins=pins)
-        guards = await self.check(context, pinned)
-        return Plan(
-            title=f"Deploy {commit.name}",
-            steps=planned(self.steps(pinned), context.scale),
+        return await self._planned(
+            context,
+            request,
+            f"Deploy {commit.name}",
+            pins,
             facts=(
                 Fact("replaces", live.version if live else "nobody knows what"),
                 Fact("commits", f"{counted(len(coming), 'commit')}, of {_authors(coming)}"),
-                *_migration_facts(pending),
-                Fact("functions", pins["functions"].replace(" ", ", ") or "none changed"),
-                *await _who(context),
             ),
-            guards=guards,
-            notes=_notes(pending, live is not None),
-            typed=self.environment,
-            command=equal_command(self.spec, request, commit.name),
-            pins=pins,
+            crossed=pending,
+            stays="irreversible",
+            notes=old,
         )
 
 
@@ -182,16 +218,13 @@ class Rollback(_Pipelined):
     before = ReleaseState.ROLLED_BACK
 
     async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
-        live = _live(context)
-        if request.pins.get("back_from", live.commit) != live.commit:
-            raise Refused(f"{live.version} went live since this was planned: plan it again")
-        return (Guard("releases", True, f"{live.version} is live"),)
+        guards = await super().check(context, request)
+        return (*guards, Guard("releases", True, f"{_live(context).version} is live"))
 
     async def plan(self, context: Context, request: Request) -> Plan:
-        guards = await self.check(context, request)
-        repository, live = self.workshop.repository, _live(context)
-        wanted = self.target(request)
-        earlier = [r for r in context.releases if r.id != live.id and r.state == "good"]
+        repository, live, wanted = self.workshop.repository, _live(context), self.target(request)
+        # One that went live again is no way back, though it was good before.
+        earlier = [r for r in context.releases if r.commit != live.commit and r.state is ReleaseState.GOOD]
         to = next(
             (r for r in earlier if not wanted or wanted in (r.version, r.commit, r.commit[:8], str(r.id))),
             None,
@@ -199,39 +232,27 @@ class Rollback(_Pipelined):
         if to is None:
             known = ", ".join(dict.fromkeys(r.version for r in earlier[:5])) or "there is none"
             raise Refused(f"no release {printable(wanted, 40) or 'before'} that was good ({known})")
-        with_fetch = await repository.commits(to.commit, until=live.commit, limit=500)
-        then = {m.version for m in await repository.migrations(to.commit)}
-        since = [m for m in await repository.migrations(live.commit) if m.version not in then]
+        going = await repository.commits(to.commit, until=live.commit, limit=_MOST_COMMITS)
+        since = await repository.migrations(live.commit, await repository.versions(to.commit))
         pins = {
             "commit": to.commit,
             "version": to.version,
-            "previous_commit": live.commit,
-            "previous_version": live.version,
             "previous_frontend": to.frontend,
             "back_from": live.commit,
             "migrations": "",
-            "rollbacks": " ".join(_back(since)),
-            "functions": " ".join(
-                _changed(with_fetch, await repository.functions(to.commit), everything=False)
-            ),
-            **_places(context.changes),
+            "functions": _changed(going, await repository.functions(to.commit)),
         }
-        pinned = replace(request, pins=pins)
-        return Plan(
-            title=f"Roll back from {live.version} to {to.version}",
-            steps=planned(self.steps(pinned), context.scale),
+        return await self._planned(
+            context,
+            request,
+            f"Roll back from {live.version} to {to.version}",
+            pins,
             facts=(
                 Fact("live now", f"{live.version}, of {live.by}"),
-                Fact("takes back", counted(len(with_fetch), "commit")),
-                *_migration_facts(since, verb="stays"),
-                Fact("functions", pins["functions"].replace(" ", ", ") or "none changed"),
-                *await _who(context),
+                Fact("takes back", counted(len(going), "commit")),
             ),
-            guards=guards,
-            notes=_notes(since, True),
-            typed=self.environment,
-            command=equal_command(self.spec, request, to.version),
-            pins=pins,
+            crossed=since,
+            stays="stays",
         )
 
 
@@ -240,7 +261,7 @@ def kinds(
 ) -> tuple[Deploy, Rollback]:
     """Both ways, where these doors of the platform are configured."""
     lacks = "" if workshop.repository.configured else "no source: deploy.repository is not set"
-    release = Parameter("release", "a tag, or the beginning of a commit's hash")
+    release = Parameter("release", "Release")
     forward = KindSpec(
         name="deploy",
         title=deploy.title,
@@ -281,16 +302,20 @@ def _live(context: Context) -> Release:
     return context.live
 
 
-def _places(changes: Changes) -> dict[str, str]:
-    return {
-        "project": changes.settings.supabase_project or "",
-        "database_url": changes.settings.deploy_database_url or "",
-    }
+async def _out_of_date(repository: Repository) -> tuple[str, ...]:
+    """Why the mirror may not be what the repository is, where that does not answer in time."""
+    try:
+        await in_time(repository.fetch())
+    except SourceFailed as error:
+        return (f"the repository does not answer, this is what was known of it: {error}",)
+    return ()
 
 
-def _changed(commits: Sequence[Commit], there: Sequence[str], *, everything: bool) -> list[str]:
+def _changed(commits: Sequence[Commit], there: Sequence[str], *, everything: bool = False) -> str:
+    """Those that have to be deployed: all of them where not all commits between are known."""
     touched = {name for commit in commits for name in commit.functions}
-    return [name for name in there if everything or name in touched or _SHARED in touched]
+    everything = everything or _SHARED in touched or len(commits) >= _MOST_COMMITS
+    return " ".join(name for name in there if everything or name in touched)
 
 
 def _back(migrations: Sequence[Migration]) -> list[str]:
@@ -303,9 +328,9 @@ def _back(migrations: Sequence[Migration]) -> list[str]:
     return found
 
 
-def _migration_facts(migrations: Sequence[Migration], verb: str = "irreversible") -> list[Fact]:
+def _migration_facts(migrations: Sequence[Migration], stays: str) -> list[Fact]:
     facts = [Fact("migrations", ", ".join(f"{m.version} {m.name}" for m in migrations) or "none")]
-    facts += [Fact(verb, f"{m.version}: {m.drops}", "crit") for m in migrations if m.irreversible]
+    facts += [Fact(stays, f"{m.version}: {m.drops}", "crit") for m in migrations if m.irreversible]
     return facts
 
 
@@ -324,6 +349,6 @@ def _authors(commits: Sequence[Commit]) -> str:
 async def _who(context: Context) -> list[Fact]:
     """Whom it may hit."""
     try:
-        return [Fact("signed in", f"{await context.changes.signed_in():,} people")]
+        return [Fact("signed in", f"{await in_time(context.changes.signed_in()):,} people")]
     except SourceFailed as error:
-        return [Fact("signed in", f"no source: {error}", "warn")]
+        return [Fact("signed in", no_source(error), "warn")]

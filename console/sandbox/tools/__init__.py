@@ -31,7 +31,7 @@ def tools_folder(state: Path, base_url: str, *, supabase: str = SUPABASE_VERSION
         launcher = folder / tool
         given = f" --stand-in-for {quote(supabase)}" if tool == "supabase" else ""
         # Isolated: the folder that it is started in, somebody's worktree, has nothing to say about modules.
-        command = f'exec {quote(sys.executable)} -I -m console.sandbox.tools.{tool}{given} "$@"'
+        command = f'exec {quote(sys.executable)} -I -u -m console.sandbox.tools.{tool}{given} "$@"'
         write_private(launcher, f"#!/bin/sh\n{command}\n")
         launcher.chmod(0o700)
     profile = {"name": "sandbox", "api_url": base_url, "dashboard_url": base_url, "project_host": "localhost"}

@@ -20,7 +20,7 @@ import asyncpg
 import httpx
 import yaml
 
-from console.sandbox.tools import migrations
+from console.sandbox.tools import SUPABASE_VERSION, migrations
 from console.sandbox.tools.command import Arguments, Flag, Stop, UnknownFlag, client, err, out, parse
 
 _GLOBAL = {
@@ -313,7 +313,7 @@ def _answer(answer: httpx.Response, what: str) -> Any:
 
 
 def main(argv: list[str]) -> int:
-    version = "3.1.0"
+    version = SUPABASE_VERSION
     if argv[:1] == ["--stand-in-for"]:
         version, argv = argv[1], argv[2:]
     commands = _COMMANDS_3 if version.startswith("3.") else _COMMANDS_2

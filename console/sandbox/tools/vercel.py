@@ -112,7 +112,7 @@ class Cli:
             answer = self._api.post("/v13/deployments", params=self._query, json=body)
         made = _answer(answer)
         url = self._address(made)
-        err(f"Inspect: {self._api.base_url}v13/deployments/{made['id']}")
+        err(f"Inspect: {self._api.base_url.join('/v13/deployments/' + made['id'])}")
         err(f"{'Production' if production else 'Preview'}: {url}")
         out(url)
         if made["readyState"] == "ERROR":
