@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from console.domain.canary import Comparison
+
 
 class ActionState(StrEnum):
     """Where an action is; in the order in which it goes through them."""
@@ -184,11 +186,12 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What the platform showed after the deed. `verdict` is proved, unproved, worse or "" (nothing to show);
-    `facts` are what was counted, before and after where both exist."""
+    `facts` are what was counted, `comparison` is that with what was before, of what is watched closely."""
 
     verdict: str = ""
     text: str = ""
     facts: tuple[Fact, ...] = ()
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)

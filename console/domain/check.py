@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -120,3 +121,40 @@ class CheckReport:
                 for r in self.results
             ],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """One run of the checks of an occasion (env, pre, post), by the agent: asked for, under way, or over. `version` and
+    `commit` are what it is about, "" for what runs. `total` is how many checks it has; `results` are those that are over,
+    in the order of the list. `words` say why it came to nothing."""
+
+    id: int
+    occasion: str
+    by: str
+    asked_at: datetime
+    commit: str = ""
+    version: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    total: int = 0
+    results: tuple[CheckResult, ...] = ()
+    action_id: int | None = None
+    words: str = ""
+
+    @property
+    def report(self) -> CheckReport:
+        """What it found so far."""
+        return CheckReport(self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A person's word for one check: of one release (`commit`), or of any where that is "". `until`: not after that."""
+
+    check: str
+    by: str
+    at: datetime
+    note: str
+    commit: str = ""
+    until: datetime | None = None

@@ -15,6 +15,7 @@ from console.domain.metric import MetricSpec, MetricValue, Series
 # The first screen is there without them.
 if TYPE_CHECKING:
     from console.domain.action import Action, Effect, Freeze, Glass, KindSpec
+    from console.domain.check import CheckRun
     from console.domain.finding import Detector, Finding
     from console.domain.release import Commit, Release
 
@@ -107,7 +108,7 @@ class Snapshot:
     `actions` are those that are not over and those of the last day (the latest first), `kinds` what can be asked for,
     `effects` what is in force or was until an hour ago, `freezes` and `glass` those that are not over, `findings` the
     open and blocked ones and those of the last day, `detectors` who looks for them, `releases` the latest that were
-    deployed, `candidates` the commits after the live one. They are read after the rest: `control` says whether they
+    deployed, `candidates` the commits after the live one, `checklist` the last run of the checks before a deployment. They are read after the rest: `control` says whether they
     were.
     """
 
@@ -131,6 +132,7 @@ class Snapshot:
     detectors: tuple[Detector, ...] = ()
     releases: tuple[Release, ...] = ()
     candidates: tuple[Commit, ...] = ()
+    checklist: CheckRun | None = None
 
     def without_the_past(self) -> Snapshot:
         """Without what has been over for too long by now: nobody tells that time passes."""

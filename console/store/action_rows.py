@@ -31,6 +31,7 @@ from console.domain.action import (
     Step,
     StepState,
 )
+from console.domain.canary import Compared, Comparison
 from console.domain.text import printable
 
 COLUMNS = """
@@ -45,14 +46,12 @@ COLUMNS = """
 
 def plan_json(plan: Plan) -> str:
     """A plan as the store keeps it."""
-    data: dict[str, Any] = asdict(plan)
-    data["until"] = _iso(plan.until)
-    return json.dumps(_clean(data))
+    return json.dumps(_clean(asdict(plan)), default=_iso)
 
 
 def proof_json(proof: Proof) -> str:
     """A proof as the store keeps it."""
-    return json.dumps(_clean(asdict(proof)))
+    return json.dumps(_clean(asdict(proof)), default=_iso)
 
 
 def layers_json(layers: Sequence[Layer]) -> str:
@@ -62,13 +61,7 @@ def layers_json(layers: Sequence[Layer]) -> str:
 
 def steps_json(steps: Sequence[Step]) -> str:
     """Steps as the store takes them."""
-    return json.dumps(
-        [
-            _clean(asdict(s))
-            | {"due_at": _iso(s.due_at), "started_at": _iso(s.started_at), "ended_at": _iso(s.ended_at)}
-            for s in steps
-        ]
-    )
+    return json.dumps(_clean([asdict(step) for step in steps]), default=_iso)
 
 
 def params_json(params: Mapping[str, str], longest: int = 1000) -> str:
@@ -87,8 +80,8 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+def _iso(at: datetime) -> str:
+    return at.isoformat()
 
 
 def action(row: asyncpg.Record) -> Action:
@@ -156,7 +149,17 @@ def _kept_plan(text: str) -> Plan:
 
 def _proof(data: Mapping[str, Any]) -> Proof:
     data = _clean(data)
-    return Proof(data["verdict"], data["text"], tuple(Fact(**fact) for fact in data["facts"]))
+    facts = tuple(Fact(**fact) for fact in data["facts"])
+    return Proof(data["verdict"], data["text"], facts, _comparison(data.get("comparison")))
+
+
+def _comparison(data: Mapping[str, Any] | None) -> Comparison | None:
+    if data is None:
+        return None
+    since, until = (datetime.fromisoformat(data[name]) for name in ("since", "until"))
+    return Comparison(
+        data["of_before"], data["of_now"], since, until, tuple(Compared(**row) for row in data["rows"])
+    )
 
 
 def kind(row: asyncpg.Record) -> KindSpec:
