@@ -125,9 +125,9 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class CheckRun:
-    """One run of the checks of an occasion (env, pre, post), by the agent: asked for, under way, or over. `version` and
-    `commit` are what it is about, "" for what runs. `total` is how many checks it has; `results` are those that are over,
-    in the order of the list. `words` say why it came to nothing."""
+    """One run of the checks of an occasion (env, pre, post), by the agent: asked for, under way, or over. `version`
+    and `commit` are what it is about, "" for what runs. `total` is how many checks it has; `results` are those that are
+    over, in the order of the list. `words` say why it came to nothing."""
 
     id: int
     occasion: str

@@ -105,11 +105,11 @@ class Snapshot:
     those that are open and those resolved in the last day (in the order of `domain.alert.order`), `silences` those
     in force.
 
-    `actions` are those that are not over and those of the last day (the latest first), `kinds` what can be asked for,
-    `effects` what is in force or was until an hour ago, `freezes` and `glass` those that are not over, `findings` the
-    open and blocked ones and those of the last day, `detectors` who looks for them, `releases` the latest that were
-    deployed, `candidates` the commits after the live one, `checklist` the last run of the checks before a deployment. They are read after the rest: `control` says whether they
-    were.
+    `actions` are those that are not over and those of the last day (the latest first), `kinds` what can be asked
+    for, `effects` what is in force or was until an hour ago, `freezes` and `glass` those that are not over,
+    `findings` the open and blocked ones and those of the last day, `detectors` who looks for them, `releases` the
+    latest that were deployed, `candidates` the commits after the live one, `checklist` the last run of the checks
+    before a deployment. They are read after the rest: `control` says whether they were.
     """
 
     at: datetime
