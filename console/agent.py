@@ -16,7 +16,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from console import __version__
@@ -24,7 +23,7 @@ from console.actions.duties import Actions
 from console.alerting.diagnosing import Diagnosing
 from console.alerting.engine import Engine
 from console.alerting.rulebook import Rulebook
-from console.checks.registry import validated
+from console.checks.duty import Checking
 from console.domain.errors import Fenced, StoreAway, TradexError
 from console.domain.event import Severity
 from console.domain.format import iso
@@ -133,7 +132,8 @@ class Agent:
             tick_s=self.settings.agent.tick_s,
         )
         probes = Probes(platform, self.settings.platform.resolved())
-        actions = Actions(self.settings, partial(validated, self.settings))
+        checking = Checking(self.settings)
+        actions = Actions(self.settings, checking.validated)
         try:
             self._store = await self._open_store()
             while True:
@@ -150,6 +150,7 @@ class Agent:
                     diagnosing=Diagnosing(engine, diagnostician.diagnose),
                     log_tail=log_tail,
                     actions=actions,
+                    checking=checking,
                     detectors=detectors,
                 )
                 try:
@@ -227,7 +228,8 @@ class Agent:
             "audit": lambda: _anchor_forever(store),
             "diagnosis": lambda: term.diagnosing.run(store, lease),
             "logs": lambda: term.log_tail.run(store, lease),
-            **term.actions.duties(store, lease),
+            **term.actions.duties(store, lease, others=term.checking.hear),
+            "checks": term.checking.duty(store, lease),
             "security": lambda: term.detectors.run(store, lease),
         }
         try:
@@ -390,6 +392,7 @@ class _Term:
     diagnosing: Diagnosing
     log_tail: LogTail
     actions: Actions
+    checking: Checking
     detectors: Detectors
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from console.domain.snapshot import LIFTED_FOR, MOST_ENDED, RESOLVED_FOR
-from console.store import actions, effects, findings, freezes, releases
+from console.store import actions, checks, effects, findings, freezes, releases
 from console.store.pool import Store
 
 
@@ -27,4 +27,6 @@ async def read(store: Store, hints: Collection[str], now: datetime) -> dict[str,
     if "release" in hints:
         sections["releases"] = tuple(await releases.recent(store))
         sections["candidates"] = tuple(await releases.candidates(store))
+    if "check" in hints:
+        sections["checklist"] = await checks.latest(store, "pre")
     return sections | {"control": True} if sections else {}

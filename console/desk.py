@@ -1,4 +1,4 @@
-"""What a person may change in the store itself: acknowledgements, silences, dismissals, and what is
+"""What a person may change in the store itself: acknowledgements, silences, dismissals, ticks, and what is
 asked of the agent. Done when the call returns.
 
 What touches the platform is only asked for here: it goes through a plan and the agent's runner.
@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from console.domain.alert import Matcher, Silence
+from console.domain.check import Tick
 from console.query import Connected
-from console.store import actions, alerts, findings, freezes, silences
+from console.store import actions, alerts, checks, findings, freezes, silences
 from console.store.actions import Asked, Preview
 
 
@@ -73,7 +74,7 @@ class Desk(Protocol):
         ...
 
     async def cancel(self, action_id: int, reason: str = "") -> None:
-        """End an action: at once before it runs, else after the step it is at."""
+        """End an action: at once before it runs, else as soon as its step may be left."""
         ...
 
     async def resume(self, action_id: int, choice: str, reason: str = "") -> None:
@@ -98,6 +99,16 @@ class Desk(Protocol):
 
     async def dismiss_finding(self, finding_id: int, reason: str) -> None:
         """Say that a security finding is none of our business, and why."""
+        ...
+
+    async def ask_checks(self, occasion: str, *, commit: str = "", version: str = "") -> Asked:
+        """Have the agent run the checks of an occasion (env, pre, post) about a release; whoever asks for a run that is
+        open joins it."""
+        ...
+
+    async def tick(self, check: str, note: str, *, commit: str = "", length: timedelta | None = None) -> Tick:
+        """Say that what only a person can see is good: of the release of `commit`, or for `length` (None: for as long
+        as there may be)."""
         ...
 
 
@@ -178,3 +189,9 @@ class StoreDesk:
 
     async def mend_glass(self, author: str | None = None) -> None:
         await freezes.mend_glass(await self._source.connected(), author)
+
+    async def ask_checks(self, occasion: str, *, commit: str = "", version: str = "") -> Asked:
+        return await checks.ask(await self._source.connected(), occasion, commit=commit, version=version)
+
+    async def tick(self, check: str, note: str, *, commit: str = "", length: timedelta | None = None) -> Tick:
+        return await checks.tick(await self._source.connected(), check, note, commit=commit, length=length)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 SECTIONS = (
     *("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences"),
     *("control", "kinds", "actions", "effects", "freezes", "glass"),
-    *("findings", "detectors", "releases", "candidates"),
+    *("findings", "detectors", "releases", "candidates", "checklist"),
 )
 TREND_STEP_S, TREND_POINTS = 30.0, 120
 STATUS_STEP_S, STATUS_POINTS = 150.0, 24
@@ -54,7 +54,7 @@ _POLL_S = 4.0
 _CLOCK_EVERY_S = 60.0
 # Hints of what no snapshot holds; who shows it reads it.
 _ON_DEMAND = frozenset({"log", "diagnosis", "output", "audit"})
-_SECTIONS_TOLD = frozenset({"tick", "event", "alert", "action", "kind", "finding", "release"})
+_SECTIONS_TOLD = frozenset({"tick", "event", "alert", "action", "kind", "finding", "release", "check"})
 
 Listener = Callable[[Snapshot, frozenset[str]], None]
 # Critical ones about what people do, such as a broken glass, are apart: they tell nothing of the platform.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from console.domain.action import Action, AuditEntry, OutputLine, Step
     from console.domain.diagnosis import Diagnosis
     from console.domain.finding import Finding, FindingChange
+    from console.domain.forecast import Usual
     from console.domain.log import LogLine, LogSource
 
 FiredPerHour = Sequence[tuple[datetime, Severity, int]]
@@ -90,11 +91,15 @@ class Query(Protocol):
         ...
 
     async def action_output(self, action_id: int, *, after: int = 0) -> Sequence[OutputLine]:
-        """Lines of its output after the line `after`, oldest first; at most 2,000 at once."""
+        """Lines of its output after the line `after`, oldest first; at most 500 at once."""
         ...
 
     async def action_changes(self, action_id: int) -> ActionChanges:
         """What it went through."""
+        ...
+
+    async def usual(self, kind: str) -> Mapping[str, Usual]:
+        """How the steps of the last actions of a kind that are done went, by name."""
         ...
 
     async def audit(
@@ -218,12 +223,18 @@ class StoreQuery:
     async def action_output(self, action_id: int, *, after: int = 0) -> Sequence[OutputLine]:
         from console.store import actions
 
-        return await actions.output(await self._source.connected(), action_id, after=after)
+        # So few that a key is heard between two pages.
+        return await actions.output(await self._source.connected(), action_id, after=after, limit=500)
 
     async def action_changes(self, action_id: int) -> ActionChanges:
         from console.store import actions
 
         return await actions.changes(await self._source.connected(), action_id)
+
+    async def usual(self, kind: str) -> Mapping[str, Usual]:
+        from console.store import durations
+
+        return await durations.usual(await self._source.connected(), kind)
 
     async def audit(
         self, *, before: int | None = None, limit: int = 200, action_id: int | None = None

@@ -197,6 +197,10 @@ class ChecksSettings(_Section):
     other_account_password_file: Path | None = None
     expired_token_file: Path | None = None
     """An access token of the platform that has run out; without it nobody knows whether expiry is looked at."""
+    every_s: float | None = Field(default=None, ge=300)
+    """The checklist of the newest commit that could be deployed runs by itself when that is another one, something was
+    deployed, or it is so old; unset: only when somebody asks. It builds the commit: scripts of the repository run on
+    the agent's machine, without secrets."""
 
 
 class DeploySettings(_Section):

@@ -13,6 +13,7 @@ from console.domain.diagnosis import Diagnosis
 from console.domain.errors import Refused
 from console.domain.event import Event
 from console.domain.finding import Finding, FindingChange
+from console.domain.forecast import Usual
 from console.domain.health import CheckPoint
 from console.domain.log import LogLine, LogSource
 from console.domain.metric import Series
@@ -32,6 +33,7 @@ class ClosedDesk:
     acknowledge = unacknowledge = silence = end_silence = _closed
     request = confirm = approve = withdraw = cancel = resume = _closed
     freeze = end_freeze = break_glass = mend_glass = dismiss_finding = _closed
+    ask_checks = tick = _closed
 
     async def preview(self, action_id: int) -> Preview:
         return Preview((), "")
@@ -57,6 +59,7 @@ class StaticFeed:
         steps: Mapping[int, Sequence[Step]] | None = None,
         output: Mapping[int, Sequence[OutputLine]] | None = None,
         action_changes: Mapping[int, ActionChanges] | None = None,
+        usual: Mapping[str, Usual] | None = None,
         audit: Sequence[AuditEntry] = (),
         finding_history: Mapping[int, Sequence[FindingChange]] | None = None,
         desk: Desk | None = None,
@@ -75,6 +78,7 @@ class StaticFeed:
         self.steps = dict(steps or {})
         self.output = dict(output or {})
         self._action_changes = action_changes or {}
+        self._usual = usual or {}
         self._audit = audit
         self._finding_history = finding_history or {}
         self._listeners = Listeners()
@@ -160,6 +164,9 @@ class StaticFeed:
 
     async def action_changes(self, action_id: int) -> ActionChanges:
         return self._action_changes.get(action_id, ())
+
+    async def usual(self, kind: str) -> Mapping[str, Usual]:
+        return self._usual
 
     async def audit(
         self, *, before: int | None = None, limit: int = 200, action_id: int | None = None

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from console.domain import format as fmt
 from console.domain.action import Action, ActionState
 from console.domain.errors import Misuse
+from console.domain.snapshot import DEPLOYMENTS
 from screens.action_asking import confirm, undo
 from screens.action_rows import named
 from screens.base import ConsoleScreen
@@ -82,7 +83,7 @@ class DecidingScreen(ConsoleScreen):
             self.app.push_screen(ApproveDialog(action, named(action, self.snapshot)), self._approved)
 
     def action_end(self) -> None:
-        """End it: at once, or after the step it is at."""
+        """End it: at once, or as soon as its step may be left."""
         action = self._may()
         if action is None:
             return
@@ -91,7 +92,7 @@ class DecidingScreen(ConsoleScreen):
         elif action.state is ActionState.INTERRUPTED:
             self._no("it waits for a choice: C chooses")
         elif action.cancelled_by:
-            self._no(f"{action.cancelled_by} cancelled it already: it ends after the step it is at")
+            self._no(f"{action.cancelled_by} cancelled it already: it ends as soon as its step may be left")
         else:
             self.app.push_screen(EndDialog(action, named(action, self.snapshot)), self._ended)
 
@@ -233,8 +234,9 @@ class EndDialog(_Deciding):
         action = self.action
         begun = action.state in (ActionState.RUNNING, ActionState.VERIFYING)
         words = f"{action.step} of {action.steps} steps are done" if action.steps else "nothing is done yet"
+        done = "what was done is taken back" if action.kind in DEPLOYMENTS else "what is done stays done"
         what = (
-            "it ends after the step it is at; what is done stays done"
+            f"it ends as soon as its step may be left; {done}"
             if begun
             else "it ends at once, nothing was changed"
         )

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from console.domain.action import Action, ActionState, AuditEntry
 from console.query import ActionChanges
-from screens.action_following import FollowingScreen
+from screens.action_following import FollowingScreen, SearchField
 from screens.action_rows import (
     CHANGE_COLUMNS,
     action_lines,
@@ -63,6 +63,7 @@ class ActionDetail(FollowingScreen, PlanReader):
         with Vertical():
             yield ScrolledFacts(id="action-words")
             yield LiveTable(id="steps", header=False, empty="", opens=False, follow=True)
+            yield SearchField()
             with Horizontal():
                 yield LiveTable(id="output", header=False, empty="", follow=True)
                 yield LiveTable(id="history", header=False, empty="", opens=False)

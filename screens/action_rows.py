@@ -1,7 +1,8 @@
 """Rows and words of actions: how each stands, its steps, its output, its history. Pure."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
 
@@ -23,7 +24,7 @@ from widgets.live_table import Column, Deferred, Entry, Group, Note, Row
 from widgets.look import Look
 from widgets.times import span_words
 
-_LABELS = Labels(9)
+LABELS = Labels(9)
 
 ACTION_COLUMNS = (
     Column("", 1),
@@ -173,17 +174,19 @@ def action_lines(
 ) -> list[Line]:
     """Who wanted it and why, how it stands, what it waits for or how it ended."""
     lines = [head_line(action, snapshot, look)]
-    lines += _LABELS.text("why", action.reason, look, width, most=most)
+    lines += LABELS.text("why", action.reason, look, width, most=most)
     if action.cause:
-        lines += _LABELS.text("from", action.cause, look, width, role="muted", most=1)
-    lines += _LABELS.lines("who", _in_lines(_people(action, look, now), look, width - _LABELS.size), look)
+        lines += LABELS.text("from", action.cause, look, width, role="muted", most=1)
+    lines += LABELS.lines("who", _in_lines(_people(action, look, now), look, width - LABELS.size), look)
     if action.override:
-        lines += _LABELS.text("override", action.override, look, width, role="warn", most=most)
+        lines += LABELS.text("override", action.override, look, width, role="warn", most=most)
     lines += _waits(action, look, now, width, most)
     lines += result_lines(action, look, width, most=most)
     if action.undone_by is not None:
-        lines += _LABELS.text("undone", _undone(action.undone_by, snapshot, now), look, width, most=1)
-    lines += proof_lines(action, look, width, most=most)
+        lines += LABELS.text("undone", _undone(action.undone_by, snapshot, now), look, width, most=1)
+    spec = snapshot.kind(action.kind)
+    back = spec is not None and spec.goes_back and action.state is not ActionState.DONE
+    lines += proof_lines(action, look, width, most=most, went_back=back)
     return lines
 
 
@@ -193,7 +196,7 @@ def result_lines(action: Action, look: Look, width: int, *, most: int) -> list[L
         return []
     role = action_state(action).role if action.state.final and not action_state(action).calm else "text"
     word = "result" if action.state.final else "now"
-    return _LABELS.text(word, action.words, look, width, role=role, most=most)
+    return LABELS.text(word, action.words, look, width, role=role, most=most)
 
 
 def shown_on(kind: str) -> int:
@@ -214,17 +217,17 @@ def _waits(action: Action, look: Look, now: datetime, width: int, most: int) -> 
         left = action.approval_expires_at
         until = "" if left is None else f"; {span_words((left - now).total_seconds())} left"
         text = f"{action.needs_approval}: A approves it{until}"
-        return _LABELS.text("waits", text, look, width, role="pending", most=most)
+        return LABELS.text("waits", text, look, width, role="pending", most=most)
     if action.state is ActionState.INTERRUPTED:
-        lines = _LABELS.text("asks", action.question, look, width, role="crit", most=max(most, 3))
+        lines = LABELS.text("asks", action.question, look, width, role="crit", most=max(most, 3))
         choice = "C chooses: run the step again, take it as done, or stop"
-        return lines + _LABELS.lines("", [cells(choice, look("pending"))], look)
+        return lines + LABELS.lines("", [cells(choice, look("pending"))], look)
     if action.state is ActionState.PLANNED:
-        return _LABELS.lines(
+        return LABELS.lines(
             "waits", [cells("for somebody to confirm it: A shows its plan", look("muted"))], look
         )
     if action.cancelled_by and not action.state.final:
-        return _LABELS.lines("waits", [cells("it ends after the step it is at", look("pending"))], look)
+        return LABELS.lines("waits", [cells("it ends as soon as its step may be left", look("pending"))], look)
     return []
 
 
@@ -259,19 +262,23 @@ def _in_lines(parts: Sequence[Cells], look: Look, width: int) -> list[Cells]:
     return lines
 
 
-def proof_lines(action: Action, look: Look, width: int, *, most: int = 2) -> list[Line]:
-    """What the platform showed after the deed; what it counted before and after."""
+def proof_lines(
+    action: Action, look: Look, width: int, *, most: int = 2, went_back: bool = False
+) -> list[Line]:
+    """What the platform showed after the deed; what it counted before and after. `went_back`: nothing is left to take
+    back."""
     proof = action.proof
     if proof is None or not (proof.text or proof.facts):
         return []
     role = {"worse": "crit", "unproved": "warn", "proved": "ok"}.get(proof.verdict, "text")
-    tail = "; u takes it back" if proof.verdict == "worse" and action.undone_by is None else ""
-    # What it ended with is often what was proved: once is enough.
-    text = "" if proof.text == action.words else proof.text
-    lines = _LABELS.text("proof", f"{text}{tail}".removeprefix("; "), look, width, role=role, most=most)
+    undoable = proof.verdict == "worse" and action.undone_by is None and not went_back
+    tail = "; u takes it back" if undoable else ""
+    # What it ended with often begins with what was proved: once is enough.
+    text = "" if action.words.startswith(proof.text) else proof.text
+    lines = LABELS.text("proof", f"{text}{tail}".removeprefix("; "), look, width, role=role, most=most)
     size = value_size(proof.facts)
     facts = [fact_cells(fact, look, size, calm="muted") for fact in proof.facts]
-    return lines + _LABELS.lines("" if lines else "proof", facts, look)
+    return lines + LABELS.lines("" if lines else "proof", facts, look)
 
 
 def steps_of(action: Action, steps: Sequence[Step]) -> Sequence[Step]:
@@ -320,18 +327,58 @@ def _took(step: Step, now: datetime) -> str:
     return ""
 
 
-def output_entries(lines: Sequence[OutputLine], look: Look, *, narrow: bool) -> list[Entry]:
-    """Exact calls stand out from what they said."""
+def output_row(
+    line: OutputLine,
+    look: Look,
+    *,
+    narrow: bool,
+    error: bool = False,
+    found: Sequence[tuple[int, int]] = (),
+) -> Row:
+    """Exact calls stand out from what they said. `error`: it is where the trouble began; `found` are the places, from
+    and up to, of what was searched for."""
+    glyph, role = ("failed", "crit") if error else _OUTPUT.get(line.kind, _OUTPUT["out"])
+    style = look("crit" if error else "strong" if line.kind == "command" else "text")
+    start = [
+        cells(fmt.clock(line.at), look("pending" if found else "muted")),
+        cells(look.glyphs[glyph], look(role)),
+    ]
+    if not narrow:
+        start.append(cells(line.step, look("faint")))
+    text, place = [], 0
+    for first, last in found:
+        text += [piece(line.text[place:first], style), piece(line.text[first:last], look.chip("pending"))]
+        place = last
+    return Row(str(line.seq), (*start, (*text, *cells(line.text[place:], style))))
 
-    def row(line: OutputLine) -> Row:
-        glyph, role = _OUTPUT.get(line.kind, _OUTPUT["out"])
-        call = line.kind == "command"
-        start = [cells(fmt.clock(line.at), look("muted")), cells(look.glyphs[glyph], look(role))]
-        if not narrow:
-            start.append(cells(line.step, look("faint")))
-        return Row(str(line.seq), (*start, cells(line.text, look("strong" if call else "text"))))
 
-    return [Deferred(str(line.seq), partial(row, line)) for line in lines]
+_ERROR = re.compile(
+    r"(?<![\w/.-])(?<!\bno )(?<!\b0 )\w*(?:errors?|exceptions?)\b(?![./-]\w)"
+    r"|(?<![\w/.-])(?<!\b0 )(?:failed|fatal|panic)\b(?![./-]\w)",
+    re.IGNORECASE,
+)
+
+
+# One of these is in whatever the pattern matches: it takes a third of a millisecond to search a long line for that.
+_TROUBLE = ("error", "exception", "failed", "fatal", "panic")
+
+
+def looks_like_error(text: str) -> bool:
+    """Whether a line of output tells of an error, not of none and not of a file that is called so."""
+    folded = text.casefold()
+    return any(word in folded for word in _TROUBLE) and _ERROR.search(text) is not None
+
+
+def first_error(
+    lines: Sequence[OutputLine], telling: Sequence[OutputLine], failed: Collection[str]
+) -> OutputLine | None:
+    """Where the trouble began: in the steps that `failed`, the first line that tells of an error, else their first
+    answer; without any of those, the first of all that tells of one. `telling` are the lines that do."""
+    if not failed:
+        return telling[0] if telling else None
+    own = (line for line in telling if line.step in failed)
+    said = (line for line in lines if line.step in failed and line.kind != "command")
+    return next(own, None) or next(said, None)
 
 
 def change_entries(changes: ActionChanges, look: Look) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""The frame around every screen: banner, screen row, notice, keys; and when a screen draws.
+"""The frame around every screen: banner, screen row, progress, notice, keys; and when a screen draws.
 
 A screen says what it is made of (`compose_body`) and draws on `update(changed)`. It is told only while it is in
 front; what changed meanwhile is drawn when it comes back.
@@ -21,6 +21,7 @@ from console.domain.errors import TradexError
 from console.domain.snapshot import Snapshot
 from console.feed import SECTIONS, Feed
 from screens.aim import Aim
+from screens.progress import Progress, moving
 from screens.rereading import Rereading
 from screens.trouble import Trouble, trouble
 from widgets.banner import Banner, Clock
@@ -28,12 +29,15 @@ from widgets.key_row import KeyRow
 from widgets.line_widget import LineWidget
 from widgets.look import Look
 from widgets.notice import Notice
+from widgets.progress_row import ProgressRow
 from widgets.tab_row import Tab, TabRow
 
 EVERYTHING = frozenset(SECTIONS)
 TINY = (60, 15)
 """Below this many columns or rows a screen is replaced by one line."""
 _SAID_FOR_S = 8.0
+_PROGRESS_FROM = 30
+"""So many rows leave one for the progress of a deployment; with fewer it is in the banner."""
 
 
 class Layout(Enum):
@@ -85,6 +89,13 @@ class ConsoleScreen(Screen[None]):
         self._focus_before: Widget | None = None
         self._said_for: Timer | None = None
         self._readings: list[Rereading] = []
+        self.progress = Progress(lambda: self.feed.query)
+        self._moving = self.follow(
+            *(self._read_progress, self._draw_progress, "action"),
+            what="the progress of the deployment",
+            about=lambda: None if (action := moving(self.snapshot)) is None else action.id,
+            wanted=lambda: moving(self.snapshot) is not None,
+        )
 
     # What a screen fills in
 
@@ -101,6 +112,10 @@ class ConsoleScreen(Screen[None]):
     def aimed_at(self) -> Aim:
         """What a key that starts an action is filled in from."""
         return Aim()
+
+    def hinted(self, action: str) -> bool:
+        """Whether the key of an action is worth its place in the last row now; the help has it in any case."""
+        return True
 
     def follow(
         self, read: Callable[[], Awaitable[None]], draw: Callable[[], None], *hints: str, **more: Any
@@ -119,6 +134,7 @@ class ConsoleScreen(Screen[None]):
             yield Banner()
             yield Clock()
         yield TabRow(self.host.tabs, self.number)
+        yield ProgressRow()
         yield Notice()
         yield Notice(id="answer")
         with Container(id="body"):
@@ -226,6 +242,10 @@ class ConsoleScreen(Screen[None]):
         changed, self._pending = changed | self._pending, frozenset()
         if self.refresh_frame():
             changed = EVERYTHING
+        if "actions" in changed:
+            # What hinted at it came before there was anything to read of.
+            self._moving.catch_up()
+            self._moving.soon()
         if changed:
             self.update(changed)
 
@@ -233,7 +253,7 @@ class ConsoleScreen(Screen[None]):
         """Draw banner, clock and notice; True when the screen below has turned grey, or back."""
         before, self._drawn_look = self.greyed, self.look
         self.trouble = trouble(self.snapshot, self.now)
-        self.query_one(Banner).show(self.snapshot, self.now)
+        self._draw_progress()
         self.query_one(Clock).show(self.now)
         notice = self.query_one("#notice", Notice)
         if self.trouble is None:
@@ -241,6 +261,20 @@ class ConsoleScreen(Screen[None]):
         else:
             notice.say(self.trouble.text, role=self.trouble.role, glyph=self.trouble.glyph)
         return self.greyed != before
+
+    async def _read_progress(self) -> None:
+        await self.progress.read(moving(self.snapshot))
+
+    def _draw_progress(self) -> None:
+        """In a row of its own where there is room for one, else in the banner."""
+        action = moving(self.snapshot)
+        course = self.progress.of(action, self.now)
+        width, height = self.app.size
+        row = course if height >= _PROGRESS_FROM and width >= TINY[0] else None
+        name, command = ("", "") if action is None else (action.target, self.snapshot.command_of(action.kind))
+        if self.query_one(ProgressRow).show(name, command, row):
+            self.call_after_refresh(self._arranged)
+        self.query_one(Banner).show(self.snapshot, self.now, course, elsewhere=row is not None)
 
     def second(self) -> None:
         """A second has passed on the store's clock."""

@@ -14,13 +14,16 @@ from console.domain.alert import Alert, Counts, counts
 from console.domain.snapshot import Snapshot
 from themes.palette import environment_role
 from widgets.cells import Cells, join, measure, piece, space
+from widgets.charts import meter
 from widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
     from console.domain.action import Action
+    from console.domain.forecast import Forecast
 
 COMPACT_BELOW = 100
 _MAINTENANCE = "maintenance_on"
+_BAR, _LONGEST_NAME = 7, 12
 _SHORT_NAMES = {"production": "PROD", "staging": "STAGE"}
 
 
@@ -48,11 +51,17 @@ class Banner(LineWidget):
         super().__init__(id="banner")
         self._snapshot: Snapshot | None = None
         self._now: datetime | None = None
+        self._course: Forecast | None = None
+        self._elsewhere = False
         self._counted: Sequence[Alert] = ()
         self._tally = Counts()
 
-    def show(self, snapshot: Snapshot, now: datetime) -> None:
+    def show(
+        self, snapshot: Snapshot, now: datetime, course: Forecast | None = None, *, elsewhere: bool = False
+    ) -> None:
+        """`course` is that of the deployment which is under way; `elsewhere`: it has a row of its own."""
         self._snapshot, self._now = snapshot, now
+        self._course, self._elsewhere = course, elsewhere
         self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:
@@ -160,7 +169,11 @@ class Banner(LineWidget):
                 whole = text(f"{label} {word}{plural}", role, bold=True)
                 short = Part((text(label, role, bold=True),), 85, right=True)
                 parts.append(Part((whole,), 33, right=True, short=short))
-        running = [a for a in snapshot.actions if a.state.runs]
+        deployment = None if self._course is None else snapshot.deployment
+        running = [a for a in snapshot.actions if a.state.runs and a is not deployment]
+        if self._course is not None and deployment is not None and not self._elsewhere:
+            name = deployment.target or snapshot.command_of(deployment.kind)
+            parts.append(self._progress_part(name, self._course))
         if running:
             parts.append(self._run_part(snapshot, running))
         if (
@@ -171,6 +184,16 @@ class Banner(LineWidget):
             short = Part((text("frozen", "pending"),), 72, right=True)
             parts.append(Part(whole, 35, right=True, short=short))
         return parts
+
+    def _progress_part(self, name: str, course: Forecast) -> Part:
+        """`► v2.14.4 ━━╸──── 39%`; the last to go."""
+        glyph = self.text(f"{self.look.glyphs['running']} ", "accent", bold=True)
+        percent = self.text(f" {course.percent}%", "text", bold=True)
+        called = self.text(name[:_LONGEST_NAME], "text")
+        bar = meter(course.percent / 100, _BAR, self.look, role="accent")
+        sign = Part((glyph, self.text(f"{course.percent}%", "text", bold=True)), 96, right=True)
+        short = Part((glyph, called, percent), 87, right=True, short=sign)
+        return Part((glyph, called, self.text(" "), *bar, percent), 76, right=True, short=short)
 
     def _run_part(self, snapshot: Snapshot, running: Sequence[Action]) -> Part:
         glyph = self.text(f"{self.look.glyphs['running']} ", "accent", bold=True)

@@ -28,13 +28,14 @@ class FilterField(Field):
     """A field that narrows a list while it is typed into; Enter keeps that and goes back to the list, Escape is its
     screen's `action_back`."""
 
+    HEADING: ClassVar[str] = "Filter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "keep", id="filter.keep"),
         Binding("escape", "screen.back", "back", id="filter.back"),
     ]
 
     def on_mount(self) -> None:
-        set_title(self, "Filter")
+        set_title(self, self.HEADING)
 
     def open(self) -> None:
         """Show it, to be typed into."""

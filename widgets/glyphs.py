@@ -25,6 +25,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "done": ("✓", "x"),
     "failed": ("✗", "X"),
     "to-do": ("○", "-"),
+    "square": ("■", "o"),
     "blocked": ("◈", "*"),
     "cursor": ("▌", ">"),
     "button": ("▸", ">"),

@@ -12,6 +12,8 @@ from widgets.line_widget import LineWidget
 _ALWAYS = ("app.help", "app.quit")
 _KNOWN = ("table.down", "log.down", "screen.next-pane", "app.theme", "app.commands")
 """What every screen has: it gives way to what only this one has."""
+_LATER = ("action.search", "action.error")
+"""What helps to read gives way to what does something."""
 
 
 class KeyRow(LineWidget):
@@ -30,7 +32,7 @@ class KeyRow(LineWidget):
         self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:
-        bindings = sorted(shown_bindings(self.screen), key=lambda b: b.id in _KNOWN)
+        bindings = sorted(shown_bindings(self.screen), key=lambda b: (b.id in _KNOWN, b.id in _LATER))
         right = self._hints(b for name in _ALWAYS for b in bindings if b.id == name)
         room = width - 1 - measure(right) - 2
         left: list[Segment] = [Segment(" ")]
@@ -91,8 +93,11 @@ def all_keys(bindings: Iterable[Binding], keys: Mapping[str, str]) -> str:
 def shown_bindings(screen: Screen[object]) -> Iterable[Binding]:
     """The bindings with a hint that work on `screen` now, each action once."""
     seen: set[str] = set()
+    hinted = getattr(screen, "hinted", None)
     for active in screen.active_bindings.values():
         binding = active.binding
+        if hinted is not None and not hinted(binding.action):
+            continue
         if screen.focused is not None and screen.focused.check_consume_key(
             binding.key, _CHARACTERS.get(binding.key)
         ):

@@ -12,15 +12,16 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from widgets.cells import EMPTY, Cells, behind, fit, measure, restyle
+from widgets.cells import EMPTY, Cells, behind, cells, fit, measure, restyle
 from widgets.line_widget import LineWidget
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` None: takes what the others leave (one column only). Numbers stand at the right, header too."""
+    """`width` None: takes what the others leave (one column only). Numbers stand at the right, header too. A `title` of
+    cells is drawn as it is."""
 
-    title: str
+    title: str | Cells
     width: int | None
     right: bool = False
 
@@ -103,10 +104,12 @@ class LiveTable(LineWidget, can_focus=True):
         newest_first: bool = False,
         follow: bool = False,
         opens: bool = True,
+        frame: bool = True,
     ) -> None:
         """`newest_first`: a cursor on the first row stays there, so that what comes in is seen. `follow`: the
-        cursor is kept in sight without the focus too. `opens`: its screen has more to say about a row."""
-        super().__init__(id=id, classes="panel")
+        cursor is kept in sight without the focus too. `opens`: its screen has more to say about a row. Without a
+        `frame` it is part of a panel."""
+        super().__init__(id=id, classes="panel" if frame else "inner")
         self._opens = opens
         self._newest_first = newest_first
         self._follow = follow
@@ -238,7 +241,10 @@ class LiveTable(LineWidget, can_focus=True):
         widths = self._widths(width)
         lines: list[Cells] = []
         if self._header:
-            titles = tuple((self.text(c.title, "muted"),) if c.title else EMPTY for c in self._columns)
+            titles = tuple(
+                cells(c.title, self.look("muted")) if isinstance(c.title, str) else c.title
+                for c in self._columns
+            )
             lines.append(self._columns_of(titles, widths, Segment(" ")))
         room = height - len(lines)
         self._scroll(room)

@@ -32,3 +32,13 @@ def span_words(seconds_long: float) -> str:
     parts = [(hours, "h"), (minutes, "m"), (seconds, "s")]
     shown = [f"{n}{u}" for n, u in parts if n][:2]
     return " ".join(shown) or "0s"
+
+
+def stopwatch(span: timedelta) -> str:
+    """`1:12`, `1:02:07`: as a stop-watch shows it; below a second `0.4s`."""
+    seconds = max(span.total_seconds(), 0.0)
+    if 0 < seconds < 1:
+        return fmt.took(span)
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

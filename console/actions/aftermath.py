@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
+from console.actions.canary import Canary, Span
 from console.actions.journal import Journal
 from console.actions.kind import Kind, Run, StepDef
 from console.actions.proving import happened, proof_of, worse
@@ -39,6 +40,7 @@ class Aftermath:
         self._kind = kind
         self._run = run
         self._names = names
+        self._canary: Canary | None = None
 
     @property
     def pause_s(self) -> float:
@@ -83,9 +85,14 @@ class Aftermath:
         """What is seen now, written down."""
         run = await self._looking()
         proof = await proof_of(self._kind, run)
-        facts, reason = await self._journal.insist(
-            lambda: worse(self._journal.store, self._kind.watches, run.begun)
-        )
+        canary, store = self._canary, self._journal.store
+        names, comparison, reasons = self._kind.watches, None, ""
+        if canary is not None:
+            names = canary.others
+            comparison, reasons = await self._journal.insist(lambda: canary.look(store))
+            proof = replace(proof, facts=(*proof.facts, *canary.facts), comparison=comparison)
+        facts, others = await self._journal.insist(lambda: worse(store, names, run.begun))
+        reason = ", ".join(filter(None, (reasons, others)))
         if facts:
             proof = replace(proof, facts=(*proof.facts, *facts))
         if reason:
@@ -101,6 +108,7 @@ class Aftermath:
         in_part = self._in_part()
         ends = [s.ended_at for s in self._journal.steps if s.due_at is None and s.ended_at is not None]
         until = max(ends, default=self._run.begun) + self._kind.watched_for / self._run.scale
+        self._canary = self._held_against(defs, until)
         shown = (await self._journal.read()).proof
         while True:
             proof = await self.prove()
@@ -111,7 +119,8 @@ class Aftermath:
                 return Verdict(ActionState.DONE, f"{later} while it was watched", proof)
             # The later one's effect can be there a moment before it is known.
             shown = proof if shown is None or proof.verdict != "unproved" else shown
-            if proof.verdict == "worse" and any(step.undo for step in defs.values()):
+            back = self._kind.spec.goes_back and any(step.undo for step in defs.values())
+            if proof.verdict == "worse" and back:
                 return Verdict(ActionState.FAILED, proof.text, proof)
             if in_part:
                 return Verdict(ActionState.FAILED, f"{in_part}; {proof.text}{self._way_back(proof)}", proof)
@@ -123,6 +132,8 @@ class Aftermath:
             if now >= until:
                 break
             await asyncio.sleep(min((until - now).total_seconds(), self.pause_s))
+        if self._canary is not None and self._canary.doubt:
+            proof = replace(proof, text="; ".join(filter(None, (proof.text, self._canary.doubt))))
         gone = await self._gone(defs)
         if gone and self._ends_at is not None and await self._journal.now() >= self._ends_at:
             return Verdict(ActionState.DONE, "its time was over while it was watched", proof)
@@ -130,6 +141,23 @@ class Aftermath:
             proof = replace(proof, verdict="unproved", text=f"not so any more: {', '.join(gone)}")
             return Verdict(ActionState.FAILED, proof.text, proof)
         return Verdict(ActionState.DONE, self._last_words(proof), proof)
+
+    def _held_against(self, defs: Mapping[str, StepDef], until: datetime) -> Canary | None:
+        """The watch over what it released, which took over with the last step that changed something; None for a kind
+        that releases nothing."""
+        watch, orders = self._kind.watch, self._around.orders
+        if watch is None or orders is None:
+            return None
+        ends = [
+            step.ended_at
+            for step in self._journal.steps
+            if step.ended_at is not None
+            and step.state in _STANDS
+            and step.name in defs
+            and not defs[step.name].harmless
+        ]
+        begun = self._run.begun
+        return Canary(orders, watch, Span(begun, max(ends, default=begun), until, self._run.scale))
 
     def _in_part(self) -> str:
         """Which layers it didn't reach and which it did, in words; "" when it reached all that are configured."""

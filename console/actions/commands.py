@@ -1,103 +1,12 @@
-"""Runs one command of an action: under a warden that ends its whole tree when this agent ends, is stopped or hangs;
-its output line by line, bounded and without secrets."""
+"""Commands of an action: one that ends badly has failed, as its step has."""
 
 from __future__ import annotations
 
-import asyncio
-import codecs
-import os
-import re
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from console.actions.kind import Failed, Output
-from console.domain.errors import TradexError
-from console.processes.warden import Child, spawn
-from console.settings import MASK
-
-MOST_BYTES = 10_000_000
-MOST_LINES = 16_000
-"""Of one command; the store takes 20,000 lines of an action."""
-SILENCE_S = 2.0
-# With the silence after it less than the shortest lease and the wait before a takeover.
-PATIENCE_S = 1.5
-_BEAT_S = 0.4
-_STOP_S = 2.0
-_READ_AT_ONCE = 65_536
-_LONGEST_LINE = 2000
-
-
-class _Heart:
-    """Beats in a thread of its own, as long as the event loop shows itself: a loop that hangs for a moment doesn't end
-    a command, one that hangs for as long as a lease does."""
-
-    def __init__(self, child: Child, patience_s: float) -> None:
-        self._child = child
-        self._patience_s = patience_s
-        self._seen = time.monotonic()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
-        self._thread.start()
-
-    def _beat(self) -> None:
-        while not self._stopped.is_set():
-            if time.monotonic() - self._seen < self._patience_s:
-                self._child.beat()
-            self._stopped.wait(_BEAT_S)
-
-    async def show(self) -> None:
-        """Until cancelled."""
-        while True:
-            self._seen = time.monotonic()
-            await asyncio.sleep(_BEAT_S)
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-
-class Bounded:
-    """Passes lines on until half of the bound is reached, then keeps only the last ones for the end."""
-
-    def __init__(self, say: Output, *, most_bytes: int = MOST_BYTES, most_lines: int = MOST_LINES) -> None:
-        self._say = say
-        self._bytes_left, self._lines_left = most_bytes // 2, most_lines // 2
-        self._most_bytes, self._most_lines = most_bytes // 2, most_lines // 2
-        self._tail: deque[str] = deque()
-        self._tail_bytes = 0
-        self._left_out = 0
-        self.last = ""
-
-    def take(self, lines: Sequence[str]) -> None:
-        """The next lines."""
-        now: list[str] = []
-        for line in lines:
-            self.last = line if line.strip() else self.last
-            size = len(line.encode()) + 1
-            if not self._tail and not self._left_out and self._lines_left and size <= self._bytes_left:
-                self._bytes_left -= size
-                self._lines_left -= 1
-                now.append(line)
-                continue
-            if not self._tail and not self._left_out:
-                now.append("[the output is long: from here on only its end is kept]")
-            self._tail.append(line)
-            self._tail_bytes += size
-            while self._tail_bytes > self._most_bytes or len(self._tail) > self._most_lines:
-                self._tail_bytes -= len(self._tail.popleft().encode()) + 1
-                self._left_out += 1
-        if now:
-            self._say(now)
-
-    def end(self) -> None:
-        """Say the end of it, and how much is missing before that."""
-        if self._left_out:
-            self._say([f"[{self._left_out:,} lines left out]"])
-        if self._tail:
-            self._say(list(self._tail))
+from console.processes import commands
 
 
 async def run(
@@ -107,88 +16,9 @@ async def run(
     cwd: Path | None,
     clean: Callable[[object, int], str],
     say: Output,
-    patience_s: float = PATIENCE_S,
 ) -> str:
-    """Until it ends; its last line. `clean` makes text printable and takes secrets out. `patience_s` is how long the
-    event loop may hang. When this is cancelled its tree is ended. Raises Failed when it can't be started or ends with
-    another code than 0."""
-    reading, writing = os.pipe2(os.O_CLOEXEC)
+    """As `console.processes.commands.run`. Raises Failed."""
     try:
-        child = spawn(argv, env=env, cwd=cwd, output=writing, silence_s=SILENCE_S)
-    except TradexError as error:
-        os.close(reading)
+        return await commands.run(argv, env=env, cwd=cwd, clean=clean, say=say)
+    except commands.CommandFailed as error:
         raise Failed(str(error)) from None
-    finally:
-        os.close(writing)
-    heart = _Heart(child, patience_s)
-    showing = asyncio.create_task(heart.show())
-    bounded = Bounded(say)
-    try:
-        await _follow(
-            reading, lambda lines: bounded.take([clean(hidden(line), _LONGEST_LINE) for line in lines])
-        )
-        code = await _ended(child)
-    except BaseException:
-        await asyncio.shield(asyncio.to_thread(child.stop, _STOP_S))
-        raise
-    finally:
-        showing.cancel()
-        heart.stop()
-        bounded.end()
-    if code:
-        words = f": {bounded.last}" if bounded.last else ""
-        raise Failed(f"{Path(argv[0]).name} ended with {code}{words}")
-    return bounded.last
-
-
-# What looks like a secret, whoever's it is: tokens (RFC 7519, RFC 6750), passwords in URLs and assignments.
-_SECRETS = (
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{12,}"), rf"\1 {MASK}"),
-    (re.compile(r"(\w://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\1{MASK}"),
-    (
-        re.compile(
-            r"(?i)\b([\w-]*(?:password|passwd|secret|token|api[_-]?key))(\"?\s*[=:]\s*\"?)[^\s\",;&]+"
-        ),
-        rf"\1\2{MASK}",
-    ),
-)
-
-
-def hidden(line: str) -> str:
-    """Without what looks like a secret."""
-    for pattern, instead in _SECRETS:
-        line = pattern.sub(instead, line)
-    return line
-
-
-async def _follow(reading: int, take: Callable[[list[str]], None]) -> None:
-    """Lines from a pipe until its other end is closed; one that doesn't end is cut."""
-    loop = asyncio.get_running_loop()
-    stream = asyncio.StreamReader(limit=_READ_AT_ONCE)
-    pipe = os.fdopen(reading, "rb", buffering=0)
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), pipe)
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    rest = ""
-    try:
-        while data := await stream.read(_READ_AT_ONCE):
-            *lines, rest = (rest + decoder.decode(data)).replace("\r\n", "\n").split("\n")
-            while len(rest) > _LONGEST_LINE:
-                lines.append(rest[:_LONGEST_LINE])
-                rest = rest[_LONGEST_LINE:]
-            if lines:
-                take(lines)
-        if rest:
-            take([rest])
-    finally:
-        transport.close()
-
-
-async def _ended(child: Child) -> int:
-    """The exit code, once the whole tree is gone."""
-    pause = 0.005
-    while True:
-        if not child.running():
-            return child.wait()
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, 0.1)

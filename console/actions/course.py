@@ -1,21 +1,25 @@
 """One action from where its journal says it is, step by step, to its end or to a question for a person.
 
-A step that was cut off, or whose call was sent and got no answer, is done again only when its probe says that it has
-not happened; where no probe can say, a person chooses.
+A step begins when those that it needs are over, so several may run at the same time. One that was cut off, or whose
+call was sent and got no answer, is done again only when its probe says that it has not happened; where no probe can
+say, a person chooses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NoReturn, TypeVar
 
 from console.actions.aftermath import Aftermath, Verdict
 from console.actions.journal import Journal
 from console.actions.kind import Failed, Kind, Request, Run, StepDef
+from console.actions.planner import plan_of
 from console.actions.proving import happened
 from console.actions.surroundings import Surroundings
 from console.domain.action import Action, ActionState, Proof, Step, StepState
@@ -26,6 +30,7 @@ T = TypeVar("T")
 log = logging.getLogger("tradex.actions")
 
 _BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 10.0
+_LOOK_S = 0.5
 _CHECKS = 3
 _CUT = frozenset({StepState.RUNNING, StepState.UNKNOWN})
 _OVER = frozenset({StepState.DONE, StepState.SKIPPED, StepState.CANCELLED})
@@ -43,6 +48,18 @@ class _Stopped(Exception):
         self.state, self.words, self.proof = state, words, proof
 
 
+class _CutOff(Exception):
+    """A step was told to end at once."""
+
+
+class _Unsure(Exception):
+    """Nobody can say whether a step has happened."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.text)
+        self.step = step
+
+
 class Course:
     """One action from where its journal says it is."""
 
@@ -52,10 +69,13 @@ class Course:
         self._around = around
         self._defs: Mapping[str, StepDef] = {}
         self._going_back = False
+        self._stopping = asyncio.Event()
+        self._doing: dict[str, asyncio.Task[str]] = {}
+        self._cut = ""
 
     async def run(self) -> None:
         """To its end or its interruption. Raises Fenced."""
-        question = self._action.question
+        question, waited = self._action.question, self._action.waits_for_approval
         choice = await self._journal.start()
         if choice is None:
             return
@@ -71,7 +91,8 @@ class Course:
                 try:
                     self._raise_going_back()
                     if choice == "stop":
-                        raise _Stopped(ActionState.FAILED, f"given up where it was cut off: {question}")
+                        why = "nobody agreed" if waited else "given up where it was cut off"
+                        raise _Stopped(ActionState.FAILED, f"{why}: {question}")
                     if self._action.state is not ActionState.VERIFYING:
                         await self._steps(run, aftermath, choice)
                         await self._journal.watch()
@@ -88,7 +109,7 @@ class Course:
 
     async def _record(self, kind: Kind, run: Run, verdict: Verdict) -> None:
         """What it made of a release."""
-        made = await kind.released(self._told(run), verdict.state, verdict.words)
+        made = await kind.released(run, verdict.state, verdict.words)
         if made is not None:
             await self._journal.release(made)
 
@@ -123,12 +144,12 @@ class Course:
             )
         return Run(
             request=request,
-            changes=self._around.changes.traced(self._journal.command),
+            changes=self._around.changes,
             begun=begun,
             now=await self._journal.now(),
             scale=self._around.scale,
-            say=self._journal.say,
-            sending=self._journal.command,
+            say=partial(self._journal.say, ""),
+            sending=partial(self._journal.command, ""),
         )
 
     async def _names(self, kind: Kind, request: Request) -> tuple[str, ...]:
@@ -153,79 +174,190 @@ class Course:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     async def _steps(self, run: Run, aftermath: Aftermath, choice: str) -> None:
-        for step in list(self._journal.steps):
-            if step.state in _OVER:
-                continue
-            known = self._defs.get(step.name)
-            if known is None:
-                await self._interrupt(step, "this agent doesn't know it")
-            if step.state is StepState.FAILED:
-                if not known.optional:
-                    self._fail(step)
-                continue
-            await self._raise_cancelled()
-            if step.state is StepState.PENDING and step.due_at is not None:
-                await self._until(step.due_at, aftermath)
-                later = await aftermath.superseded()
-                if later:
-                    await self._over(step, StepState.SKIPPED, f"its effect was {later} meanwhile")
-                    continue
-            run = replace(run, now=await self._journal.now())
-            after = await self._step(self._told(run), step, known, choice)
-            if step.state in _CUT:
-                choice = ""
-            await aftermath.put()
-            if after.state is StepState.FAILED and not known.optional:
-                self._fail(after)
-        if all(step.state is StepState.FAILED for step in self._journal.steps):
+        """All of them, each as soon as it may begin. Raises _Stopped, and _Ended when a person has to choose."""
+        asked = self._asked_about()
+        under_way: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                await self._raise_cancelled()
+                for step in self._ready(under_way):
+                    chosen = choice if step is asked else ""
+                    under_way[step.name] = asyncio.create_task(self._one(run, step, aftermath, chosen))
+                if not under_way:
+                    break
+                pause_s = _LOOK_S if self._doing else aftermath.pause_s
+                await asyncio.wait(under_way.values(), timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+                for name in [name for name, task in under_way.items() if task.done()]:
+                    under_way.pop(name).result()
+        except (_Stopped, _Unsure) as error:
+            unsure = await self._settle(under_way, error)
+            if unsure is not None:
+                await self._interrupt(unsure)
+            # Who cancelled when the last step was done already ends only the watching.
+            if not self._done():
+                raise
+        finally:
+            await _ended(under_way.values())
+        failed = self._failed()
+        if failed is not None:
+            self._fail(failed)
+        waiting = next((s for s in self._journal.steps if s.state not in _OVER | {StepState.FAILED}), None)
+        if waiting is not None:
+            await self._approval(waiting, choice if waiting is asked else "")
+            await self._steps(run, aftermath, "")
+        elif all(step.state is StepState.FAILED for step in self._journal.steps):
             self._fail(self._journal.steps[-1])
-        await aftermath.lift()
+        else:
+            await aftermath.lift()
+
+    def _done(self) -> bool:
+        return all(step.state in (StepState.DONE, StepState.SKIPPED) for step in self._journal.steps)
+
+    def _asked_about(self) -> Step | None:
+        """The step about which a person was asked, else the one at which it was cut off."""
+        states = (StepState.UNKNOWN, StepState.RUNNING)
+        return next((s for state in states for s in self._journal.steps if s.state is state), None)
+
+    def _failed(self) -> Step | None:
+        """The step for which it ends."""
+        bad = (s for s in self._journal.steps if s.state is StepState.FAILED)
+        return next((s for s in bad if s.name not in self._defs or not self._defs[s.name].optional), None)
+
+    def _ready(self, under_way: Collection[str]) -> Iterator[Step]:
+        """Those that may begin now. Where one failed already only what was cut off is brought to an end."""
+        over = {s.name for s in self._journal.steps if s.state in _OVER | {StepState.FAILED}}
+        failed, before = self._failed() is not None, set[str]()
+        for step in list(self._journal.steps):
+            known = self._defs.get(step.name)
+            needs = before if known is None or known.needs is None else before.intersection(known.needs)
+            begins = step.state in _CUT or (not failed and needs <= over)
+            waits = known is not None and known.approval
+            if step.name not in over and step.name not in under_way and begins and not waits:
+                yield step
+            before.add(step.name)
+
+    async def _one(self, run: Run, step: Step, aftermath: Aftermath, choice: str) -> None:
+        """One step, from its time on. Raises _Stopped where it ends the action, and _Unsure."""
+        known = self._defs.get(step.name)
+        if known is None and choice == "skip":
+            await self._over(step, StepState.SKIPPED, "taken as done, as was chosen")
+            return
+        if known is None:
+            await self._raise_unsure(step, "this agent doesn't know it")
+        if step.state is StepState.PENDING and step.due_at is not None:
+            await self._until(step.due_at, aftermath)
+            later = await aftermath.superseded()
+            if later:
+                await self._over(step, StepState.SKIPPED, f"its effect was {later} meanwhile")
+                return
+        run = replace(run, now=await self._journal.now())
+        after = await self._step(self._told(run, step), step, known, choice)
+        await aftermath.put()
+        if after.state is StepState.FAILED and not known.optional:
+            self._fail(after)
+
+    async def _settle(
+        self, under_way: Mapping[str, asyncio.Task[None]], error: _Stopped | _Unsure
+    ) -> Step | None:
+        """Brings what runs beside it to an end: at once what may be cut off. The step, if any, of which nobody can say
+        whether it has happened."""
+        self._stopping.set()
+        if isinstance(error, _Stopped):
+            self._cut = str(error)
+            for name, doing in self._doing.items():
+                if self._defs[name].cuttable:
+                    doing.cancel()
+        unsure = error.step if isinstance(error, _Unsure) else None
+        for end in await asyncio.gather(*under_way.values(), return_exceptions=True):
+            if isinstance(end, _Unsure):
+                unsure = unsure or end.step
+            elif end is not None and not isinstance(end, _Stopped):
+                raise end
+        self._stopping.clear()
+        return unsure
+
+    async def _approval(self, step: Step, choice: str) -> None:
+        """A second person agrees before it goes on. Raises _Ended as long as nobody has."""
+        if choice == "skip":
+            await self._over(step, StepState.DONE, f"{self._action.approved_by} agreed")
+            return
+        known, started_at = self._defs[step.name], step.started_at or await self._journal.now()
+        await self._journal.write(step, state=StepState.UNKNOWN, started_at=started_at, text="")
+        await self._journal.interrupt(known.approval, approval=True)
+        raise _Ended
 
     async def _step(self, run: Run, step: Step, known: StepDef, choice: str) -> Step:
-        """One step until it is over. Raises _Ended when a person has to choose."""
+        """One step until it is over. Raises _Unsure when a person has to choose."""
         if step.state in _CUT and choice == "skip":
             return await self._over(step, StepState.SKIPPED, "taken as done, as was chosen")
-        attempt = step.attempt
-        if step.state in _CUT and choice != "again" and not known.harmless:
+        attempt, repeats = step.attempt, known.harmless or known.repeats
+        if step.state in _CUT and choice != "again" and not repeats:
             found = await happened(run, known, step.before, patient=False)
             if found:
                 return await self._over(step, StepState.DONE, "it had happened when the agent was cut off")
             if found is None:
-                await self._interrupt(step, "it was cut off")
+                await self._raise_unsure(step, "it was cut off")
         tries = attempt + known.retries
         while True:
-            sent = self._journal.sent
+            sent = self._journal.sent(step.name)
             try:
                 before = "" if known.before is None else await known.before(run)
                 started_at = await self._journal.now()
                 step = await self._journal.begin(
                     step, attempt=attempt + 1, started_at=started_at, text="", before=before
                 )
-                async with asyncio.timeout(known.timeout_s):
-                    told = await known.do(run)
-                return await self._over(step, StepState.DONE, told)
-            except Fenced:
+                return await self._over(step, StepState.DONE, await self._do(run, step, known))
+            except (Fenced, _Stopped):
                 raise
             except (Refused, Failed) as error:
                 return await self._over(step, StepState.FAILED, str(error))
+            except _CutOff:
+                return await self._cut_off(run, step, known)
             except Exception as error:
                 if not isinstance(error, TradexError | TimeoutError):
                     log.exception("action %d, step %s", self._action.id, step.name)
                 why = _why(error, known)
-                unsure = not (isinstance(error, SourceFailed) or known.harmless or self._journal.sent == sent)
+                unsure = not (
+                    isinstance(error, SourceFailed) or repeats or self._journal.sent(step.name) == sent
+                )
             if unsure:
                 found = await happened(run, known, step.before, patient=True)
                 if found:
                     return await self._over(step, StepState.DONE, f"it has happened, though {why}")
                 if found is None:
-                    await self._interrupt(step, why)
+                    await self._raise_unsure(step, why)
                 why = f"it has not happened: {why}"
             if attempt >= tries:
                 return await self._over(step, StepState.FAILED, why)
-            self._journal.say([f"again in a moment: {why}"], "note")
-            await asyncio.sleep(min(_BACKOFF_S * 2 ** (attempt - tries + known.retries), _LONGEST_BACKOFF_S))
+            self._journal.say(step.name, [f"again in a moment: {why}"], "note")
+            pause_s = min(_BACKOFF_S * 2 ** (attempt - tries + known.retries), _LONGEST_BACKOFF_S)
+            if await self._stops(pause_s):
+                if not self._cut:
+                    # A person is asked about another step: this one is taken up again after that.
+                    raise _Stopped(ActionState.INTERRUPTED, why)
+                return await self._over(step, StepState.CANCELLED, f"{self._cut}; before that {why}")
             attempt += 1
-            await self._raise_cancelled()
+
+    async def _do(self, run: Run, step: Step, known: StepDef) -> str:
+        """Raises _CutOff where it was told to end at once."""
+        doing = asyncio.ensure_future(known.do(run))
+        self._doing[step.name] = doing
+        try:
+            async with asyncio.timeout(known.timeout_s):
+                return await doing
+        except asyncio.CancelledError:
+            # Of the step alone; else it is this agent that ends.
+            current = asyncio.current_task()
+            if current is not None and not current.cancelling():
+                raise _CutOff from None
+            raise
+        finally:
+            del self._doing[step.name]
+
+    async def _cut_off(self, run: Run, step: Step, known: StepDef) -> Step:
+        if not known.harmless and await happened(run, known, step.before, patient=True):
+            return await self._over(step, StepState.DONE, f"it had happened when it was cut off: {self._cut}")
+        return await self._over(step, StepState.CANCELLED, f"cut off: {self._cut}")
 
     async def _over(self, step: Step, state: StepState, text: str) -> Step:
         return await self._journal.write(step, state=state, ended_at=await self._journal.now(), text=text)
@@ -233,18 +365,54 @@ class Course:
     async def _until(self, due_at: datetime, aftermath: Aftermath) -> None:
         """Meanwhile what was done so far is watched."""
         while (left := (due_at - await self._journal.now()).total_seconds()) > 0:
-            await self._raise_cancelled()
             await aftermath.prove()
-            await asyncio.sleep(min(left, aftermath.pause_s))
+            if await self._stops(min(left, aftermath.pause_s)):
+                raise _Stopped(ActionState.FAILED, self._cut)
+
+    async def _stops(self, seconds: float) -> bool:
+        """Waits; whether it is to end meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        return self._stopping.is_set()
 
     async def _raise_cancelled(self) -> None:
         """Ends it where somebody asked for that."""
         now = await self._journal.read()
-        if now.cancelled_by and not self._going_back:
+        if now.cancelled_by:
             raise _Stopped(ActionState.CANCELLED, f"{now.cancelled_by} cancelled it")
+
+    async def _raise_unsure(self, step: Step, why: str) -> NoReturn:
+        raise _Unsure(await self._journal.write(step, state=StepState.UNKNOWN, text=why))
 
     def _fail(self, step: Step) -> NoReturn:
         raise _Stopped(ActionState.FAILED, f"{step.title}: {step.text}")
+
+    async def _act(self, name: str, kind: str, target: str, params: Mapping[str, str]) -> str:
+        """Another action, to its end; how that was. Where the step was cut off the same one is waited for. Raises
+        Failed and Refused."""
+        cause = f"action {self._action.id}, {name}"
+        made = await self._journal.caused(cause)
+        if made is None or (made.state.final and made.state is not ActionState.DONE):
+            request = Request(0, kind, target, params, f"part of action {self._action.id}")
+            plan = await plan_of(self._journal.store, self._around, request)
+            number, refusal = await self._journal.act(
+                kind, target, params, reason=request.reason, cause=cause, plan=plan
+            )
+            made = await self._journal.caused(cause)
+            if made is None or made.id != number:
+                raise Failed(refusal)
+        told = False
+        while not made.state.final:
+            if made.state is ActionState.PLANNED and not told:
+                self._journal.say(name, [f"action {made.id} waits for somebody to confirm it"], "note")
+                told = True
+            await asyncio.sleep(_LOOK_S)
+            made = await self._journal.caused(cause) or made
+        words = f"action {made.id} is {made.state}: {made.words}"
+        if made.state is not ActionState.DONE:
+            raise Failed(words)
+        return words
 
     # --- the way back -------------------------------------------------------------------------------------------------
 
@@ -283,22 +451,32 @@ class Course:
             if step.state in _CUT and choice == "stop":
                 step = await self._over(step, StepState.FAILED, "given up where it was cut off")
             elif step.state not in _OVER and step.state is not StepState.FAILED:
-                step = await self._step(self._told(run), step, undo, choice)
+                try:
+                    step = await self._step(self._told(run, step), step, undo, choice)
+                except _Unsure as unsure:
+                    await self._interrupt(unsure.step)
             (bad if step.state is StepState.FAILED else good).append(step)
         if bad:
             return f"NOT ALL of it was taken back: {', '.join(f'{s.title}: {s.text}' for s in bad)}"
         return f"taken back: {', '.join(s.title for s in good)}" if good else ""
 
-    def _told(self, run: Run) -> Run:
-        """With what its steps said so far."""
-        return replace(run, told={f"{s.name}_said": s.text for s in self._journal.steps})
+    def _told(self, run: Run, step: Step) -> Run:
+        """With what its steps said so far; what it does is this step's."""
+        command = partial(self._journal.command, step.name)
+        return replace(
+            run,
+            told={f"{s.name}_said": s.text for s in self._journal.steps},
+            say=partial(self._journal.say, step.name),
+            sending=command,
+            changes=self._around.changes.traced(command),
+            act=partial(self._act, step.name),
+        )
 
-    async def _interrupt(self, step: Step, why: str) -> NoReturn:
+    async def _interrupt(self, step: Step) -> NoReturn:
         """Raises _Ended: a person chooses."""
-        await self._journal.write(step, state=StepState.UNKNOWN, text=why)
         place = f"step {step.seq} of {len(self._journal.steps)} ({step.title})"
         await self._journal.interrupt(
-            f"{place}: {why}; nobody can say whether it has happened: "
+            f"{place}: {step.text}; nobody can say whether it has happened: "
             f"run it again, skip it as done, or stop here{' and go back' if any(self._way_back()) else ''}"
         )
         raise _Ended
@@ -316,6 +494,13 @@ class Course:
         if not done:
             return "nothing was changed" if over else "nothing was done"
         return f"done, and not undone: {', '.join(done)} ({len(done)} of {len(steps)})"
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancels what still runs, and waits for that."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _patiently(work: Callable[[], Awaitable[T]]) -> T:

@@ -16,7 +16,9 @@ from console.actions.runner import Runner
 from console.actions.surroundings import OwnAddresses, Surroundings, networks
 from console.domain.errors import Misuse
 from console.gateway.changes import Changes
+from console.gateway.orders import Orders
 from console.located import stamp
+from console.metrics import catalogue as catalogue_of_metrics
 from console.settings import Settings
 from console.store import actions
 from console.store.lease import Lease
@@ -36,6 +38,8 @@ class Actions:
         changes = Changes.open(settings.platform)
         resolved = changes.settings
         self._deployments = Deployments(settings, resolved, validate)
+        metrics = catalogue_of_metrics.load(settings.platform.catalogue, time_scale=settings.time_scale)
+        self._orders = Orders.of(resolved, metrics)
         self._stamp = self._found()
         self._kinds = dict(self._load(changes))
         self.surroundings = Surroundings(
@@ -51,10 +55,13 @@ class Actions:
                     resolved.vercel_url if "vercel" in changes.configured else None,
                 )
             ),
+            orders=self._orders,
         )
 
-    def duties(self, store: Store, lease: Lease) -> dict[str, Callable[[], Awaitable[None]]]:
-        """The duties of one term by name. They share what they are woken by."""
+    def duties(
+        self, store: Store, lease: Lease, *, others: Callable[[str], None] | None = None
+    ) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The duties of one term by name. They share what they are woken by, also with `others`."""
         planner, runner = Planner(self.surroundings), Runner(self.surroundings)
 
         def hear(payload: str) -> None:
@@ -63,6 +70,8 @@ class Actions:
                 runner.woken.set()
             if payload == "release":
                 self._deployments.woken.set()
+            if others is not None:
+                others(payload)
 
         return {
             "kinds of actions": lambda: self._publish(store, lease),
@@ -106,4 +115,5 @@ class Actions:
 
     async def close(self) -> None:
         """End all connections to the platform."""
+        await self._orders.close()
         await self.surroundings.changes.close()

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from console.domain.action import Action, ActionState, Effect, Layer, Proof, Step, StepState
+from console.domain.action import Action, ActionState, Effect, Layer, Plan, Proof, Step, StepState
 from console.domain.errors import Fenced, StoreAway, StoreRefused, TradexError
 from console.domain.release import Released
 from console.store import actions, effects, releases
@@ -51,8 +52,7 @@ class Journal:
         self.action_id = action_id
         self.steps: list[Step] = []
         self._held_at = 0.0
-        self._step = ""
-        self._sent = 0
+        self._sent: Counter[str] = Counter()
         self._lines: list[tuple[str, str, str]] = []
         self._more = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -118,25 +118,22 @@ class Journal:
 
     async def begin(self, step: Step, **changes: Any) -> Step:
         """It is about to be done."""
-        new = await self.write(step, state=StepState.RUNNING, **changes)
-        self._step = new.name
-        return new
+        return await self.write(step, state=StepState.RUNNING, **changes)
 
-    @property
-    def sent(self) -> int:
-        """How many calls that change something were made so far."""
-        return self._sent
+    def sent(self, step: str) -> int:
+        """How many calls that change something a step made so far."""
+        return self._sent[step]
 
-    def command(self, line: str) -> None:
-        """A call that is about to be made. Raises Stale when it must not be."""
+    def command(self, step: str, line: str) -> None:
+        """A call that a step is about to make. Raises Stale when it must not be."""
         if _now() - self._held_at > FRESH_S:
             raise Stale("nothing is sent so long after the last sign of the lease")
-        self._sent += 1
-        self.say([line], "command")
+        self._sent[step] += 1
+        self.say(step, [line], "command")
 
-    def say(self, lines: Sequence[str], kind: str = "out") -> None:
-        """Lines of output; they are written soon."""
-        self._lines += [(self._step, kind, line) for line in lines]
+    def say(self, step: str, lines: Sequence[str], kind: str = "out") -> None:
+        """Lines of output of a step; they are written soon."""
+        self._lines += [(step, kind, line) for line in lines]
         self._more.set()
 
     @asynccontextmanager
@@ -212,9 +209,33 @@ class Journal:
         """The end of it."""
         await self._fenced(actions.finish, state, words, proof)
 
-    async def interrupt(self, question: str) -> None:
-        """A person has to choose."""
-        await self._fenced(actions.interrupt, question)
+    async def interrupt(self, question: str, *, approval: bool = False) -> None:
+        """A person has to choose, or with `approval` a second one to agree."""
+        await self._fenced(actions.interrupt, question, approval=approval)
+
+    async def act(
+        self, kind: str, target: str, params: Mapping[str, str], *, reason: str, cause: str, plan: Plan
+    ) -> tuple[int | None, str]:
+        """As `actions.request_automatic`, of an action that this one asks for."""
+        return await self.insist(
+            lambda: self._held(
+                actions.request_automatic(
+                    self.store,
+                    self.lease,
+                    kind=kind,
+                    target=target,
+                    params=params,
+                    reason=reason,
+                    cause=cause,
+                    plan=plan,
+                    undo_of=None,
+                )
+            )
+        )
+
+    async def caused(self, cause: str) -> Action | None:
+        """The latest action of this cause."""
+        return await self.insist(lambda: actions.caused(self.store, cause))
 
     async def put_effect(
         self, kind: str, target: str, expires_at: datetime | None, layers: Sequence[Layer]

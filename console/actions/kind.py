@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from console.actions.guards import Protected
 from console.domain.action import Action, ActionState, Guard, KindSpec, Plan, PlannedStep, Proof
+from console.domain.canary import Watch
 from console.domain.duration import ANY_LENGTH, EXPECTED, written
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Refused, TradexError
@@ -108,12 +109,15 @@ class Run:
     sending: Callable[[str], None]
     told: Mapping[str, str] = field(default_factory=dict)
     """The results of the steps that are over, by name."""
+    act: Act | None = None
 
     def later(self, length: timedelta) -> datetime:
         """The end of a length that is counted from the beginning."""
         return self.begun + length / self.scale
 
 
+Act = Callable[[str, str, Mapping[str, str]], Awaitable[str]]
+"""Does another action (kind, target, parameters) to its end; how that was. Raises Failed and Refused."""
 Do = Callable[[Run], Awaitable[str]]
 Look = Callable[[Run], Awaitable[str]]
 Probe = Callable[[Run, str], Awaitable[bool | None]]
@@ -126,7 +130,9 @@ class StepDef:
     happened (None: can't tell); it is given what `before` said before the first try. `after` is how long after the
     start of the action it is due. `optional`: when it fails, the rest is done all the same. `undo` takes it back when
     the action fails after it, is cancelled, or makes the platform worse. `harmless`: it changes nothing on the
-    platform, and where it was cut off it is just done again."""
+    platform. `repeats`: where it was cut off it is just done again, and so is what is harmless. `needs` are the steps
+    that must be over before (None: all before it). `cuttable`: it may be cut off at once when the action is cancelled
+    or another step fails. `approval` is what a second person has to agree to, instead of a deed."""
 
     name: str
     title: str
@@ -140,6 +146,10 @@ class StepDef:
     optional: bool = False
     undo: StepDef | None = None
     harmless: bool = False
+    repeats: bool = False
+    needs: tuple[str, ...] | None = None
+    cuttable: bool = False
+    approval: str = ""
 
 
 class Kind(Protocol):
@@ -163,6 +173,11 @@ class Kind(Protocol):
     @property
     def watches(self) -> tuple[str, ...]:
         """Metrics that must not get worse by it, of `proving.GETS_WORSE`."""
+        ...
+
+    @property
+    def watch(self) -> Watch | None:
+        """The rule by which a release is held against the one before, instead of that; None for what is none."""
         ...
 
     @property
@@ -208,6 +223,7 @@ class Kind(Protocol):
 class Usual:
     """What most kinds do about releases, and how long they are watched."""
 
+    watch: Watch | None = None
     watched_for = WATCHED_FOR
 
     async def released(self, run: Run, state: ActionState, words: str) -> Released | None:

@@ -6,37 +6,45 @@ What is wrong is a Misuse with file and line.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import SecretStr
 
 from console.actions.declaration import (
     argv_of,
     deed_of,
     flag,
+    holes,
     one_of,
     retries_of,
     span,
     texts,
     title_of,
     value_of,
+    whole,
 )
 from console.actions.kind import Failed, Run
 from console.actions.kinds.declared_steps import Command, DeclaredStep, Deed, Values, filled
-from console.actions.proving import GETS_WORSE
-from console.domain.check import CheckReport, CheckResult, CheckStatus
-from console.domain.errors import SourceFailed
+from console.actions.pipeline_deeds import Another, Approval, Tools
+from console.domain.canary import Allowed, Watch
+from console.domain.check import CheckReport, CheckResult, CheckStatus, Subject
+from console.domain.errors import Misuse, SourceFailed
 from console.domain.format import counted
+from console.domain.snapshot import DEPLOYMENTS
+from console.domain.text import printable
 from console.gateway.changes import Changes
 from console.gateway.repository import ROLLBACKS, Repository
 from console.located import Table, read
+from console.processes.commands import before_path
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "pipelines"
 NAMES = (
@@ -53,15 +61,32 @@ NAMES = (
     *("migrations", "rollbacks", "functions", "project", "database_url"),
 )
 SECRETS = ("supabase_token", "vercel_token", "deploy_database_password", "service_key", "api_key")
-_STEP = ("title", "when", "layer", "command", "http", "sql", "ops", "wait", "back", "check", "probe", "undo", "timeout",
-         "retries", "harmless")  # fmt: skip
-_DEEDS = ("command", "http", "sql", "ops", "wait", "back", "check")
+_DEEDS = ("command", "http", "sql", "ops", "wait", "back", "check", "tools", "action", "approve")
+_STEP = (
+    *_DEEDS,
+    "title",
+    "when",
+    "needs",
+    "layer",
+    "probe",
+    "undo",
+    "timeout",
+    "retries",
+    "harmless",
+    "cuttable",
+)
+_HARMLESS = ("wait", "check", "tools", "approve")
 _PROBES = ("migrations", "taken_back", "functions", "frontend", "production")
 _MOST = timedelta(hours=2)
+_MOST_BEFORE = timedelta(hours=24)
+_WORSE = {
+    "error_rate": Allowed(more=1.0, times=2.0),
+    "p95_execution_time": Allowed(times=1.5, over=400.0),
+}
 _USUAL = timedelta(minutes=10)
 
 
-Validate = Callable[[str, Callable[[CheckResult], None]], Awaitable[CheckReport]]
+Validate = Callable[[str, Callable[[CheckResult], None], Subject], Awaitable[CheckReport]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +104,11 @@ class Workshop:
     @property
     def variables(self) -> dict[str, str]:
         """What each command gets beside those of the agent's that it may see."""
-        folders = (*map(str, self.path), os.environ.get("PATH", os.defpath))
-        return {"PATH": os.pathsep.join(folders), **self.env}
+        return {"PATH": before_path(self.path), **self.env}
 
     async def tree(self, sha: str) -> Path:
         """A checkout of this commit. Raises SourceFailed."""
-        folder = self.folder / sha
-        try:
-            await self.repository.check_out(sha, folder)
-        except SourceFailed:
-            # An agent that goes on with what another one planned may not have it yet.
-            await self.repository.fetch()
-            await self.repository.check_out(sha, folder)
-        return folder
+        return await self.repository.tree(sha, self.folder / sha)
 
     def kept(self, run: Run, title: str) -> Run:
         """The same run, whose commands and their output are in a log of this machine, too."""
@@ -151,7 +168,8 @@ class Validation:
         def tell(result: CheckResult) -> None:
             run.say([f"{result.status:<8} {result.id}: {result.evidence}"])
 
-        report = await self.workshop.validate(self.occasion, tell)
+        about = Subject(str(values.get("commit", "")), str(values.get("version", "")), run.request.id)
+        report = await self.workshop.validate(self.occasion, tell, about)
         bad = [f"{each.id}: {each.evidence}" for each in report.results if each.status is CheckStatus.FAILED]
         if bad:
             raise Failed(f"{len(bad)} of {counted(len(report.results), 'check')} failed: {'; '.join(bad)}")
@@ -218,13 +236,33 @@ PipelineStep = DeclaredStep[Shown]
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What is done, and how long and by which metrics it is watched afterwards."""
+    """What is done, and how it is watched afterwards."""
 
     title: str
     steps: tuple[PipelineStep, ...]
-    watched_for: timedelta
-    metrics: tuple[str, ...]
+    watch: Watch
     file: Path = field(default=SHIPPED, compare=False)
+
+    def wanted(self, values: Values) -> tuple[PipelineStep, ...]:
+        """Those for which there is something to do. Who needs one that is left out waits for what that one needs."""
+        needs: dict[str, tuple[str, ...] | None] = {}
+        made: list[PipelineStep] = []
+        for step in self.steps:
+            own = step.needs
+            if own is not None:
+                # One that needs all before it stands for these.
+                instead = [needs.get(name, (name,)) for name in own]
+                own = None if None in instead else tuple(n for each in instead for n in each or ())
+            if step.wanted(values):
+                made.append(replace(step, needs=own))
+            else:
+                needs[step.name] = own
+        return tuple(made)
+
+    async def tools(self) -> str:
+        """The versions of the programs that it asks for; "" where it asks for none. Raises Failed."""
+        found = [await step.deed.found() for step in self.steps if isinstance(step.deed, Tools)]
+        return ", ".join(found)
 
 
 def load(name: str, folder: Path | None, workshop: Workshop) -> Pipeline:
@@ -239,35 +277,72 @@ def parse(file: Path, workshop: Workshop) -> Pipeline:
     table.only(("title", "watch", "steps"), "key of a pipeline")
     steps: list[PipelineStep] = []
     entries = table.table("steps")
+    before: dict[str, tuple[str, ...]] = {}
     for name in entries:
-        entry = entries.table(name)
-        steps.append(_step(name, entry, workshop, [each.name for each in steps]))
+        steps.append(_step(name, entries.table(name), workshop, before))
+        needs = steps[-1].needs
+        before[name] = (
+            tuple(before) if needs is None else (*needs, *(n for each in needs for n in before[each]))
+        )
     if not steps:
         table.fail("steps", "at least one step")
-    watch = table.table("watch") if "watch" in table else Table(file, table.line)
-    watch.only(("for", "metrics"), "key of watch")
-    metrics = texts(watch, "metrics") or ("error_rate",)
-    if not GETS_WORSE.keys() >= set(metrics):
-        watch.fail("metrics", f"some of {', '.join(GETS_WORSE)}")
-    return Pipeline(
-        table.text("title"), tuple(steps), span(watch, "for", timedelta(minutes=5), _MOST), metrics, file
+    return Pipeline(table.text("title"), tuple(steps), _watch(table), file)
+
+
+def _watch(table: Table) -> Watch:
+    one = table.table("watch") if "watch" in table else Table(table.file, table.line)
+    one.only(("for", "before", "orders", "worse"), "key of watch")
+    worse = _WORSE
+    if "worse" in one:
+        entries = one.table("worse")
+        entries.only(_WORSE, "metric that is watched")
+        worse = {name: _allowed(entries, name) for name in entries}
+    return Watch(
+        length=span(one, "for", timedelta(minutes=5), _MOST),
+        before=span(one, "before", timedelta(minutes=15), _MOST_BEFORE),
+        orders=whole(one, "orders", 1, 1_000_000, 30),
+        worse=worse,
     )
 
 
+def _allowed(table: Table, name: str) -> Allowed:
+    """A number is how much more is allowed."""
+    one = table[name]
+    if not isinstance(one, Table):
+        return Allowed(more=_least(table, name, 0))
+    one.only(("more", "times", "over"), "limit of what is watched")
+    if not one:
+        table.fail(name, "a number, or at least one of more, times and over")
+    given = {key: _least(one, key, 1 if key == "times" else 0) for key in one}
+    return Allowed(**given)
+
+
+def _least(table: Table, key: str, least: float) -> float:
+    value = table.number(key)
+    if value is None or value < least:
+        table.fail(key, f"a number of at least {least:g}")
+    return value
+
+
 def _step(
-    name: str, table: Table, workshop: Workshop, earlier: Sequence[str], *, undoes: bool = False
+    name: str, table: Table, workshop: Workshop, before: Mapping[str, Sequence[str]], *, undoes: bool = False
 ) -> PipelineStep:
+    """`before` are the steps that stand before it, each with those that are over when it begins."""
     table.only(_STEP, "key of a step")
     key = one_of(table, _DEEDS)
-    names = {*NAMES, *(f"{each}_said" for each in earlier)}
+    needs = _needs(table, before) if "needs" in table and not undoes else None
+    over = before if needs is None else {*needs, *(n for each in needs for n in before[each])}
+    names = {*NAMES, *(f"{each}_said" for each in over)}
     when = table.text("when", "")
     if when and when not in NAMES:
         table.fail("when", f"one of {', '.join(NAMES)}")
-    if undoes and "undo" in table:
-        table.fail("undo", "no undo of an undo")
+    for given in ("undo", "needs", "approve") if undoes else ():
+        if given in table:
+            table.fail(given, f"no {given} of an undo")
     undo = None
     if "undo" in table:
-        undo = _step(f"undo {name}", table.table("undo"), workshop, earlier, undoes=True)
+        undo = _step(f"undo {name}", table.table("undo"), workshop, before, undoes=True)
+    harmless = flag(table, "harmless", key in _HARMLESS)
     deed = _deed(table, key, names, workshop)
     usual = _USUAL + deed.length if isinstance(deed, Wait) else _USUAL
     return DeclaredStep(
@@ -277,12 +352,27 @@ def _step(
         deed=deed,
         probe=_probe(table, names),
         timeout_s=span(table, "timeout", usual, _MOST).total_seconds(),
-        retries=retries_of(table, key),
+        # What another action did badly, that one has tried.
+        retries=0 if key == "action" else retries_of(table, key),
         when=when,
         undo=undo,
-        harmless=flag(table, "harmless", isinstance(deed, Wait | Validation)),
+        harmless=harmless,
+        repeats=key == "action",
+        needs=needs,
+        cuttable=flag(table, "cuttable", harmless),
+        approval=deed.text if isinstance(deed, Approval) else "",
         kept=workshop.kept,
     )
+
+
+def _needs(table: Table, before: Collection[str]) -> tuple[str, ...]:
+    names = texts(table, "needs")
+    for name in names:
+        if name not in before:
+            near = difflib.get_close_matches(name, before, 1)
+            hint = f"did you mean {near[0]}?" if near else f"before it are {', '.join(before) or 'none'}"
+            raise Misuse(f"{table.place('needs')}: needs: no step {printable(name, 60)} before it; {hint}")
+    return names
 
 
 def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed:
@@ -311,10 +401,33 @@ def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed:
             return Wait(span(table, "wait", timedelta(), _MOST))
         case "check":
             return Validation(table.choice("check", ("env", "pre", "post")), workshop)
+        case "tools":
+            return Tools(_versions(table.table("tools")), workshop.variables)
+        case "action":
+            one = table.table("action")
+            one.only(("kind", "target", "with"), "key of an action")
+            kind, target, params = one.text("kind"), one.text("target", ""), one.labels("with")
+            if kind in DEPLOYMENTS:
+                one.fail("kind", "another action than a deployment or a rollback")
+            for text in (target, *params.values()):
+                holes(table, "action", text, names)
+            return Another(kind, target, params)
+        case "approve":
+            return Approval(table.text("approve"))
         case "back":
             return Back(value_of(table, "back", table["back"], names), workshop)
         case _:
             return deed_of(table, key, names)
+
+
+def _versions(table: Table) -> dict[str, SpecifierSet]:
+    found: dict[str, SpecifierSet] = {}
+    for name in table:
+        try:
+            found[name] = SpecifierSet(table.text(name))
+        except InvalidSpecifier:
+            table.fail(name, 'versions as in ">=2.75,<4"')
+    return found
 
 
 def _probe(table: Table, names: set[str]) -> Shown | None:

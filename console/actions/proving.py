@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from console.actions.kind import Kind, Run, StepDef
@@ -56,8 +56,8 @@ async def proof_of(kind: Kind, run: Run) -> Proof:
         return Proof("unproved", f"the platform gave no answer within {_TIMEOUT_S:g} s")
 
 
-async def worse(store: Store, names: tuple[str, ...], begun: datetime) -> tuple[tuple[Fact, ...], str]:
-    """Each of these metrics before and now, and which of them, if any, got clearly worse, in words."""
+async def worse(store: Store, names: Sequence[str], begun: datetime) -> tuple[tuple[Fact, ...], str]:
+    """Those of these metrics that did not get clearly worse, before and now; and those that did, in words."""
     if not names:
         return (), ""
     before, now = await ticks.before(store, begun, _OLDEST), await ticks.latest(store)
@@ -71,8 +71,8 @@ async def worse(store: Store, names: tuple[str, ...], begun: datetime) -> tuple[
         if not isinstance(was, float | int) or not isinstance(is_, float | int):
             continue
         words = f"{reading(spec, was)} before, {reading(spec, is_)} now"
-        bad = GETS_WORSE[name](spec, was, is_)
-        facts.append(Fact(spec.title.lower(), words, "warn" if bad else "ok"))
-        if bad:
+        if GETS_WORSE[name](spec, was, is_):
             reasons.append(f"{spec.title.lower()} {words}")
+        else:
+            facts.append(Fact(spec.title.lower(), words, "ok"))
     return tuple(facts), ", ".join(reasons)

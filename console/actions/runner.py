@@ -64,9 +64,8 @@ class Runner:
     async def _look(self, store: Store, lease: Lease, leads_for_s: float) -> None:
         """Begin, or take over, what is ready."""
         for action, fence, choice in await actions.in_states(store, _READY):
-            if action.id in self._tasks or action.waits_for_approval:
-                continue
-            if action.state is ActionState.INTERRUPTED and not choice:
+            waits = action.state is ActionState.INTERRUPTED or action.waits_for_approval
+            if action.id in self._tasks or (waits and not choice):
                 continue
             foreign = fence is not None and fence != lease.fence
             if foreign and action.state is ActionState.RUNNING and leads_for_s < TAKEOVER_S:

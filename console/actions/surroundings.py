@@ -16,6 +16,7 @@ from console.actions.guards import Protected
 from console.actions.kind import Context, Kind
 from console.domain.network import Network, written
 from console.gateway.changes import Changes
+from console.gateway.orders import Orders
 from console.store import actions, effects, releases
 from console.store.pool import Store
 
@@ -32,6 +33,8 @@ class Surroundings:
     scale: float
     allowed: tuple[Network, ...]
     own: OwnAddresses
+    orders: Orders | None = None
+    """What a release is held against; only deployments need it."""
 
     async def context(self, store: Store) -> Context:
         """For one plan or check. Raises StoreAway and StoreRefused."""

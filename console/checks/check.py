@@ -10,7 +10,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from console.domain.check import CheckReport, CheckResult, Outcome, failed, warned
+from console.checks.source import Source
+from console.domain.check import CheckReport, CheckResult, Outcome, Tick, failed, ticked, warned
 from console.domain.errors import Misuse, TradexError
 from console.domain.text import printable
 from console.gateway.management import Management
@@ -28,7 +29,8 @@ _LONGEST = 400
 @dataclass(slots=True)
 class Doors:
     """What checks ask. `store` is the console's own database, `migrations` are the versions of the files that should
-    be applied by now; None where this run has no such thing, which then is no source."""
+    be applied by now, `source` is the commit that is to be deployed; None where this run has no such thing, which then
+    is no source. `ticks` are those that hold."""
 
     settings: Settings
     platform: Platform
@@ -36,18 +38,29 @@ class Doors:
     management: Management
     store: Store | None = None
     migrations: tuple[str, ...] | None = None
+    source: Source | None = None
+    ticks: tuple[Tick, ...] = ()
 
     @classmethod
     def open(
-        cls, settings: Settings, *, store: Store | None = None, migrations: tuple[str, ...] | None = None
+        cls,
+        settings: Settings,
+        *,
+        store: Store | None = None,
+        migrations: tuple[str, ...] | None = None,
+        source: Source | None = None,
+        ticks: tuple[Tick, ...] = (),
     ) -> Doors:
         """The doors of these settings, without any I/O but reading the files of secrets. Raises Misuse."""
         platform = Platform.open(settings.platform)
         visitor = Visitor(platform.settings, settings.checks)
-        return cls(settings, platform, visitor, Management(platform.settings), store, migrations)
+        management = Management(platform.settings)
+        return cls(settings, platform, visitor, management, store, migrations, source, ticks)
 
     async def close(self) -> None:
-        """End all connections but the store's, which is whose who passed it in."""
+        """End all connections but the store's, which is whose who passed it in; the checkout is removed."""
+        if self.source is not None:
+            await self.source.close()
         await self.visitor.close()
         await self.management.close()
         await self.platform.close()
@@ -115,13 +128,9 @@ async def run(
         begun = time.perf_counter()
         outcome = await _outcome(doors, check)
         ms = (time.perf_counter() - begun) * 1000
-        result = CheckResult(
-            check.id,
-            check.title,
-            check.group,
-            outcome.status,
-            doors.visitor.redaction(outcome.evidence, _LONGEST),
-            ms,
+        evidence = doors.visitor.redaction(outcome.evidence, _LONGEST)
+        result = ticked(
+            CheckResult(check.id, check.title, check.group, outcome.status, evidence, ms), doors.ticks
         )
         ended[check.id].set()
         if told is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from console.checks.check import Doors
-from console.domain.check import CheckStatus, Outcome, failed, passed, together, warned
+from console.domain.check import Outcome, by_hand, failed, passed, together, warned
 from console.domain.errors import SourceFailed
 from console.domain.format import age, counted
 from console.domain.text import printable
@@ -154,9 +154,7 @@ async def backups(doors: Doors) -> Outcome:
     old = datetime.now(UTC) - max(ended)
     if old > _BACKUP_AGE:
         return failed(f"the newest backup is {age(old)} old, 24h at most")
-    return Outcome(
-        CheckStatus.MANUAL, f"the newest backup is {age(old)} old; that it can be restored is tested by hand"
-    )
+    return by_hand("restore not tested within 90 days", f"the newest backup is {age(old)} old")
 
 
 def _time(text: object) -> datetime | None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from console.checks import database, orders, people, release, services, watching
-from console.checks.check import STORE, Check, Doors, run
-from console.domain.check import CheckReport, CheckResult, CheckStatus, Outcome, warned
-from console.settings import Settings
+from console.checks.check import STORE, Check, Doors
+from console.domain.check import Outcome, by_hand, warned
 
 _API = "platform.base_url"
 _DATABASE = "platform.database_url"
@@ -18,16 +15,12 @@ _AUDIT_S = 12.0
 _PROJECT = ("platform.supabase_project", "platform.supabase_token")
 
 
-async def _by_hand(doors: Doors) -> Outcome:
-    return Outcome(CheckStatus.MANUAL, "no source: tried by hand, with a note, for this release")
-
-
-async def _no_build(doors: Doors) -> Outcome:
-    return warned("no source: no commit was chosen that could be built")
+async def _error_boundaries(doors: Doors) -> Outcome:
+    return by_hand("tried for this release, and ticked with a note")
 
 
 async def _no_incidents(doors: Doors) -> Outcome:
-    return warned("no source: no runbooks, no on-call list and no tested contacts are configured")
+    return warned("no source: this console has no runbooks, no on-call list and no contacts to test yet")
 
 
 ENV = (
@@ -68,15 +61,19 @@ PRE = (
         "fn.errors", "Errors without insides", "functions", services.errors, (_FUNCTIONS, _ACCOUNT),
         timeout_s=services.FUNCTION_S,
     ),
-    Check("fe.build", "Build of the commit", "frontend", _no_build),
-    Check("fe.dependencies", "Dependencies", "frontend", release.dependencies),
+    Check("fe.build", "Build of the commit", "frontend", release.build, timeout_s=release.BUILD_S),
+    # npm is at work in the same folder before.
+    Check(
+        "fe.dependencies", "Dependencies", "frontend", release.dependencies, after=("fe.build",), timeout_s=60.0
+    ),
     Check("fe.headers", "Security headers", "frontend", services.headers, (_API,)),
     # Alone, since it is about time.
     Check(
         "fe.performance", "First page and its bundle", "frontend", services.page, (_API,),
-        after=("fn.rate_limit", "sec.rate_limit", "sec.csrf", "db.indexes", "mon.metrics"), timeout_s=20.0,
+        after=("fn.rate_limit", "sec.rate_limit", "sec.csrf", "db.indexes", "mon.metrics", "fe.dependencies"),
+        timeout_s=20.0,
     ),
-    Check("fe.error_boundaries", "Error boundaries", "frontend", _by_hand),
+    Check("fe.error_boundaries", "Error boundaries", "frontend", _error_boundaries),
     Check(
         "sec.auth", "Authentication and authorization", "security", people.access,
         (_API, _FUNCTIONS, _ACCOUNT), timeout_s=services.FUNCTION_S,
@@ -130,16 +127,7 @@ POST = (
     Check("monitoring", "Monitoring", "validation", services.monitoring, (_API,)),
 )  # fmt: skip
 
+TICKED = ("db.backups", "fe.error_boundaries")
+"""What a person's word is needed for."""
 OCCASIONS = {"env": ENV, "pre": PRE, "post": POST}
 """What `validate --env | --pre | --post` runs."""
-
-
-async def validated(
-    settings: Settings, occasion: str, told: Callable[[CheckResult], None] | None = None
-) -> CheckReport:
-    """All checks of an occasion, as an agent runs them by itself. Raises Misuse for a secret that can't be read."""
-    doors = Doors.open(settings)
-    try:
-        return await run(doors, OCCASIONS[occasion], told=told)
-    finally:
-        await doors.close()

@@ -25,11 +25,13 @@ from console.domain.action import (
 )
 from console.domain.asking import undoing
 from console.domain.errors import Misuse, Refused
-from console.domain.format import age, clock, iso, iso_or_none
+from console.domain.format import NO_VALUE, age, clock, counted, iso, iso_or_none, number, number_and_unit
 from widgets.action_states import action_state, step_state
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from console.domain.canary import Comparison
 
 _FACT_GLYPH = {"ok": " ", "info": " ", "warn": GLYPH["warning"], "crit": GLYPH["critical"]}
 _PROOF_GLYPH = {"proved": GLYPH["ok"], "unproved": GLYPH["warning"], "worse": GLYPH["critical"]}
@@ -54,7 +56,7 @@ def action_json(action: Action) -> dict[str, Any]:
         "plan": None if action.plan is None else plan_json(action.plan),
         "plan_hash": action.plan_hash or None,
         "plan_expires_at": iso_or_none(action.plan_expires_at),
-        "proof": None if action.proof is None else asdict(action.proof),
+        "proof": None if action.proof is None else proof_json(action.proof),
         "choices": dict(action.choices),
         "override": action.override or None,
         "needs_approval": action.needs_approval or None,
@@ -73,6 +75,14 @@ def action_json(action: Action) -> dict[str, Any]:
         "undo_of": action.undo_of,
         "undone_by": action.undone_by,
     }
+
+
+def proof_json(proof: Proof) -> dict[str, Any]:
+    """The documented shape of a proof."""
+    found, compared = asdict(proof), proof.comparison
+    if compared is not None:
+        found["comparison"] |= {"since": iso(compared.since), "until": iso(compared.until)}
+    return found
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -197,6 +207,39 @@ def proof_lines(proof: Proof) -> Iterator[str]:
     if proof.text:
         yield f"{_PROOF_GLYPH.get(proof.verdict, ' ')} {proof.verdict or 'nothing to show'}: {proof.text}"
     yield from facts_lines(proof.facts)
+    if proof.comparison is not None:
+        yield from comparison_lines(proof.comparison)
+
+
+def comparison_lines(found: Comparison) -> Iterator[str]:
+    """A release beside what was before it, as a small table."""
+    yield (
+        f"  {counted(found.of_before, 'order')} before, {found.of_now:,} since {clock(found.since)}; "
+        f"watched until {clock(found.until)}"
+    )
+    rows = [("", "before", "now", "change, 95 %", "allowed")]
+    for row in found.rows:
+        change = [_change(end, row.unit) for end in (row.low, row.high)]
+        between = "" if change == ["", ""] else f"{change[0] or '…'} to {change[1] or '…'}"
+        before, now = _seen(row.before, row.unit), _seen(row.now, row.unit)
+        rows.append((row.title.lower(), before, now, between, _change(row.allowed, row.unit)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells, bad in zip(rows, (False, *(row.bad for row in found.rows)), strict=True):
+        title, *others = (
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        yield f"  {'  '.join((title, *others))}{'  ' + GLYPH['critical'] if bad else ''}".rstrip()
+
+
+def _seen(value: float | None, unit: str) -> str:
+    """`0.13 %`, `371 ms`: the digits that a rate of failures and a latency have as metrics."""
+    return NO_VALUE if value is None else f"{number(value, 2 if unit == '%' else 0)} {unit}"
+
+
+def _change(value: float | None, unit: str) -> str:
+    """`+1.1`, `-12`; "" for none."""
+    return "" if value is None else f"{'+' if value > 0 else ''}{number_and_unit(value, unit)[0]}"
 
 
 def output_line(line: OutputLine) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TIME_SCALE = 10.0
 _NAME = "sandbox"
 _TICK_S = 2.0
+_CHECKLIST_S = 3600.0
 _RULES = "alert_rules.yaml"
 # Who may log in to the demo's store, and as what.
 _PEOPLE: dict[str, Role] = {"alice": "responder", "bob": "commander", "vera": "viewer"}
@@ -209,6 +210,7 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
         f'other_account = "{other.email}"',
         f"other_account_password_file = {json.dumps(str(folder.secret_file('check_other_account')))}",
         f"expired_token_file = {json.dumps(str(folder.secret_file('check_expired_token')))}",
+        f"every_s = {_CHECKLIST_S}",
         "[platform]",
         f'base_url = "{base}"',
         f'websocket_url = "ws://127.0.0.1:{port}/realtime"',

@@ -14,9 +14,11 @@ from console.cli.how import How, answers
 from console.cli.how import reason as _reason
 from console.cli.tables import print_table, table
 from console.domain.duration import written
-from console.domain.format import iso
+from console.domain.errors import Misuse
+from console.domain.format import iso, iso_or_none
 
 if TYPE_CHECKING:
+    from console.domain.check import CheckRun
     from console.domain.release import Release
     from console.store.pool import Store
 
@@ -41,12 +43,18 @@ def rollback(options: dict[str, Any], release: str | None, reason: str, how: How
     start(options, "rollback", {"to": release}, reason, how)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True)
-@click.pass_obj
-def releases(options: dict[str, Any], as_json: bool) -> None:
+@click.pass_context
+def releases(context: click.Context, as_json: bool) -> None:
     """What was deployed, the latest first."""
+    if context.invoked_subcommand is None:
+        _list(context.obj, as_json=as_json)
+    elif as_json:
+        raise Misuse(f"--json stands at the end: tradex releases {context.invoked_subcommand} ... --json")
 
+
+def _list(options: dict[str, Any], *, as_json: bool) -> None:
     async def read(store: Store) -> list[Release]:
         from console.store import releases as stored
 
@@ -67,6 +75,62 @@ def releases(options: dict[str, Any], as_json: bool) -> None:
         cells = (str(r.id), r.version, str(r.state), r.commit[:8], iso(r.at), r.by, action, r.words)
         rows.add_row(*map(Text, cells))
     print_table(rows)
+
+
+@releases.command()
+@click.argument("release")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def show(options: dict[str, Any], release: str, as_json: bool) -> None:
+    """One release (a version, or the beginning of its commit), and how it was validated."""
+
+    async def read(store: Store) -> tuple[Release, list[CheckRun]]:
+        from console.store import checks
+        from console.store import releases as stored
+
+        found = await stored.named(store, release)
+        return found, [] if found.action_id is None else await checks.of_action(store, found.action_id)
+
+    found, runs = with_store(options, read)
+    if as_json:
+        click.echo(json.dumps({**_json(found), "validation": [_run_json(each) for each in runs]}, indent=2))
+        return
+    facts = {
+        "version": found.version,
+        "state": str(found.state),
+        "commit": found.commit,
+        "at": f"{iso(found.at)} by {found.by}",
+        "action": "" if found.action_id is None else str(found.action_id),
+        "functions": ", ".join(f"{f.slug} {f.version}" for f in found.functions),
+        "migrations": ", ".join(found.migrations),
+        "frontend": found.frontend,
+        "note": found.words,
+    }
+    for name, value in facts.items():
+        if value:
+            click.echo(f"{name:<11} {value}")
+    if not runs:
+        click.echo("it was not validated from here")
+        return
+    from console.checks.rendering import summary
+    from console.cli.validate import print_report
+
+    for each in runs:
+        click.echo()
+        ended = "not over yet" if each.ended_at is None else iso(each.ended_at)
+        click.echo(": ".join(filter(None, (f"validate --{each.occasion}, {ended}", each.words))))
+        print_report(each.report, summary(each.report))
+
+
+def _run_json(run: CheckRun) -> dict[str, Any]:
+    return {
+        "occasion": run.occasion,
+        "by": run.by,
+        "started_at": iso_or_none(run.started_at),
+        "ended_at": iso_or_none(run.ended_at),
+        "words": run.words,
+        **run.report.as_json(),
+    }
 
 
 def _json(release: Release) -> dict[str, Any]:
@@ -102,6 +166,7 @@ def check(file: Path) -> None:
     for number, step in enumerate(found.steps, 1):
         back = "" if step.undo is None else f" (back: {step.undo.title})"
         click.echo(f"{number}. {step.title}{back}")
+    watch = found.watch
     click.echo(
-        f"good: {len(found.steps)} steps, watched for {written(found.watched_for)} by {', '.join(found.metrics)}"
+        f"good: {len(found.steps)} steps, watched for {written(watch.length)} by {', '.join(watch.worse)}"
     )

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import loaded, opened, running
+from console.cli.connect import loaded, opened, running, with_store
 from console.cli.tables import GLYPH, STYLE, print_table, table
 from console.domain.check import CheckReport, CheckStatus
 from console.domain.errors import Misuse, Refused, TradexError
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from console.checks.check import Check
-    from console.settings import Loaded, Settings
+    from console.domain.check import Subject, Tick
+    from console.gateway.repository import Repository
+    from console.settings import Loaded
     from console.store.pool import Store
 
 _OF_TABLES = {
@@ -42,8 +46,12 @@ _OF_TABLES = {
 @click.option(
     "--release",
     metavar="COMMIT",
-    help="With --pre: whose migrations are to be applied; by default the live one's.",
+    help="With --pre: what is to be deployed; without it, its migrations are the live one's. "
+    "With --tick: of which release it is true.",
 )
+@click.option("--tick", metavar="ID", help="Say of a check that only a person can answer that it passed.")
+@click.option("--note", metavar="TEXT", help="With --tick: what was tried, and how it went.")
+@click.option("--for", "length", metavar="DURATION", help="With --tick: how long that holds; at most 90d.")
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML too.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write Markdown too.")
@@ -53,32 +61,66 @@ def validate(
     occasion: str | None,
     only: tuple[str, ...],
     release: str | None,
+    tick: str | None,
+    note: str | None,
+    length: str | None,
     as_json: bool,
     junit: Path | None,
     markdown: Path | None,
 ) -> None:
     """Check the platform; exit code 1 when a check failed. Nothing is changed but for a sign-in and a refused order."""
+    if tick is not None:
+        if occasion is not None or only or junit or markdown:
+            raise Misuse("--tick stands alone: it runs no check")
+        _tick(options, tick, note or "", release, length, as_json=as_json)
+        return
     from console.checks import rendering
     from console.checks.check import chosen
     from console.checks.registry import OCCASIONS
 
     if occasion is None:
-        raise Misuse("expected --env, --pre or --post")
+        raise Misuse("expected --env, --pre, --post or --tick")
     if release is not None and occasion != "pre":
-        raise Misuse("--release goes with --pre")
+        raise Misuse("--release goes with --pre or --tick")
+    if note is not None or length is not None:
+        raise Misuse("--note and --for go with --tick")
     checks = chosen(OCCASIONS[occasion], only)
     settings = _settings(options)
-    report = asyncio.run(_run(options, settings, checks, release))
+    report = asyncio.run(_run(options, settings, checks, release, kept=occasion == "pre" and not only))
     name = f"tradex validate --{occasion}"
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
-        _print(report, rendering.summary(report))
+        print_report(report, rendering.summary(report))
     for file, render in ((junit, rendering.junit), (markdown, rendering.markdown)):
         if file is not None:
             _write(file, render(report, name))
     if report.overall == CheckStatus.FAILED:
         raise SystemExit(1)
+
+
+def _tick(
+    options: dict[str, Any], check: str, note: str, release: str | None, length: str | None, *, as_json: bool
+) -> None:
+    """A person's word for a check, kept in the store."""
+    from console.domain import duration
+    from console.domain.format import iso, iso_or_none
+    from console.store import checks, releases
+
+    span = None if length is None else duration.parse(length, longest=duration.ANY_LENGTH)
+    if length is not None and span is None:
+        raise Misuse(f"--for: expected {duration.EXPECTED}")
+
+    async def put(store: Store) -> Tick:
+        commit = "" if release is None else await releases.commit_of(store, release)
+        return await checks.tick(store, check, note, commit=commit, length=span)
+
+    made = with_store(options, put)
+    if as_json:
+        data = {"check": made.check, "by": made.by, "at": iso(made.at), "note": made.note}
+        click.echo(json.dumps({**data, "commit": made.commit, "until": iso_or_none(made.until)}, indent=2))
+    else:
+        click.echo(f"{made.check} is ticked: {made.words}")
 
 
 def _settings(options: dict[str, Any]) -> Loaded:
@@ -97,49 +139,60 @@ def _settings(options: dict[str, Any]) -> Loaded:
 
 
 async def _run(
-    options: dict[str, Any], found: Loaded, checks: Sequence[Check], release: str | None
+    options: dict[str, Any], found: Loaded, checks: Sequence[Check], release: str | None, *, kept: bool
 ) -> CheckReport:
-    from console.checks.check import STORE, Doors, run
-
-    # What only the console's own database knows, and what only the repository does: nothing where these are away.
-    store, migrations, compared = None, None, any(check.id == "db.migrations" for check in checks)
-    async with AsyncExitStack() as stack:
-        if any(STORE in check.needs for check in checks) or (compared and release is None):
-            chosen = {**options, "config": found.file} if found.file else options
-            try:
-                store = await stack.enter_async_context(opened(chosen, read_only=True))
-            except TradexError as error:
-                click.echo(f"tradex: {error}", err=True)
-        if compared:
-            try:
-                migrations = await _migrations(found.settings, store, release)
-            except TradexError as error:
-                if release is not None:
-                    raise
-                click.echo(f"tradex: {error}", err=True)
-        doors = Doors.open(found.settings, store=store, migrations=migrations)
-        stack.push_async_callback(doors.close)
-        return await run(doors, checks)
-
-
-async def _migrations(settings: Settings, store: Store | None, release: str | None) -> tuple[str, ...] | None:
-    """The versions that this commit has, else the live one; None where none is known to be live. Raises Misuse and
-    SourceFailed."""
-    from console.domain.release import ReleaseState
+    """`kept`: in the store, where this login may."""
+    from console.checks.check import STORE, run
+    from console.checks.duty import opened as doors_of
+    from console.checks.registry import TICKED
+    from console.domain.check import Subject
     from console.gateway.repository import Repository
-    from console.store import releases
+    from console.store import checks as stored
 
-    if release is None and store is not None:
-        known = await releases.recent(store)
-        release = next((each.commit for each in known if each.state is ReleaseState.LIVE), None)
-    if release is None:
-        return None
-    repository = Repository.of(settings.deploy)
+    repository, about, store = Repository.of(found.settings.deploy), Subject(), None
+    if release is not None:
+        about = await _resolved(repository, release)
+    # What only the console's own database knows: nothing where that is away.
+    asks = any(STORE in each.needs or each.id in TICKED for each in checks)
+    asks = asks or (release is None and any(each.id == "db.migrations" for each in checks))
+    async with AsyncExitStack() as stack:
+        if asks:
+            try:
+                store = await stack.enter_async_context(opened(options, read_only=None if kept else True))
+            except TradexError as error:
+                _complain(str(error))
+        doors = await doors_of(
+            found.settings, repository, about.commit, wanted=tuple(checks), store=store, told=_complain
+        )
+        stack.push_async_callback(doors.close)
+        begun = time.monotonic()
+        report = await run(doors, checks)
+        if kept and store is not None:
+            took = timedelta(seconds=time.monotonic() - begun)
+            try:
+                if await stored.may_keep(store):
+                    await stored.keep(
+                        store, "pre", report.results, took=took, commit=about.commit, version=about.version
+                    )
+            except TradexError as error:
+                _complain(str(error))
+        return report
+
+
+async def _resolved(repository: Repository, release: str) -> Subject:
+    """The commit of the repository that this names. Raises Misuse and SourceFailed."""
+    from console.domain.check import Subject
+
     await repository.fetch()
     try:
-        return tuple(await repository.versions(await repository.resolve(release)))
+        commit = await repository.commit(await repository.resolve(release))
     except Refused as error:
         raise Misuse(str(error)) from None
+    return Subject(commit.sha, commit.name)
+
+
+def _complain(words: str) -> None:
+    click.echo(f"tradex: {words}", err=True)
 
 
 def _write(file: Path, text: str) -> None:
@@ -149,7 +202,8 @@ def _write(file: Path, text: str) -> None:
         raise Misuse(f"{file}: cannot be written: {error.strerror}") from None
 
 
-def _print(report: CheckReport, summary: str) -> None:
+def print_report(report: CheckReport, summary: str) -> None:
+    """A table with its sum above it."""
     from rich.text import Text
 
     rows = table("", "check", "status", "ms", "evidence", right={"ms"}, wrap=("evidence",))

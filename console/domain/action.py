@@ -266,8 +266,9 @@ class Action:
 
     @property
     def waits_for_approval(self) -> bool:
-        """Whether a second person is waited for."""
-        return self.state is ActionState.CONFIRMED and bool(self.needs_approval)
+        """Whether a second person is waited for, before it begins or in its middle."""
+        waits = self.state in (ActionState.CONFIRMED, ActionState.INTERRUPTED)
+        return waits and bool(self.needs_approval) and not self.approved_by
 
     def no_approval(self, user: str, role: str) -> str:
         """Why this person can't approve it; "" when they can."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,10 @@ class CheckStatus(StrEnum):
 
 
 _RANK = {status: place for place, status in enumerate(CheckStatus)}
+
+
+BY_HAND = "by hand: "
+"""Before the part of the evidence that waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ def passed(evidence: str) -> Outcome:
 def failed(evidence: str) -> Outcome:
     """It is not."""
     return Outcome(CheckStatus.FAILED, evidence)
+
+
+def by_hand(waits: str, seen: str = "") -> Outcome:
+    """A person has to look: `waits` says for what, `seen` what was found without one."""
+    return Outcome(CheckStatus.MANUAL, f"{seen}; {BY_HAND}{waits}" if seen else BY_HAND + waits)
 
 
 def warned(evidence: str) -> Outcome:
@@ -124,6 +133,15 @@ class CheckReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What checks are run about: a release, "" for what runs; in a step of the action `action_id`."""
+
+    commit: str = ""
+    version: str = ""
+    action_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRun:
     """One run of the checks of an occasion (env, pre, post), by the agent: asked for, under way, or over. `version`
     and `commit` are what it is about, "" for what runs. `total` is how many checks it has; `results` are those that are
@@ -158,3 +176,18 @@ class Tick:
     note: str
     commit: str = ""
     until: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """`alice, 24 Nov 03:04: tried in staging (valid until 22 Feb 2027)`, in UTC."""
+        held = "for this release" if self.until is None else f"valid until {self.until:%d %b %Y %H:%M}"
+        return f"{self.by}, {self.at:%d %b %H:%M}: {self.note} ({held})"
+
+
+def ticked(result: CheckResult, ticks: Iterable[Tick]) -> CheckResult:
+    """One that waits for a person has passed where one of these ticks, which hold, says so."""
+    tick = next((each for each in ticks if each.check == result.id), None)
+    if tick is None or result.status is not CheckStatus.MANUAL:
+        return result
+    seen = result.evidence.partition(BY_HAND)[0]
+    return replace(result, status=CheckStatus.PASSED, evidence=f"{seen}{tick.words}")

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -182,14 +182,7 @@ class Caller:
             sent = True
 
         try:
-            answer = await self._doors.http.request(
-                method,
-                url,
-                headers=_headers(token),
-                json=body,
-                timeout_s=timeout_s or self._doors.timeout_s,
-                sent=leaves,
-            )
+            answer = await self._request(method, url, token, body, timeout_s=timeout_s, sent=leaves)
         except SourceFailed as error:
             raise self._verdict(error, sent) from None
         if not answer.good:
@@ -209,14 +202,39 @@ class Caller:
     async def _ask(self, url: str, token: str, *, timeout_s: float | None = None) -> Any:
         """The JSON of a good answer to GET. Raises SourceFailed, HttpRefused where the other side said no."""
         try:
-            answer = await self._doors.http.request(
-                "GET", url, headers=_headers(token), timeout_s=timeout_s or self._doors.timeout_s
-            )
+            answer = await self._request("GET", url, token, timeout_s=timeout_s)
             if not answer.good:
                 raise HttpRefused(answer)
             return answer.json()
         except SourceFailed as error:
             raise self._clean(error) from None
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        token: str,
+        body: Any = None,
+        *,
+        timeout_s: float | None,
+        sent: Callable[[], None] | None = None,
+    ) -> Response:
+        """Any answer, in which the other side repeats no secret: neither `token` nor one of the platform's. They are
+        taken out before anything is cut, since half of one would not be known again. Raises SourceFailed."""
+        own = Redaction([token])
+        try:
+            answer = await self._doors.http.request(
+                method,
+                url,
+                headers=_headers(token),
+                json=body,
+                timeout_s=timeout_s or self._doors.timeout_s,
+                sent=sent,
+            )
+        except SourceFailed as error:
+            error.args = (own(error),)
+            raise
+        return replace(answer, body=own.body(self._doors.redaction.body(answer.body)))
 
     def _vercel(self, path: str, **query: str) -> str:
         """A URL of Vercel's REST API, for the team that the project is of."""

@@ -6,14 +6,17 @@ A mirror of its own is kept, so that nobody's checkout is touched and a host tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from console.domain.errors import Refused, SourceFailed
 from console.domain.release import Commit, Migration
@@ -69,7 +72,7 @@ class Repository:
     async def fetch(self) -> None:
         """Make the mirror what the source is. Raises SourceFailed."""
         if self._source is None:
-            raise NoSource("no source: platform.repository is not set")
+            raise NoSource("no source: deploy.repository is not set")
         async with self._fetching:
             if not (self._folder / "HEAD").exists():
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -145,14 +148,26 @@ class Repository:
         SourceFailed."""
         if (folder / ".git").exists():
             return
-        # Where that is cut off, half of the files would be taken for all of them.
-        for left in folder.parent.glob(f"{folder.name}.*"):
-            shutil.rmtree(left, ignore_errors=True)
-        await self._git("worktree", "prune")
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        begun = tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent)
-        await self._git("worktree", "add", "--quiet", "--detach", "--force", begun, sha, timeout_s=120.0)
-        await self._git("worktree", "move", begun, str(folder))
+        async with _alone(folder.parent / "checkout.lock"):
+            if (folder / ".git").exists():
+                return
+            # Where that is cut off, half of the files would be taken for all of them.
+            for left in folder.parent.glob(f"{folder.name}.*"):
+                shutil.rmtree(left, ignore_errors=True)
+            await self._git("worktree", "prune")
+            begun = tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent)
+            await self._git("worktree", "add", "--quiet", "--detach", "--force", begun, sha, timeout_s=120.0)
+            await self._git("worktree", "move", begun, str(folder))
+
+    async def tree(self, sha: str, folder: Path) -> Path:
+        """The same, of a commit that may have come since the repository was fetched. Raises SourceFailed."""
+        try:
+            await self.check_out(sha, folder)
+        except SourceFailed:
+            await self.fetch()
+            await self.check_out(sha, folder)
+        return folder
 
     async def _files(self, sha: str, under: str) -> list[str]:
         return (await self._git("ls-tree", "-r", "-z", "--name-only", sha, "--", f"{under}/")).split("\0")[
@@ -184,6 +199,25 @@ class Repository:
                 f"git {args[0]}: {printable(words or f'ended with {process.returncode}', LONGEST)}"
             )
         return out[:_MOST_BYTES].decode(errors="replace")
+
+
+@asynccontextmanager
+async def _alone(file: Path) -> AsyncIterator[None]:
+    """No other process, nor another step, does it at the same time; one that stands still is not waited for longer."""
+    with file.open("w") as lock:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TIMEOUT_S):
+                while not _locked(lock):  # noqa: ASYNC110 - it is another process that has it
+                    await asyncio.sleep(0.05)
+        yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _commit(sha: str, at: str, author: str, subject: str, rest: str) -> Commit:

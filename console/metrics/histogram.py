@@ -70,10 +70,10 @@ class LogBuckets:
             return None
         rank = q * (self.timed - 1)
         below = math.floor(rank)
-        low, high = self._at(below, min(below + 1, self.timed - 1))
+        low, high = self.at(below, min(below + 1, self.timed - 1))
         return low + (high - low) * (rank - below)
 
-    def _at(self, *ranks: int) -> list[float]:
+    def at(self, *ranks: int) -> list[float]:
         """The values at ascending ranks (0 is the smallest)."""
         found: list[float] = []
         seen = 0

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from console.domain.errors import SourceFailed
 from console.gateway.database import Database
+from console.gateway.orders import bucket_row
 from console.gateway.reasons import NoSource
 from console.metrics.catalogue import Catalogue
-from console.metrics.histogram import Row, SlidingWindow
+from console.metrics.histogram import SlidingWindow
 from console.metrics.sources import FromBuckets, Query, QueryKind
 from console.monitors.reading import Answer, number
 from console.monitors.running import Running
@@ -189,7 +190,7 @@ class DatabaseReader:
             overlap_s = query.overlap_s if whole else min(query.overlap_s, _TAIL_S)
             first = max(first, window.end + 1 - slices(overlap_s, self.slice_s))
         rows = await self._fetch(query, self._moment(first - 1), self._moment(last), float(self.slice_s))
-        window.replace(first, last, [_bucket_row(row) for row in rows])
+        window.replace(first, last, [bucket_row(row) for row in rows])
         if whole:
             self._overlap_read[query.name] = now
         return window
@@ -221,20 +222,3 @@ class DatabaseReader:
         if not rows:
             raise SourceFailed("the query gave no row")
         return {name: number(value, f"column {name}") or 0.0 for name, value in rows[0].items()}
-
-
-def _bucket_row(row: Mapping[str, Any]) -> Row:
-    try:
-        bucket = row["bucket"]
-        return Row(
-            slice=int(row["slice"]),
-            outcome=str(row["outcome"]),
-            bucket=None if bucket is None else int(bucket),
-            count=int(row["n"]),
-            total_ms=None if row["total_ms"] is None else float(row["total_ms"]),
-            under=int(row["under"]),
-        )
-    except KeyError as error:
-        raise SourceFailed(f"the query gave no column {error.args[0]}") from None
-    except (TypeError, ValueError, OverflowError):
-        raise SourceFailed("the query gave a row that is no count of a bucket") from None

@@ -136,7 +136,8 @@ async def withdraw(store: Store, action_id: int, reason: str = "") -> None:
 
 
 async def cancel(store: Store, action_id: int, reason: str = "") -> None:
-    """End it: at once before it runs, else after the step it is at. Raises Refused, StoreAway and StoreRefused."""
+    """End it: at once before it runs, else as soon as its step may be left. Raises Refused, StoreAway and
+    StoreRefused."""
     await asked(
         store,
         "cancel actions",
@@ -219,6 +220,16 @@ async def request_automatic(
     return (None, "no answer") if row is None else (row["id"], printable(row["refusal"] or ""))
 
 
+async def caused(store: Store, cause: str) -> Action | None:
+    """The latest action that the console itself asked for with this cause. Raises StoreAway and StoreRefused."""
+    row = await store.fetchrow(
+        f"SELECT {COLUMNS} FROM console.action AS a WHERE cause = $1 AND origin = 'automatic' "  # noqa: S608 - as in `one`
+        "ORDER BY id DESC LIMIT 1",
+        printable(cause, 200),
+    )
+    return None if row is None else action_rows.action(row)
+
+
 async def start(store: Store, lease: Lease, action_id: int) -> str | None:
     """From now on this agent runs it. None: it is not to be run; else what a person chose (`again`, `skip`) where it
     was interrupted, or "". Raises Fenced."""
@@ -266,10 +277,14 @@ async def finish(
     )
 
 
-async def interrupt(store: Store, lease: Lease, action_id: int, question: str) -> None:
-    """A person has to choose. Raises Fenced."""
+async def interrupt(store: Store, lease: Lease, action_id: int, question: str, *, approval: bool) -> None:
+    """A person has to choose, or with `approval` a second one to agree. Raises Fenced."""
     await store.execute(
-        "SELECT console.interrupt_action($1, $2, $3)", lease.fence, action_id, printable(question)
+        "SELECT console.interrupt_action($1, $2, $3, $4)",
+        lease.fence,
+        action_id,
+        printable(question),
+        approval,
     )
 
 

@@ -166,7 +166,8 @@ class Store:
 
     async def listen(self, callback: Callable[[str], None]) -> None:
         """Call `callback` with the payload of every notice (`tick`, `event`, `health`, `lease`,
-        `alert`, `log`, `diagnosis`, `action`, `output`, `kind`, `finding`, `audit`), until cancelled.
+        `alert`, `log`, `diagnosis`, `action`, `output`, `kind`, `finding`, `release`, `check`, `audit`), until
+        cancelled.
 
         A payload is a hint to read again and may come from anybody. Once it hears them it says
         `callback("listening")`, and after a while without a connection `callback("reconnected")`: notices before that

@@ -8,10 +8,14 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from console.domain.errors import Refused
 from console.domain.release import Commit, FunctionVersion, Release, Released, ReleaseState
 from console.domain.text import printable
 from console.store.lease import Lease
 from console.store.pool import Store
+
+_SHORTEST = 4
+"""So much of a commit names it."""
 
 
 async def put(store: Store, lease: Lease, action_id: int | None, made: Released) -> int | None:
@@ -54,6 +58,25 @@ async def recent(store: Store, *, limit: int = 50) -> list[Release]:
         limit,
     )
     return [_release(row) for row in rows]
+
+
+async def named(store: Store, word: str) -> Release:
+    """The latest of this version, or whose commit begins so. Raises Refused, StoreAway and StoreRefused."""
+    known = await recent(store, limit=1000)
+    found = next((each for each in known if _is(word, each.version, each.commit)), None)
+    if found is None:
+        raise Refused(f"there is no release {printable(word, 60)}: `tradex releases` lists them")
+    return found
+
+
+async def commit_of(store: Store, word: str) -> str:
+    """The commit of what was or could be deployed under this name. Raises Refused, StoreAway and StoreRefused."""
+    coming = next((c.sha for c in await candidates(store) if _is(word, c.version, c.sha)), None)
+    return coming or (await named(store, word)).commit
+
+
+def _is(word: str, version: str, commit: str) -> bool:
+    return word == version or (len(word) >= _SHORTEST and commit.startswith(word))
 
 
 def _release(row: Any) -> Release:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from console.actions.duties import Actions
 from console.actions.kind import Kind
@@ -47,6 +48,14 @@ def fresh_address() -> str:
     return f"203.0.113.{200 + next(_networks)}"
 
 
+def reading(platform: Platform) -> dict[str, Any]:
+    """The settings of the reading door."""
+    return {
+        "database_url": platform.cluster.url(platform.database, "platform_reader"),
+        "database_password": SecretStr(platform.reader_password),
+    }
+
+
 @dataclass
 class Stage:
     """A platform and a store, between which agents may work."""
@@ -67,7 +76,7 @@ class Stage:
         return Settings(
             environment="test",
             time_scale=self.scale,
-            platform=settings_of(self.platform, **changes),
+            platform=settings_of(self.platform, **reading(self.platform) | changes),
             actions=ActionsSettings(file=self.file),
             deploy=self.deploy,
         )

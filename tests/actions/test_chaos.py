@@ -12,9 +12,9 @@ from console.domain.action import ActionState, StepState
 from console.store import actions
 from tests.chaos import actions as chaos
 from tests.chaos import deployments
+from tests.processes.test_commands import Quiet
 
 from .conftest import Stage
-from .test_commands import Quiet
 
 ROUNDS = 2
 

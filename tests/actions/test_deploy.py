@@ -1,24 +1,31 @@
 """Deployments on the simulated platform: what runs afterwards is asked of it over HTTP and SQL, not of our tables."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from console.actions.canary import earlier_ones
 from console.domain.action import ActionState, StepState
 from console.domain.asking import undoing
-from console.domain.check import CheckReport, CheckResult, CheckStatus
+from console.domain.check import CheckReport, CheckResult, CheckStatus, Subject
 from console.domain.errors import Refused
 from console.domain.release import ReleaseState
 from console.sandbox import releases as sandbox_releases
 from console.sandbox.edge import REF
 from console.sandbox.firewall import PROJECT, TEAM
+from console.sandbox.people import Person
 from console.sandbox.tools import tools_folder, variables
 from console.sections import DeploySettings
 from console.store import actions, releases
 from tests.sandbox.deploying import Workshop
+from tests.sandbox.platform import Platform, order, somebody
 
 from .conftest import Stage
+from .test_canary import put
 
 REFERENCE = "20251006090000"
 
@@ -40,7 +47,9 @@ class Shop:
             env=variables(folder, project=PROJECT, team=TEAM),
         )
 
-    async def validate(self, occasion: str, told: Callable[[CheckResult], None]) -> CheckReport:
+    async def validate(
+        self, occasion: str, told: Callable[[CheckResult], None], about: Subject
+    ) -> CheckReport:
         """The checks themselves have tests of their own."""
         result = CheckResult(
             "order_execution", "Orders", occasion, self.verdict, "execute-order: HTTP 500", 1
@@ -108,6 +117,13 @@ async def test_forward_and_back(stage: Stage, shop: Shop) -> None:
         await stage.confirm(planned)
         done = await stage.ended(planned.id, timeout=90)
         assert done.state is ActionState.DONE, done.words
+        assert done.words == "v2.9.0 runs; no orders came: nothing to compare"
+        assert done.proof is not None
+        assert [(fact.label, fact.value) for fact in done.proof.facts] == [
+            ("database", "as deployed"),
+            ("frontend", "as deployed"),
+            ("get-stock-price", f"version {functions['get-stock-price'] + 1}"),
+        ]
         assert await shop.runs() == (
             "2.9.0", functions | {"get-stock-price": functions["get-stock-price"] + 1}, True,
         )  # fmt: skip
@@ -139,8 +155,10 @@ async def test_forward_and_back(stage: Stage, shop: Shop) -> None:
 
 
 async def test_what_fails_takes_itself_back(stage: Stage, shop: Shop) -> None:
-    # The frontend can't be uploaded: the functions and the migration are taken back.
-    (shop.folder / "tools" / "vercel").write_text("#!/bin/sh\necho no space left >&2\nexit 3\n")
+    # The frontend can't be given to everybody: the functions and the migration are taken back.
+    vercel = shop.folder / "tools" / "vercel"
+    all_else = vercel.read_text().replace("exec ", '[ "$1" = promote ] || exec ', 1)
+    vercel.write_text(f"{all_else}\necho no space left >&2\nexit 3\n")
     before = await shop.runs()
     async with stage.agent():
         await stage.wait_for(lambda: releases.recent(stage.alice))
@@ -150,9 +168,11 @@ async def test_what_fails_takes_itself_back(stage: Stage, shop: Shop) -> None:
         kinds = {kind.name: kind for kind in await actions.kinds(stage.alice)}
         story = [(r.version, r.state) for r in await releases.recent(stage.alice)]
     assert failed.state is ActionState.FAILED
-    assert failed.words.startswith("upload the frontend: vercel ended with 3: no space left; taken back: ")
+    assert failed.words.startswith(
+        "give the frontend to everybody: vercel ended with 3: no space left; taken back: "
+    )
     assert steps["undo functions"].state is steps["undo migrations"].state is StepState.DONE
-    assert steps["promote"].state is StepState.CANCELLED
+    assert steps["validate"].state is StepState.CANCELLED
     version, functions, migrated = await shop.runs()
     assert (version, migrated) == (before[0], False)
     # Deployed, and deployed as it was.
@@ -186,6 +206,104 @@ async def test_a_build_that_fails_changes_nothing(stage: Stage, shop: Shop) -> N
         "; nothing was changed"
     )
     assert await shop.runs() == before
+
+
+@asynccontextmanager
+async def trading(platform: Platform, people: int = 8) -> AsyncIterator[None]:
+    """People who place one order after the other."""
+
+    async def trade(person: Person) -> None:
+        async with platform.client(token=platform.token(person)) as client:
+            while True:
+                await client.post("/functions/v1/execute-order", json=order(quantity=0.5))
+
+    tasks = [asyncio.create_task(trade(somebody())) for _ in range(people)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def placed(platform: Platform, since: datetime) -> int:
+    """Orders finished since then."""
+    return await platform.value("SELECT count(*) FROM orders WHERE executed_at > $1", since)
+
+
+async def test_a_release_with_which_orders_fail_is_taken_back_at_once(stage: Stage, shop: Shop) -> None:
+    stage.scale = 5.0
+    before, begun = await shop.runs(), await stage.alice.now()
+    async with stage.agent(), trading(stage.platform):
+        await stage.wait_for(lambda: releases.recent(stage.alice))
+        failed = await stage.ended(await shop.deploys("v2.10.0"), timeout=90)
+        story = [(r.version, r.state) for r in await releases.recent(stage.alice)]
+        # Its orders are none of those that the next one is held against.
+        earlier = await earlier_ones(stage.alice, await stage.alice.now())
+    assert failed.state is ActionState.FAILED and failed.proof is not None
+    assert [(each.began, each.failed) for each in earlier] == [(failed.started_at, True)]
+    assert failed.ended_at is not None and failed.ended_at - earlier[0].over < timedelta(seconds=1)
+    assert (await shop.runs())[0] == before[0] == "2.8.1"
+    assert story[0] == ("v2.10.0", ReleaseState.FAILED)
+    found = failed.proof.comparison
+    assert found is not None and failed.started_at is not None and failed.ended_at is not None
+    row = found.rows[0]
+    assert row.name == "error_rate" and row.bad and row.low is not None and row.low > (row.allowed or 0)
+    # One sentence with its numbers, and then what was done.
+    said, _, done = failed.words.partition("; taken back: ")
+    assert said.startswith("error rate ") and said.endswith(f" more, of {found.of_now} orders)")
+    assert (
+        done
+        == "give everybody the frontend from before, deploy the functions as they were, take the migrations back"
+    )
+    assert failed.proof.text == said and "error rate" not in {fact.label for fact in failed.proof.facts}
+    # Not at the end of the watch, and of orders that the platform has.
+    assert failed.started_at < found.since < failed.ended_at < found.until
+    assert 30 <= found.of_now <= await placed(stage.platform, found.since)
+    assert found.of_before >= await placed(stage.platform, begun) - await placed(
+        stage.platform, failed.started_at
+    )
+
+
+async def test_a_platform_that_fails_anyway_is_not_blamed_on_the_release(stage: Stage, shop: Shop) -> None:
+    async with stage.agent(), trading(stage.platform), stage.platform.drill("errors"):
+        await stage.wait_for(lambda: releases.recent(stage.alice))
+        begun = await stage.alice.now()
+
+        async def enough() -> bool:
+            return await placed(stage.platform, begun) > 200
+
+        await stage.wait_for(enough, timeout=60)
+        done = await stage.ended(await shop.deploys("v2.9.0"), timeout=90)
+    assert done.state is ActionState.DONE, done.words
+    assert (await shop.runs())[0] == "2.9.0"
+    assert done.words == "v2.9.0 runs" and done.proof is not None and done.proof.comparison is not None
+    row = done.proof.comparison.rows[0]
+    assert row.before is not None and row.before > 4 and not row.bad
+
+
+async def test_a_rollback_is_watched_and_never_goes_back(stage: Stage, shop: Shop) -> None:
+    async with stage.agent():
+        await stage.wait_for(lambda: releases.recent(stage.alice))
+        await stage.ended(await shop.deploys("v2.9.0"), timeout=90)
+        stage.scale = 30.0
+    async with stage.agent("a2"):
+        planned = await stage.ask("rollback")
+        await put(stage.platform, await stage.alice.now(), 200)
+        await stage.confirm(planned)
+        await stage.until(planned.id, lambda action: action.state is ActionState.VERIFYING, timeout=60)
+        await put(stage.platform, await stage.alice.now(), 0, 100)
+        done = await stage.ended(planned.id, timeout=90)
+        steps = await actions.steps(stage.alice, done.id)
+    assert done.state is ActionState.DONE and done.proof is not None
+    assert done.words.startswith(
+        "done, and it got worse since: error rate 0.00 % before, 100.00 % now (95 %: "
+    )
+    assert done.words.endswith(" more, of 100 orders); v2.8.1 runs")
+    assert not any(step.name.startswith("undo") for step in steps)
+    assert done.proof.comparison is not None and done.proof.comparison.of_before == 200
+    assert (await shop.runs())[0] == "2.8.1"
+    await stage.platform.execute("DELETE FROM orders WHERE created_at > $1", done.started_at)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """An action whose steps say how they are taken back: what fails, is cancelled or makes the platform worse goes back."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -26,7 +26,9 @@ class Stairs(Usual):
     at_third: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
 
-    spec = KindSpec("stairs", "Stairs", "Climb", "actions start stairs", danger=Danger.LOW, freeze=False)
+    spec = KindSpec(
+        "stairs", "Stairs", "Climb", "actions start stairs", danger=Danger.LOW, freeze=False, goes_back=True
+    )
     puts = False
     lifts = ""
     watches = ()
@@ -84,7 +86,7 @@ class Stairs(Usual):
 
     async def released(self, run: Run, state: ActionState, words: str) -> Released | None:
         good = ReleaseState.LIVE if state is ActionState.DONE else ReleaseState.FAILED
-        return Released("v2", "c0ffee", good, words=run.told["up_1_said"])
+        return Released("v2", "c0ffee", good, words=words)
 
 
 UP = ["up 1", "up 2", "up 3"]
@@ -104,7 +106,7 @@ async def test_what_is_good_stays_and_is_a_release(stage: Stage) -> None:
     assert done.state is ActionState.DONE and stairs.went == UP
     (release,) = await releases.recent(stage.alice)
     assert (release.version, release.state, release.action_id) == ("v2", ReleaseState.LIVE, done.id)
-    assert (release.by, release.words) == ("alice", "stood on 1")
+    assert (release.by, release.words) == ("alice", "it was watched")
 
 
 async def test_what_fails_goes_back_the_last_step_first(stage: Stage) -> None:
@@ -138,6 +140,16 @@ async def test_what_makes_it_worse_goes_back(stage: Stage) -> None:
     assert failed.state is ActionState.FAILED
     assert failed.words == "it was watched; taken back: go down 3, go down 2"
     assert failed.proof is not None and failed.proof.verdict == "worse"
+
+
+async def test_what_never_goes_back_for_it_stays_and_says_that_it_got_worse(stage: Stage) -> None:
+    stairs = Stairs(verdict="worse")
+    stairs.spec = replace(Stairs.spec, goes_back=False)
+    stage.kinds = {"stairs": stairs}
+    async with stage.agent():
+        done = await stage.done("stairs")
+    assert stairs.went == UP
+    assert done.words == "done, and it got worse since: it was watched"
 
 
 async def test_what_is_cancelled_goes_back_after_the_step_it_is_at(stage: Stage) -> None:

@@ -179,13 +179,13 @@ async def test_only_a_write_under_the_fence_is_a_sign_of_the_lease(stage: Stage)
         journal = Journal(store, lease, 1)
         await journal.now()
         with pytest.raises(Stale):
-            journal.command("a call")
+            journal.command("", "a call")
         async with journal.writing():
 
             def is_fresh() -> bool:
                 with contextlib.suppress(Stale):
-                    journal.command("a call")
-                return journal.sent > 0
+                    journal.command("", "a call")
+                return journal.sent("") > 0
 
             await stage.wait_for(is_fresh)
 

@@ -1,9 +1,10 @@
-"""Long kill tests: `python -m tests.chaos --n ROUNDS --seed SEED [--scenario NAME]`.
+"""Long kill tests: `python -m tests.chaos --n ROUNDS --seed SEED [--scenario NAME] [--rounds BLOWS]`.
 
 Each round starts the program, kills a random process of its tree at a random moment, ends the rest with SIGTERM, and
 checks that nothing survives and that the next start works with all data. The scenario `alerts` instead lets two agents
 evaluate a recorded hour while they are killed and stopped; a round of `actions` kills and stops the agent once at each
-boundary of an action's journal, one of `deployments` at each of a deployment. The same seed makes the same choices.
+boundary of an action's journal, one of `deployments` at each of a deployment, or as often as `--rounds` says. The same
+seed makes the same choices.
 """
 
 import argparse
@@ -26,6 +27,11 @@ def main() -> int:
     parser.add_argument(
         "--scenario", choices=[*sorted(SCENARIOS), "alerts", "actions", "deployments"], default="demo"
     )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        help="of actions and deployments: so many blows in each round (default: each boundary with each signal)",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the state folder, also without a failure")
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="tradex chaos "))
@@ -37,9 +43,9 @@ def main() -> int:
             if options.scenario == "alerts":
                 told = alerts.play(home / f"alerts {seed}", random.Random(seed))
             elif options.scenario == "actions":
-                told = actions.play(home / f"actions {seed}", random.Random(seed))
+                told = actions.play(home / f"actions {seed}", random.Random(seed), options.rounds)
             elif options.scenario == "deployments":
-                told = deployments.play(home / f"deployments {seed}", random.Random(seed))
+                told = deployments.play(home / f"deployments {seed}", random.Random(seed), options.rounds)
             else:
                 told = play(SCENARIOS[options.scenario], home / "state", random.Random(seed), book)
         except Failure as failure:

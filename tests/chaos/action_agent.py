@@ -56,10 +56,10 @@ def arm(grief: Grief) -> None:
             setattr(module, name, grief.around(name, getattr(module, name)))
     told = Journal.command
 
-    def command(self: Journal, line: str) -> None:
+    def command(self: Journal, *args: Any, **options: Any) -> None:
         # Before its last look at the lease: what is behind that is sent at once.
         grief.passes("before a call")
-        told(self, line)
+        told(self, *args, **options)
 
     Journal.command = command
 

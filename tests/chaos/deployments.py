@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 from pathlib import Path
@@ -28,7 +29,8 @@ from tests.store.stores import Place
 
 from . import actions as chaos
 from .actions import KILL, STOP, Agents, Blow
-from .census import Failure
+from .census import Census, Failure, describe, wait
+from .scenarios import GONE_S
 
 SCALE = 1000.0
 EFFECTS = ("migration", "function_deployed", "deployment", "promote")
@@ -72,28 +74,33 @@ def _pipelines(folder: Path) -> Path:
 
 
 async def share(platform: Platform, place: Place, folder: Path, dice: random.Random, most: int | None) -> str:
-    """At most so many rounds (all boundaries with both signals without a number); what was met. Raises Failure."""
+    """So many rounds (all boundaries with both signals without a number); what was met. Raises Failure."""
     file = settings(platform, folder)
-    boundaries = await _calm(place, file, "deploy", _NEW)
-    await _calm(place, file, "rollback", _OLD)
-    blows = [Blow(number, at) for at in range(1, boundaries + 1) for number in (KILL, STOP)]
-    dice.shuffle(blows)
+    boundaries = await calm(place, file, "deploy", _NEW)
+    await calm(place, file, "rollback", _OLD)
+    every = [Blow(number, at) for at in range(1, boundaries + 1) for number in (KILL, STOP)]
+    blows: list[Blow] = []
+    # Each once, in another order, before one comes again.
+    while len(blows) < (len(every) if most is None else most):
+        dice.shuffle(every)
+        blows += every
     met: dict[str, int] = {}
     for blow in blows[:most]:
         try:
             state = await _disturbed(platform, place, file, blow)
+            await _at_rest(place, folder / "deployments")
         except Failure as failure:
             raise Failure(f"deploy (of {boundaries} boundaries), {blow}: {failure}") from None
         met[state] = met.get(state, 0) + 1
         await chaos.lapsed(place)
-        if await _version(platform) != _OLD:
-            await _calm(place, file, "rollback", _OLD)
+        if await version(platform) != _OLD:
+            await calm(place, file, "rollback", _OLD)
             await chaos.lapsed(place)
     return f"{len(blows[:most])} rounds over {boundaries} boundaries, {met}"
 
 
-async def _calm(place: Place, file: Path, kind: str, release: str) -> int:
-    """Undisturbed; how many boundaries were passed."""
+async def calm(place: Place, file: Path, kind: str, release: str) -> int:
+    """One deployment or rollback with an agent that nothing happens to; how many boundaries were passed."""
     agents = Agents(place, file)
     try:
         calm = agents.start("calm")
@@ -136,6 +143,25 @@ async def _disturbed(platform: Platform, place: Place, file: Path, blow: Blow) -
         agents.end()
 
 
+async def _at_rest(place: Place, workshop: Path) -> None:
+    """Nothing is under way for ever, and nobody works in the checkouts any more."""
+    (row,) = await place.owner(
+        "SELECT (SELECT count(*) FROM console.action WHERE confirmed_at IS NOT NULL AND ended_at IS NULL) AS actions, "
+        "(SELECT count(*) FROM console.action_step WHERE state IN ('pending', 'running')) AS steps"
+    )
+    if row["actions"] or row["steps"]:
+        raise Failure(f"{row['actions']} actions and {row['steps']} steps are under way for ever")
+    census = Census(os.getpid(), workshop)
+
+    def left() -> list[psutil.Process]:
+        return [each for each in census.left() if each.pid != os.getpid()]
+
+    def survivors() -> str:
+        return f"still alive: {', '.join(map(describe, left()))}"
+
+    await asyncio.to_thread(wait, lambda: not left(), GONE_S, survivors)
+
+
 async def _ended(alice: Store, number: int) -> Action:
     """Where a person is asked, they choose to go back."""
     while True:
@@ -151,27 +177,25 @@ async def _ended(alice: Store, number: int) -> Action:
 
 
 async def _judge(platform: Platform, alice: Store, ended: Action, times: dict[str, int]) -> None:
-    version, live = (
-        await _version(platform),
-        next(r for r in await releases.recent(alice) if r.state == "live"),
-    )
+    running = await version(platform)
+    live = next(r for r in await releases.recent(alice) if r.state == "live")
     if ended.state is ActionState.DONE:
-        if version != _NEW or live.version != _NEW:
-            raise Failure(f"done, and {version} runs ({live.version} is told)")
+        if running != _NEW or live.version != _NEW:
+            raise Failure(f"done, and {running} runs ({live.version} is told)")
         if any(n != 1 for n in times.values()):
             raise Failure(f"each once, not {times}")
     else:
-        if version != _OLD or live.version != _OLD:
-            raise Failure(f"{ended.words}, and {version} runs ({live.version} is told)")
+        if running != _OLD or live.version != _OLD:
+            raise Failure(f"{ended.words}, and {running} runs ({live.version} is told)")
         # The functions may have been deployed as they were.
         if any(n > (2 if name == "function_deployed" else 1) for name, n in times.items()):
             raise Failure(f"each once at most, not {times}: {ended.words}")
 
 
-async def _version(platform: Platform) -> str:
+async def version(platform: Platform) -> str:
     """What everybody gets; all of it must be of one release."""
     async with platform.client() as client:
-        version = (await client.get("/health")).json()["version"]
+        frontend = (await client.get("/health")).json()["version"]
         key = {"Authorization": f"Bearer {platform.supabase_token}"}
         body = (await client.get(f"/v1/projects/{REF}/functions/get-stock-price/body", headers=key)).text
     async with platform.sql() as connection:
@@ -179,12 +203,20 @@ async def _version(platform: Platform) -> str:
             "SELECT count(*) FROM information_schema.columns "
             "WHERE table_name = 'orders' AND column_name = 'client_reference'"
         )
-    found = {f"v{version}", _NEW if column else _OLD, _NEW if "PRICE_TTL_S = 8" in body else _OLD}
+    found = {f"v{frontend}", _NEW if column else _OLD, _NEW if "PRICE_TTL_S = 8" in body else _OLD}
     if len(found) > 1:
         raise Failure(
-            f"half deployed: frontend {version}, column {column}, functions {body.count('TTL_S = 8')}"
+            f"half deployed: frontend {frontend}, column {column}, functions {body.count('TTL_S = 8')}"
         )
     return found.pop()
+
+
+async def functions(platform: Platform) -> dict[str, int]:
+    """The version of each function, as the platform's management API has it."""
+    async with platform.client() as client:
+        key = {"Authorization": f"Bearer {platform.supabase_token}"}
+        found = (await client.get(f"/v1/projects/{REF}/functions", headers=key)).json()
+    return {each["slug"]: each["version"] for each in found}
 
 
 async def _live_known(alice: Store) -> None:
@@ -209,7 +241,7 @@ async def _confirmed(alice: Store, kind: str, release: str) -> int:
 
 
 def play(folder: Path, dice: random.Random, most: int | None = None) -> str:
-    """Every boundary once with each signal, on a server of its own."""
+    """So many rounds, without a number every boundary once with each signal, on a server of its own."""
 
     folder.mkdir(parents=True, exist_ok=True)
 

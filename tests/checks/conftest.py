@@ -15,12 +15,14 @@ import pytest
 from pydantic import SecretStr
 
 from console.checks.check import Check, Doors, run
+from console.checks.source import Source
 from console.domain.check import CheckReport, CheckResult
 from console.sandbox import people
 from console.sandbox.edge import REF
-from console.sections import ChecksSettings, PlatformSettings
+from console.sections import AlertingSettings, ChecksSettings, PlatformSettings
 from console.settings import Settings
 from console.store.pool import Store
+from tests.checks.shop import Shop
 from tests.dear import on_one_worker, running_platform
 from tests.sandbox.platform import Platform, fresh_address
 
@@ -164,9 +166,16 @@ class Stage:
         *,
         store: Store | None = None,
         migrations: tuple[str, ...] | None = None,
+        shop: Shop | None = None,
+        commit: str = "",
+        alerting: AlertingSettings | None = None,
         **changes: Any,
     ) -> CheckReport:
-        doors = Doors.open(self.settings(accounts, **changes), store=store, migrations=migrations)
+        source = None if shop is None else Source(shop.repository, commit, shop.settings)
+        settings = self.settings(accounts, **changes)
+        if alerting is not None:
+            settings = settings.model_copy(update={"alerting": alerting})
+        doors = Doors.open(settings, store=store, migrations=migrations, source=source)
         try:
             return await run(doors, checks)
         finally:

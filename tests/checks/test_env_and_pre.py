@@ -1,38 +1,48 @@
 """The environment and the 25 items before a release: on a platform that is well, and with one fault at a time."""
 
 import json
+import os
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from console.checks.check import Doors
+from console.checks.check import Check, Doors
 from console.checks.registry import ENV, PRE
 from console.checks.watching import rules
+from console.domain.metric import MetricValue
 from console.processes.postgres import EmbeddedPostgres
 from console.rules.file import SHIPPED
 from console.sandbox import people
 from console.sandbox.edge import REF
 from console.sections import AlertingSettings
-from console.store import findings
+from console.store import findings, ticks
 from tests.checks.conftest import Asked, Fault, Reply, Stage, accepted, at, by_id, failures, without
+from tests.checks.shop import Shop
 from tests.conftest import NewDatabase
-from tests.store.stores import Place, upgraded
+from tests.store.stores import NOON, Place, spec, upgraded
 
 _ORDERS = "/functions/v1/execute-order"
 _LISTED = f"/v1/projects/{REF}/functions"
 _WATCH = ("mon.metrics", "mon.security", "mon.dashboards")
 _WAITING = {
-    "db.backups": "that it can be restored is tested by hand",
-    "fe.build": "no source: no commit was chosen",
-    "fe.dependencies": "no source: platform.vulnerability_report is not set",
-    "fe.error_boundaries": "no source: tried by hand",
+    "db.backups": "by hand: restore not tested within 90 days",
+    "fe.build": "no source: deploy.repository is not set",
+    "fe.dependencies": "no source: deploy.repository is not set",
+    "fe.error_boundaries": "by hand: tried for this release",
     "mon.metrics": "no source: store.url is not set",
     "mon.security": "no source: store.url is not set",
     "mon.dashboards": "no source: store.url is not set",
-    "mon.incident": "no source: no runbooks",
+    "mon.incident": "no source: this console has no runbooks",
 }
 """What nobody can be asked here, whatever the platform is like."""
+
+
+def _but(*ids: str) -> tuple[Check, ...]:
+    return tuple(check for check in PRE if check.id not in ids)
 
 
 async def applied(stage: Stage) -> tuple[str, ...]:
@@ -212,6 +222,93 @@ async def test_a_fault_of_the_database_fails_just_its_item(
     assert evidence in found[check]
 
 
+@pytest.mark.parametrize(
+    ("fault", "mended", "check", "evidence"),
+    [
+        (at("/functions/v1/health-check", status=500), "", "env.health_check", "health-check: HTTP 500"),
+        (at(_LISTED, status=200, body=b"[]"), "", "env.functions", "execute-order: not deployed"),
+        (
+            "ALTER TABLE profiles DISABLE ROW LEVEL SECURITY",
+            "ALTER TABLE profiles ENABLE ROW LEVEL SECURITY",
+            "env.policies",
+            "no row level security on profiles",
+        ),
+        (
+            "REVOKE SELECT ON order_audit_log FROM platform_reader",
+            "GRANT SELECT ON order_audit_log TO platform_reader",
+            "env.tables",
+            "permission denied for order_audit_log",
+        ),
+        (
+            "ALTER FUNCTION test_procedures RENAME TO tested",
+            "ALTER FUNCTION tested RENAME TO test_procedures",
+            "env.procedures",
+            "the database has no procedure test_procedures",
+        ),
+    ],
+)
+async def test_a_fault_of_the_environment_fails_just_its_check(
+    stage: Stage, fault: Fault | str, mended: str, check: str, evidence: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        if isinstance(fault, str):
+            await stack.enter_async_context(stage.broken(fault, mended))
+        else:
+            stage.front.fault = fault
+        found = failures(await stage.run(ENV))
+    assert found.keys() == {check}, found
+    assert evidence in found[check]
+
+
+async def test_a_commit_with_a_pending_file_or_that_does_not_build_or_brings_a_hole_fails_just_its_item(
+    stage: Stage, tmp_path: Path
+) -> None:
+    shop, known = Shop(tmp_path, stage.platform.config.base_url), await applied(stage)
+    broken = await shop.commit("v2.12.0")
+    lock = {
+        "package-lock.json": (
+            '"node_modules/cookie": {',
+            '"node_modules/loader-utils": {"version": "1.4.0"},\n    "node_modules/cookie": {',
+        )
+    }
+    holed = shop.edited("v2.9.0", lock)
+    for commit, migrations, check, evidence in (
+        (holed, (*known, "20251006090000"), "db.migrations", "pending 20251006090000"),
+        (broken, known, "fe.build", f'{broken[:8]}: npm run build: npm ended with 1: frontend/src/orders.ts (1:9): '
+                                    '"formatMoney" is not exported'),
+        (holed, known, "fe.dependencies", "1 critical, 0 high, 2 moderate, 1 low vulnerabilities: loader-utils"),
+    ):  # fmt: skip
+        checks = PRE if check != "db.migrations" else _but("fe.dependencies")
+        found = failures(await stage.run(checks, migrations=migrations, shop=shop, commit=commit))
+        assert found.keys() == {check}, found
+        assert evidence in found[check]
+    assert shop.left() == []
+
+
+async def test_where_npm_or_its_registry_is_missing_nobody_can_say(stage: Stage, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, stage.platform.config.base_url)
+    checks = tuple(check for check in PRE if check.id in ("fe.build", "fe.dependencies"))
+    commit = await shop.commit("v2.9.0")
+    npm = tmp_path / "tools" / "npm"
+    npm.write_text(
+        "#!/bin/sh\necho 'npm warn x'; echo '{'; echo '  \"message\": \"no registry\"'; echo '}'; exit 1\n"
+    )
+    found = by_id(await stage.run(checks, shop=shop, commit=commit))
+    assert (found["fe.dependencies"].status, found["fe.dependencies"].evidence) == (
+        "warning",
+        "no source: npm audit --json: no registry",
+    )
+    # What a run that was killed left behind goes, what another one may be at stays.
+    for name, at_s in (("old", 1.0), ("new", time.time())):
+        (shop.settings.place / "checks" / name / "tree").mkdir(parents=True)
+        os.utime(shop.settings.place / "checks" / name, (at_s, at_s))
+    npm.write_text("#!/bin/sh\necho npm: a bug; exit 1\n")
+    found = by_id(await stage.run(checks, shop=shop, commit=commit))
+    assert found["fe.dependencies"].evidence == "no source: npm audit --json: npm: a bug"
+    assert found["fe.build"].evidence == f"{commit[:8]}: npm ci: npm ended with 1: npm: a bug"
+    assert shop.left() == ["new"]
+
+
 async def test_migrations_that_are_pending_or_without_a_file_are_named(stage: Stage) -> None:
     known = await applied(stage)
     checks = tuple(check for check in PRE if check.id == "db.migrations")
@@ -312,3 +409,52 @@ async def test_a_rule_file_that_is_broken_or_short_of_a_rule_is_named(stage: Sta
     assert told.startswith(f"{file}:"), told
     assert "conditoin" in told
     await doors.close()
+
+
+async def _watched(place: Place, *, value: MetricValue, detector: str = "") -> None:
+    """An agent leads, has read its metrics, and its detector ran."""
+    async with place.leader() as (store, lease):
+        at = await store.now()
+        number = await ticks.ensure_catalogue(store, lease, [spec("p95_execution_time")])
+        values = [replace(value, at=at)]
+        await ticks.write_tick(store, lease, at=at, catalogue_id=number, values=values, checks=[])
+        standing = await findings.standing(store, "brute_force")
+        await findings.write(
+            *(store, lease, "brute_force"),
+            revision=standing.revision,
+            settled_at=None,
+            changed=[],
+            reason=detector,
+        )
+
+
+@pytest.mark.parametrize(
+    ("fault", "evidence"),
+    [
+        ("mon.metrics", "p95_execution_time: timed out after 3 s"),
+        ("mon.security", "brute_force: permission denied for auth_audit_log"),
+        ("mon.rules", "rules.yaml: no rule High Error Rate"),
+        ("mon.dashboards", "viewers may not read console.alert"),
+    ],
+)
+async def test_a_fault_of_the_watch_fails_just_its_item(
+    stage: Stage, place: Place, tmp_path: Path, fault: str, evidence: str
+) -> None:
+    good = MetricValue("p95_execution_time", 12.0, NOON)
+    bad = MetricValue("p95_execution_time", None, NOON, reason="timed out after 3 s", failed=True)
+    await _watched(
+        place,
+        value=bad if fault == "mon.metrics" else good,
+        detector="permission denied for auth_audit_log" if fault == "mon.security" else "",
+    )
+    alerting = AlertingSettings()
+    if fault == "mon.rules":
+        alerting = AlertingSettings(rules=tmp_path / "rules.yaml")
+        (tmp_path / "rules.yaml").write_text(SHIPPED.read_text().replace("High Error Rate", "Errors"))
+    if fault == "mon.dashboards":
+        await place.owner("REVOKE SELECT ON console.alert FROM console_viewer")
+    async with place.open("vera") as store:
+        report = await stage.run(PRE, migrations=await applied(stage), store=store, alerting=alerting)
+    found = failures(report)
+    assert found.keys() == {fault}, found
+    assert evidence in found[fault]

@@ -7,9 +7,11 @@ from typing import Any
 
 from console import feed as feeds
 from console.domain.action import ActionState, Layer, StepState
+from console.domain.check import CheckResult, CheckStatus
 from console.domain.errors import Refused
 from console.domain.snapshot import Snapshot
 from console.store import actions as store_actions
+from console.store import checks as store_checks
 from console.store import effects
 from console.store import findings as store_findings
 from console.store import lease as leases
@@ -180,3 +182,37 @@ async def test_the_feed_leaves_it_out(
         monkeypatch.setattr(feed, "now", lambda: late)
         feed._hint("lease")
         await wait_for(lambda: not feed.snapshot.actions)
+
+
+async def test_the_checklist_is_asked_for_and_fills_in_before_the_eyes_of_others(
+    place: Place, follow: Follow, wait_for: Follow, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(feeds, "_POLL_S", 600.0)
+    async with follow("alice") as mine, follow("bob") as other:
+        heard: list[str] = []
+        other.watch("check", lambda: heard.append("check"))
+        await wait_for(lambda: mine.snapshot.control and other.snapshot.control and heard)
+        assert other.snapshot.checklist is None
+        asked = await mine.desk.ask_checks("pre", commit="ab" * 20, version="v2.9.0")
+        await wait_for(lambda: other.snapshot.checklist is not None)
+        async with place.leader() as (store, lease):
+            await store_checks.start(store, lease, asked.id, 1)
+            await store_checks.put(
+                *(store, lease, asked.id, 1),
+                CheckResult(
+                    "db.backups", "Backup", "database", CheckStatus.MANUAL, "by hand: restore not tested", 1
+                ),
+            )
+            await wait_for(lambda: other.snapshot.checklist and other.snapshot.checklist.results)
+            await store_checks.end(store, lease, asked.id)
+        await mine.desk.tick("db.backups", "restored to staging")
+        await wait_for(
+            lambda: other.snapshot.checklist and other.snapshot.checklist.report.overall == "passed"
+        )
+        run = other.snapshot.checklist
+        assert run is not None and (run.id, run.by, run.version, run.total) == (
+            asked.id,
+            "alice",
+            "v2.9.0",
+            1,
+        )

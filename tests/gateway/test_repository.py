@@ -11,6 +11,7 @@ import pytest
 from console.domain.errors import Refused, SourceFailed
 from console.gateway.reasons import NoSource
 from console.gateway.repository import Repository
+from console.sandbox.releases import ensure_repository
 
 _WHO = ("-c", "user.name=Ivo \x1b[31mS", "-c", "user.email=ivo@platform.example")
 
@@ -155,7 +156,19 @@ async def test_a_host_that_is_away_hides_nothing_that_was_known(
 
 
 async def test_without_one(tmp_path: Path) -> None:
-    with pytest.raises(NoSource, match=r"platform\.repository"):
+    with pytest.raises(NoSource, match=r"deploy\.repository"):
         await Repository(None, "main", tmp_path / "mirror").fetch()
     with pytest.raises(SourceFailed, match="not fetched"):
         await Repository(str(tmp_path / "none"), "main", tmp_path / "mirror").commits()
+
+
+async def test_a_commit_is_checked_out_once_by_all_who_want_it_at_the_same_time(tmp_path: Path) -> None:
+    """As steps of a deployment do that run side by side, of one agent or of two."""
+    origin = ensure_repository(tmp_path / "platform.git")
+    mirrors = [Repository(str(origin), "main", tmp_path / "mirror") for _ in range(2)]
+    await mirrors[0].fetch()
+    sha = await mirrors[0].resolve("v2.9.0")
+    folder = tmp_path / "trees" / sha
+    await asyncio.gather(*(mirror.check_out(sha, folder) for mirror in mirrors * 3))
+    assert (folder / "package.json").exists()
+    assert [each.name for each in folder.parent.iterdir() if each.is_dir()] == [sha]

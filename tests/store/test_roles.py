@@ -50,13 +50,18 @@ AGENT_ONLY = {
     "append_output": "SELECT console.append_output(1, 1, 'x', 'out', '{x}')",
     "watch_action": "SELECT console.watch_action(1, 1)",
     "finish_action": "SELECT console.finish_action(1, 1, 'done', 'x', NULL)",
-    "interrupt_action": "SELECT console.interrupt_action(1, 1, 'x')",
+    "interrupt_action": "SELECT console.interrupt_action(1, 1, 'x', false)",
     "write_proof": "SELECT console.write_proof(1, 1, '{}')",
     "put_effect": "SELECT console.put_effect(1, 1, 'x', 'x', NULL, '[]')",
     "lift_effect": "SELECT console.lift_effect(1, 1, 'x', 'x', '[]')",
     "expire_actions": "SELECT console.expire_actions(1)",
     "put_release": """SELECT console.put_release(1, NULL, '{"version": "x", "commit": "x", "state": "failed"}')""",
     "put_candidates": "SELECT console.put_candidates(1, '[]')",
+    "open_checks": "SELECT console.open_checks(1, 'env', '', '', NULL)",
+    "start_checks": "SELECT console.start_checks(1, 1, 1)",
+    "put_check": "SELECT console.put_check(1, 99, 1, '{}')",
+    "end_checks": "SELECT console.end_checks(1, 1, '')",
+    "next_checks": "SELECT console.next_checks(1)",
     "release_lease": "SELECT console.release_lease(1)",
 }
 PERSON = {
@@ -92,6 +97,15 @@ ASKED = {
         {"alice", "bob"},
     ),
     "dismiss_finding": ("SELECT console.dismiss_finding(1, 'x')", {"alice", "bob"}),
+    "ask_checks": ("SELECT refusal FROM console.ask_checks('pre', '', '')", {"alice", "bob"}),
+    "keep_checks": (
+        """
+        SELECT refusal FROM console.keep_checks('pre', '', '', 1,
+            '[{"id": "x", "title": "x", "group": "x", "status": "passed", "evidence": "x", "duration_ms": 1}]')
+        """,
+        {"alice", "bob", "auto"},
+    ),
+    "tick_check": ("SELECT refusal FROM console.tick_check('db.backups', '', 'x', NULL)", {"alice", "bob"}),
     "preview_guards": (
         "SELECT CASE WHEN count(*) < 3 THEN 'nothing' END FROM console.preview_guards(1)",
         {"vera", "alice", "bob", "auto"},
@@ -130,6 +144,9 @@ INSIDE = {
     "glass_of": "SELECT console.glass_of('bob')",
     "guards_of": "SELECT * FROM console.guards_of(NULL, 'bob')",
     "approval_of": "SELECT console.approval_of(NULL, 'bob')",
+    "checks_subject": "SELECT console.checks_subject('pre', '', '')",
+    "put_results": "SELECT console.put_results(1, 1, '[]')",
+    "forget_checks": "SELECT console.forget_checks()",
     "audit_alerts": None,
     "audit_silences": None,
     "tell": None,

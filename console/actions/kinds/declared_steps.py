@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,10 +17,9 @@ from console.domain.errors import Misuse, Refused, SourceFailed
 from console.gateway.changes import Changes
 from console.gateway.redaction import Redaction
 from console.places import read_secret
+from console.processes.commands import passed_on
 
 HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Those of the agent's variables that a command sees, and no other."""
 Values = Mapping[str, Any]
 """What parameters stand for: texts, numbers, flags; in a pipeline lists of texts, too."""
 
@@ -110,7 +108,6 @@ class Command:
     async def do(self, run: Run, values: Values, timeout_s: float) -> str:
         argv = [word for given in self.argv for word in self._filled(given, values)]
         hidden = {name: secret() for name, secret in self.secrets.items()}
-        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         own = Redaction(hidden.values())
 
         def clean(text: object, limit: int) -> str:
@@ -119,7 +116,7 @@ class Command:
         place = await self.place(values)
         run.sending(clean(shlex.join(argv), 2000))
         return await commands.run(
-            argv, env=passed | dict(self.env) | hidden, cwd=place, clean=clean, say=run.say
+            argv, env=passed_on() | dict(self.env) | hidden, cwd=place, clean=clean, say=run.say
         )
 
     def _filled(self, given: str, values: Values) -> Sequence[str]:
@@ -213,6 +210,10 @@ class DeclaredStep(Generic[L]):
     when: str = ""
     undo: DeclaredStep[L] | None = None
     harmless: bool = False
+    repeats: bool = False
+    needs: tuple[str, ...] | None = None
+    cuttable: bool = False
+    approval: str = ""
     kept: Callable[[Run, str], Run] | None = None
 
     def wanted(self, values: Values) -> bool:
@@ -247,6 +248,10 @@ class DeclaredStep(Generic[L]):
             optional=self.optional,
             undo=self.undo.definition(values) if self.undo is not None and self.undo.wanted(values) else None,
             harmless=self.harmless,
+            repeats=self.repeats,
+            needs=self.needs,
+            cuttable=self.cuttable,
+            approval=titled(self.approval, values),
         )
 
 

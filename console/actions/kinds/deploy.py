@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from console.actions.kind import Context, Request, Run, StepDef, Usual, in_time, missing, planned
+from console.actions.kind import Context, Failed, Request, Run, StepDef, Usual, in_time, missing, planned
 from console.actions.pipelines import Pipeline, PipelineStep, Workshop
 from console.actions.wording import equal_command, no_source
 from console.domain.action import ActionState, Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
+from console.domain.canary import Watch
 from console.domain.errors import Refused, SourceFailed
 from console.domain.format import counted
 from console.domain.release import Commit, Migration, Release, Released, ReleaseState
@@ -32,6 +33,7 @@ class _Pipelined(Usual):
     workshop: Workshop
     environment: str
     watched_for: timedelta
+    watch: Watch | None
 
     puts = False
     lifts = ""
@@ -40,7 +42,7 @@ class _Pipelined(Usual):
 
     @property
     def watches(self) -> tuple[str, ...]:
-        return self.pipeline.metrics
+        return tuple(self.pipeline.watch.worse)
 
     def target(self, request: Request) -> str:
         return request.params.get(self.spec.target, "").strip() or request.target
@@ -56,7 +58,7 @@ class _Pipelined(Usual):
         return tuple(step.definition(values) for step in self._wanted(values))
 
     def _wanted(self, values: dict[str, Any]) -> Sequence[PipelineStep]:
-        return [step for step in self.pipeline.steps if step.wanted(values)]
+        return self.pipeline.wanted(values)
 
     def _values(self, request: Request) -> dict[str, Any]:
         """What a pipeline may name, from what was pinned when it was planned."""
@@ -102,25 +104,37 @@ class _Pipelined(Usual):
                 Fact("functions", pins["functions"].replace(" ", ", ") or "none changed"),
                 *await _who(context),
             ),
-            guards=await self.check(context, pinned),
+            guards=(*await self.check(context, pinned), *await self._tools()),
             notes=(*notes, *_notes(crossed, live is not None)),
             typed=self.environment,
             command=equal_command(self.spec, request, pins["version"]),
             pins=pins,
         )
 
+    async def _tools(self) -> tuple[Guard, ...]:
+        """That the programs are there in versions that will do. Raises Refused."""
+        try:
+            found = await in_time(self.pipeline.tools())
+        except Failed as error:
+            raise Refused(str(error)) from None
+        return (Guard("tools", True, found),) if found else ()
+
     async def prove(self, run: Run) -> Proof:
         """What runs now, piece by piece."""
-        values, facts, bad = self._values(run.request), [], []
+        values, bad = self._values(run.request), []
+        layers: dict[str, bool] = {}
         for step in self._wanted(values):
             if step.probe is None or step.probe.what == "functions":
                 continue
             good = await step.probe.happened(run.changes, values, "")
-            facts.append(
-                Fact(step.layer or step.name, "as deployed" if good else "not so", "ok" if good else "crit")
-            )
+            place = step.layer or step.name
+            layers[place] = layers.get(place, True) and bool(good)
             if not good:
                 bad.append(step.title)
+        facts = [
+            Fact(place, "as deployed" if good else "not so", "ok" if good else "crit")
+            for place, good in layers.items()
+        ]
         running = await run.changes.functions() if values["functions"] else {}
         for name in sorted(str(each) for each in values["functions"]):
             found = running.get(name)
@@ -289,10 +303,11 @@ def kinds(
         target="to",
         freeze=False,
         undo="",
+        goes_back=False,
     )
     return (
-        Deploy(forward, deploy, workshop, environment, deploy.watched_for),
-        Rollback(back, rollback, workshop, environment, rollback.watched_for),
+        Deploy(forward, deploy, workshop, environment, deploy.watch.length, deploy.watch),
+        Rollback(back, rollback, workshop, environment, rollback.watch.length, rollback.watch),
     )
 
 

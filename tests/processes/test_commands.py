@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from console.actions.commands import Bounded, hidden, run
-from console.actions.kind import Failed
 from console.domain.text import printable
+from console.processes.commands import Bounded, CommandFailed, hidden, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +83,7 @@ async def test_what_cannot_be_started_or_fails_is_said_in_a_line() -> None:
         (["no-such-program-here"], "no such program"),
         (["sh", "-c", "echo why; exit 4"], "ended with 4: why"),
     ):
-        with pytest.raises(Failed, match=words):
+        with pytest.raises(CommandFailed, match=words):
             await run(argv, env=dict(os.environ), cwd=None, clean=clean, say=Heard().say)
 
 
@@ -106,7 +105,7 @@ async def test_a_cancelled_command_ends_with_everything_below_it(
 
 AGENT = """
 import asyncio, os, sys, time
-from console.actions.commands import run
+from console.processes.commands import run
 async def main():
     task = asyncio.create_task(run(["sh", "-c", "while :; do echo beat >> %s; sleep 0.02; done"], env=dict(os.environ),
         cwd=None, clean=lambda text, limit: str(text), say=lambda lines: None, patience_s=0.5))
