@@ -227,7 +227,9 @@ def _waits(action: Action, look: Look, now: datetime, width: int, most: int) -> 
             "waits", [cells("for somebody to confirm it: A shows its plan", look("muted"))], look
         )
     if action.cancelled_by and not action.state.final:
-        return LABELS.lines("waits", [cells("it ends as soon as its step may be left", look("pending"))], look)
+        return LABELS.lines(
+            "waits", [cells("it ends as soon as its step may be left", look("pending"))], look
+        )
     return []
 
 
@@ -354,13 +356,14 @@ def output_row(
 
 _ERROR = re.compile(
     r"(?<![\w/.-])(?<!\bno )(?<!\b0 )\w*(?:errors?|exceptions?)\b(?![./-]\w)"
-    r"|(?<![\w/.-])(?<!\b0 )(?:failed|fatal|panic)\b(?![./-]\w)",
+    r"|(?<![\w/.-])(?<!\b0 )(?:failed|fatal|panic)\b(?![./-]\w)"
+    r"|(?<!\w)err!",
     re.IGNORECASE,
 )
 
 
 # One of these is in whatever the pattern matches: it takes a third of a millisecond to search a long line for that.
-_TROUBLE = ("error", "exception", "failed", "fatal", "panic")
+_TROUBLE = ("error", "exception", "failed", "fatal", "panic", "err!")
 
 
 def looks_like_error(text: str) -> bool:

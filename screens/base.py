@@ -272,7 +272,7 @@ class ConsoleScreen(Screen[None]):
         width, height = self.app.size
         row = course if height >= _PROGRESS_FROM and width >= TINY[0] else None
         name, command = ("", "") if action is None else (action.target, self.snapshot.command_of(action.kind))
-        if self.query_one(ProgressRow).show(name, command, row):
+        if self.query_one(ProgressRow).show(name, command, row, stale=self.greyed):
             self.call_after_refresh(self._arranged)
         self.query_one(Banner).show(self.snapshot, self.now, course, elsewhere=row is not None)
 

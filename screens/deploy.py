@@ -167,7 +167,8 @@ class DeployScreen(FollowingScreen):
             case "approve":
                 return shown is not None and (shown.waits_for_approval or shown.state is ActionState.PLANNED)
             case "decide":
-                return shown is not None and shown.state is ActionState.INTERRUPTED
+                waits = shown is not None and shown.waits_for_approval
+                return shown is not None and shown.state is ActionState.INTERRUPTED and not waits
             case "end":
                 return shown is not None and not shown.state.final
             case "undo":

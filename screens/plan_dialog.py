@@ -24,7 +24,7 @@ from screens.plan_asking import UNCONFIRMED, Asking, Wish
 from screens.plan_lines import CHOICE_KEYS, PlanView
 from screens.plan_reader import PlanReader
 from widgets.cells import EMPTY, Cells, cells, piece
-from widgets.dialog import CONFIRM_KEY, LabelledField
+from widgets.dialog import CONFIRM_KEY, Buttons, LabelledField
 from widgets.fact_list import FactList
 from widgets.field import Field
 from widgets.look import Look
@@ -77,6 +77,7 @@ class PlanDialog(ConsoleDialog[Action], PlanReader):
         self.spec = spec
         self._given, self._reason, self._planned = dict(params), reason, planned
         self._unsubscribe: Callable[[], None] | None = None
+        self._led: int | None = None
         self.asking = Asking(
             self.host.feed,
             spec,
@@ -199,6 +200,16 @@ class PlanDialog(ConsoleDialog[Action], PlanReader):
         facts.styles.height = max(len(lines), 1)
         facts.show(lines)
         super().changed()
+        self._lead_to_what_is_typed()
+
+    def _lead_to_what_is_typed(self) -> None:
+        """Once, when the plan is there; who is in a field stays there."""
+        action, plan = self.asking.action, self.asking.plan
+        if plan is None or action is None or self._led == action.id:
+            return
+        self._led = action.id
+        if plan.typed and isinstance(self.focused, Buttons):
+            self.action_edit("typed")
 
     def draw_plan(self) -> None:
         self.changed()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 
 from console.domain import format as fmt
-from widgets.cells import Cells, cut, join, measure, space
+from widgets.cells import Cells, cut, join, measure, restyle, space
 from widgets.charts import meter
 from widgets.line_widget import LineWidget
 
@@ -26,10 +26,12 @@ class ProgressRow(LineWidget):
     def __init__(self) -> None:
         super().__init__(id="progress")
         self._shown: tuple[str, str, Forecast] | None = None
+        self._stale = False
 
-    def show(self, name: str, command: str, course: Forecast | None) -> bool:
-        """`name` is that of the release, `command` what is done with it. Whether it came or went by this."""
-        self._shown = None if course is None else (name, command, course)
+    def show(self, name: str, command: str, course: Forecast | None, *, stale: bool = False) -> bool:
+        """`name` is that of the release, `command` what is done with it; `stale`: it is no longer the present. Whether
+        it came or went by this."""
+        self._shown, self._stale = None if course is None else (name, command, course), stale
         before, self.display = bool(self.display), self._shown is not None
         self.redraw()
         return before is not self.display
@@ -51,5 +53,8 @@ class ProgressRow(LineWidget):
             eta = fmt.clock(course.eta, seconds=False)
             parts.append((text("eta ", "faint"), text(eta, "text")))
         words = cut(join(parts, space(2)), max(width - _LEAST_BAR - 4, 0), self.ellipsis)
-        bar = meter(course.percent / 100, width - measure(words) - 4, self.look, role="accent")
+        role = "stale" if self._stale else "accent"
+        if self._stale:
+            words = restyle(words, self.look("stale"))
+        bar = meter(course.percent / 100, width - measure(words) - 4, self.look, role=role)
         return [[Segment(" "), *bar, Segment("  "), *words]]

@@ -40,9 +40,9 @@ async def test_a_fault_of_the_platform_fails_its_item_and_no_other(demo: Demo) -
     assert demo.json("validate", "--pre", "--only", "db.rls")["overall"] == "passed"
 
 
-def test_the_pending_migration_of_a_candidate_is_named(demo: Demo) -> None:
+def test_the_migration_that_a_candidate_brings_is_named(demo: Demo) -> None:
     check = _only(demo, "db.migrations", "v2.9.0")
-    assert check["status"] != "passed" and "20251006090000" in check["evidence"]
+    assert check["status"] == "passed" and "to come with it: 20251006090000" in check["evidence"]
 
 
 def test_what_only_a_person_can_try_is_ticked_with_a_note_for_one_release(demo: Demo) -> None:

@@ -330,9 +330,8 @@ async def test_a_typed_target_must_be_equal() -> None:
     async with opened("B") as seen:
         await seen.planned(plan=plan)
         await seen.says("w type it   type: 203.0.113.7 ")
-        await seen.press("y")
-        await seen.until(lambda: "type 203.0.113.7 to confirm" in shown(seen.app))
-        assert seen.dialog.query_one("#typed", Field).has_focus
+        # Nobody has to look for the field.
+        await seen.until(lambda: seen.dialog.query_one("#typed", Field).has_focus)
         await seen.press(*"203.0.113.70", "enter", "y")
         await seen.until(lambda: seen.dialog.query_one("#typed", Field).has_focus)
         assert not seen.clerk.of("confirm")
@@ -367,7 +366,7 @@ async def test_the_key_that_confirms_is_shown_however_long_the_target_is(size: s
     async with opened("S", size=size) as seen:
         await seen.until(lambda: seen.clerk.of("request"))
         await seen.planned(plan=SUSPEND_PLAN, kind="suspend_account", target=actions.AFFECTED)
-        assert "enter cancels   y suspend" in shown(seen.app)
+        await seen.says("y suspend")
 
 
 async def test_a_refused_plan_offers_only_to_leave() -> None:

@@ -279,6 +279,32 @@ async def test_a_deployment_that_begins_while_another_screen_is_in_front_is_seen
         await seen.says("step 5/8 deploy the functions  40 %  eta 03:21")
 
 
+async def test_the_row_is_grey_where_it_is_no_longer_the_present() -> None:
+    async with opened() as seen:
+        await seen.says("step 5/8")
+
+        def roles() -> set[object]:
+            shown = [s for s in drive.strips(seen.app)[2] if s.text.strip() and s.style]
+            return {segment.style.color.name for segment in shown if segment.style and segment.style.color}
+
+        grey = {seen.app.look(role).color.name for role in ("stale", "grid")}  # type: ignore[union-attr]
+        assert not roles() <= grey
+        late = actions.stale()
+        seen.app.static.publish(replace(seen.app.static.snapshot, metrics=late.metrics, overall=late.overall))
+        await seen.until(lambda: roles() <= grey)
+
+
+async def test_one_that_waits_for_a_person_has_no_eta_and_says_whose_turn_it_is() -> None:
+    stuck = replace(deploys.RUNNING, state=ActionState.INTERRUPTED, question="was it sent?")
+    async with opened(replace(deploys.live(), actions=(stuck,))) as seen:
+        await seen.says("step 5/8 deploy the functions  40 %", "C choose", "INTERRUPTED")
+        assert "eta" not in drive.shown(seen.app) and "A approve" not in drive.shown(seen.app)
+    waits = replace(stuck, needs_approval="a second person agrees to the rollout")
+    async with opened(replace(deploys.live(), actions=(waits,))) as seen:
+        await seen.says("A approve", "APPROVAL")
+        assert "C choose" not in drive.shown(seen.app)
+
+
 # --- the checklist ---------------------------------------------------------------------------------------------------
 
 
@@ -450,6 +476,20 @@ async def test_the_log_is_searched() -> None:
         await seen.press("slash", "escape")
         await seen.says("46 lines")
         assert "matches" not in drive.shown(seen.app) and "n next" not in drive.shown(seen.app)
+
+
+async def test_the_output_of_any_action_is_searched() -> None:
+    async with opened(
+        replace(deploys.live(), releases=(replace(deploys.RELEASES[0], action_id=40),))
+    ) as seen:
+        seen.table("releases").focus()
+        await seen.press("enter")
+        await seen.until(lambda: isinstance(seen.app.screen, ActionDetail))
+        await seen.says("following, 46 lines")
+        await seen.press("slash", *"finished", "enter")
+        await seen.says("1 of 1 match, 46 lines")
+        await seen.press("v", "slash")
+        await seen.says("the output is not shown here")
 
 
 async def test_what_is_not_there_is_not_found() -> None:
