@@ -74,7 +74,7 @@ class Desk(Protocol):
         ...
 
     async def cancel(self, action_id: int, reason: str = "") -> None:
-        """End an action: at once before it runs, else as soon as its step may be left."""
+        """End an action: at once before it runs, else once its step may be left."""
         ...
 
     async def resume(self, action_id: int, choice: str, reason: str = "") -> None:

@@ -83,7 +83,7 @@ class DecidingScreen(ConsoleScreen):
             self.app.push_screen(ApproveDialog(action, named(action, self.snapshot)), self._approved)
 
     def action_end(self) -> None:
-        """End it: at once, or as soon as its step may be left."""
+        """End it: at once, or once its step may be left."""
         action = self._may()
         if action is None:
             return
@@ -92,7 +92,7 @@ class DecidingScreen(ConsoleScreen):
         elif action.state is ActionState.INTERRUPTED:
             self._no("it waits for a choice: C chooses")
         elif action.cancelled_by:
-            self._no(f"{action.cancelled_by} cancelled it already: it ends as soon as its step may be left")
+            self._no(f"{action.cancelled_by} cancelled it already: it ends once its step may be left")
         else:
             self.app.push_screen(EndDialog(action, named(action, self.snapshot)), self._ended)
 
@@ -236,9 +236,7 @@ class EndDialog(_Deciding):
         words = f"{action.step} of {action.steps} steps are done" if action.steps else "nothing is done yet"
         done = "what was done is taken back" if action.kind in DEPLOYMENTS else "what is done stays done"
         what = (
-            f"it ends as soon as its step may be left; {done}"
-            if begun
-            else "it ends at once, nothing was changed"
+            f"it ends once its step may be left; {done}" if begun else "it ends at once, nothing was changed"
         )
         return [
             *super().lines(look, width),

@@ -227,9 +227,7 @@ def _waits(action: Action, look: Look, now: datetime, width: int, most: int) -> 
             "waits", [cells("for somebody to confirm it: A shows its plan", look("muted"))], look
         )
     if action.cancelled_by and not action.state.final:
-        return LABELS.lines(
-            "waits", [cells("it ends as soon as its step may be left", look("pending"))], look
-        )
+        return LABELS.lines("waits", [cells("it ends once its step may be left", look("pending"))], look)
     return []
 
 

@@ -184,7 +184,7 @@ def undo(options: dict[str, Any], action_id: int, reason: str, how: How) -> None
 @click.option("--reason", default="", metavar="TEXT")
 @click.pass_obj
 def cancel(options: dict[str, Any], action_id: int, reason: str) -> None:
-    """End an action: at once before it runs, else as soon as its step may be left. What is done stays done."""
+    """End an action: at once before it runs, else once its step may be left. What is done stays done."""
 
     async def work(store: Store) -> Action:
         from console.store import actions as stored

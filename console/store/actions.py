@@ -136,7 +136,7 @@ async def withdraw(store: Store, action_id: int, reason: str = "") -> None:
 
 
 async def cancel(store: Store, action_id: int, reason: str = "") -> None:
-    """End it: at once before it runs, else as soon as its step may be left. Raises Refused, StoreAway and
+    """End it: at once before it runs, else once its step may be left. Raises Refused, StoreAway and
     StoreRefused."""
     await asked(
         store,

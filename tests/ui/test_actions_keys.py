@@ -383,7 +383,7 @@ async def test_a_running_one_is_ended_after_its_step() -> None:
         await seen.on(12)
         await seen.press("X")
         await seen.until(lambda: isinstance(seen.app.screen, EndDialog))
-        await seen.says("1 of 2 steps are done", "it ends as soon as its step may be left")
+        await seen.says("1 of 2 steps are done", "it ends once its step may be left")
         await seen.press(*"yes: a victim", "enter", "y")
         await seen.until(lambda: seen.clerk.of("cancel"))
         assert seen.clerk.of("cancel") == [("cancel", 12, "yes: a victim")]
