@@ -49,16 +49,17 @@ class Labels:
 
 
 def value_size(facts: Sequence[Fact]) -> int:
-    """The room for the values: counts stand under each other, one of several words takes what it needs."""
-    return max((len(fact.value) for fact in facts if " " not in fact.value), default=0)
+    """The room for the values: counts stand under each other, one in words takes what it needs."""
+    counts = (fact.value for fact in facts if " " not in fact.value and not fact.value[:1].isalpha())
+    return max(map(len, counts), default=0)
 
 
 def fact_cells(fact: Fact, look: Look, size: int, *, calm: str = "text") -> Cells:
-    """`   46 refused with 403`; `error rate  0.1 % before, 4.2 % now` where the value is of several words and longer
-    than `size`."""
+    """`   46 refused with 403`; `error rate  0.1 % before, 4.2 % now` where the value is in words, or of several and
+    longer than `size`."""
     loud = fact.weight in ("warn", "crit")
     label = look(fact.weight if loud else calm)
     value = look(fact.weight if loud else "strong", bold=True)
-    if " " in fact.value and len(fact.value) > size:
+    if fact.value[:1].isalpha() or (" " in fact.value and len(fact.value) > size):
         return piece(f"{fact.label}  ", label), piece(fact.value, value)
     return piece(f"{fact.value:>{size}} ", value), piece(fact.label, label)

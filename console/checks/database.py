@@ -141,7 +141,7 @@ async def migrations(doors: Doors) -> Outcome:
     if faults:
         return together(faults)
     tail = f"; to come with it: {_listed(coming)}" if coming else ""
-    return passed(f"all {counted(len(files) - len(coming), 'migration')} applied{tail}")
+    return passed(f"{counted(len(files) - len(coming), 'migration')} applied, none is missing{tail}")
 
 
 async def backups(doors: Doors) -> Outcome:

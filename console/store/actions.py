@@ -277,7 +277,9 @@ async def finish(
     )
 
 
-async def interrupt(store: Store, lease: Lease, action_id: int, question: str, *, approval: bool) -> None:
+async def interrupt(
+    store: Store, lease: Lease, action_id: int, question: str, *, approval: bool = False
+) -> None:
     """A person has to choose, or with `approval` a second one to agree. Raises Fenced."""
     await store.execute(
         "SELECT console.interrupt_action($1, $2, $3, $4)",
