@@ -138,8 +138,12 @@ class FollowingScreen(DecidingScreen):
         failed = {step.name for step in self.steps if step.state is StepState.FAILED}
         self._first = first_error(lines, self._telling, failed) if lines else None
         if self._rows[0] is not lines:
-            # Thousands of them: made once, and drawn as they are in sight.
-            self._rows = lines, [Deferred(str(line.seq), partial(self._row, line)) for line in lines]
+            # Thousands of them: each is made once, and drawn as long as it is in sight.
+            known = {line.seq: row for line, row in zip(*self._rows, strict=True)}
+            rows = [
+                known.get(line.seq) or Deferred(str(line.seq), partial(self._row, line)) for line in lines
+            ]
+            self._rows = lines, rows
         table.show(
             OUTPUT_COLUMNS_NARROW if self.narrow else OUTPUT_COLUMNS,
             self._rows[1],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from console.actions.kind import Failed, Output
 from console.processes import commands
+from console.processes.commands import Room
 
 
 async def run(
@@ -16,9 +17,10 @@ async def run(
     cwd: Path | None,
     clean: Callable[[object, int], str],
     say: Output,
+    room: Room | None = None,
 ) -> str:
     """As `console.processes.commands.run`. Raises Failed."""
     try:
-        return await commands.run(argv, env=env, cwd=cwd, clean=clean, say=say)
+        return await commands.run(argv, env=env, cwd=cwd, clean=clean, say=say, room=room)
     except commands.CommandFailed as error:
         raise Failed(str(error)) from None

@@ -24,6 +24,7 @@ from console.actions.proving import happened
 from console.actions.surroundings import Surroundings
 from console.domain.action import Action, ActionState, Proof, Step, StepState
 from console.domain.errors import Fenced, Refused, SourceFailed, TradexError
+from console.processes.commands import Room
 
 T = TypeVar("T")
 
@@ -142,6 +143,7 @@ class Course:
                     for number, step in enumerate(kind.steps(request), 1)
                 ]
             )
+        size, lines = await self._journal.output_size()
         return Run(
             request=request,
             changes=self._around.changes,
@@ -150,6 +152,7 @@ class Course:
             scale=self._around.scale,
             say=partial(self._journal.say, ""),
             sending=partial(self._journal.command, ""),
+            room=Room(bytes_used=size, lines_used=lines),
         )
 
     async def _names(self, kind: Kind, request: Request) -> tuple[str, ...]:

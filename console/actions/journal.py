@@ -103,6 +103,10 @@ class Journal:
         """Into `steps`."""
         self.steps = await self.insist(lambda: actions.steps(self.store, self.action_id))
 
+    async def output_size(self) -> tuple[int, int]:
+        """How many bytes and lines of output are kept."""
+        return await self.insist(lambda: actions.output_size(self.store, self.action_id))
+
     async def plan(self, steps: Sequence[Step]) -> None:
         """These are its steps."""
         self.steps = list(steps)

@@ -18,6 +18,7 @@ from console.domain.release import Release, Released, ReleaseState
 from console.domain.text import printable
 from console.gateway.changes import Changes
 from console.gateway.reasons import timed_out
+from console.processes.commands import Room
 
 T = TypeVar("T")
 Output = Callable[[Sequence[str]], None]
@@ -110,6 +111,8 @@ class Run:
     told: Mapping[str, str] = field(default_factory=dict)
     """The results of the steps that are over, by name."""
     act: Act | None = None
+    room: Room = field(default_factory=Room)
+    """How much of what its commands write is kept."""
 
     def later(self, length: timedelta) -> datetime:
         """The end of a length that is counted from the beginning."""

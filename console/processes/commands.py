@@ -19,7 +19,7 @@ from console.settings import MASK
 
 MOST_BYTES = 10_000_000
 MOST_LINES = 16_000
-"""Of one command; the store takes 20,000 lines of an action."""
+"""Of one action; the store takes 20,000 lines."""
 SILENCE_S = 2.0
 # With the silence after it less than the shortest lease and the wait before a takeover.
 PATIENCE_S = 1.5
@@ -82,13 +82,42 @@ class _Heart:
         self._thread.join()
 
 
-class Bounded:
-    """Passes lines on until half of the bound is reached, then keeps only the last ones for the end."""
+class Room:
+    """How much of the output of all commands of one action is kept: half of it for what comes first, the rest for the
+    end of each of them, of which the first gets most. `bytes_used` and `lines_used` are there already."""
 
-    def __init__(self, say: Output, *, most_bytes: int = MOST_BYTES, most_lines: int = MOST_LINES) -> None:
+    def __init__(
+        self,
+        *,
+        most_bytes: int = MOST_BYTES,
+        most_lines: int = MOST_LINES,
+        bytes_used: int = 0,
+        lines_used: int = 0,
+    ) -> None:
+        self.bytes, self.lines = most_bytes // 2 - bytes_used, most_lines // 2 - lines_used
+        self._end_bytes = most_bytes // 2 + min(self.bytes, 0)
+        self._end_lines = most_lines // 2 + min(self.lines, 0)
+        self._least = most_bytes // 500, most_lines // 160
+
+    def reserve(self) -> tuple[int, int]:
+        """Bytes and lines for the end of one command: some, however little is left."""
+        taken = max(self._end_bytes * 9 // 10, self._least[0]), max(self._end_lines * 9 // 10, self._least[1])
+        self.give_back(-taken[0], -taken[1])
+        return taken
+
+    def give_back(self, size: int, lines: int) -> None:
+        """What was reserved and not needed."""
+        self._end_bytes += size
+        self._end_lines += lines
+
+
+class Bounded:
+    """Passes lines on as long as there is room, then keeps only the last ones for the end."""
+
+    def __init__(self, say: Output, room: Room) -> None:
         self._say = say
-        self._bytes_left, self._lines_left = most_bytes // 2, most_lines // 2
-        self._most_bytes, self._most_lines = most_bytes // 2, most_lines // 2
+        self._room = room
+        self._reserved: tuple[int, int] | None = None
         self._tail: deque[str] = deque()
         self._tail_bytes = 0
         self._left_out = 0
@@ -97,19 +126,21 @@ class Bounded:
     def take(self, lines: Sequence[str]) -> None:
         """The next lines."""
         now: list[str] = []
+        room = self._room
         for line in lines:
             self.last = line if line.strip() else self.last
             size = len(line.encode()) + 1
-            if not self._tail and not self._left_out and self._lines_left and size <= self._bytes_left:
-                self._bytes_left -= size
-                self._lines_left -= 1
+            if self._reserved is None and room.lines > 0 and size <= room.bytes:
+                room.bytes -= size
+                room.lines -= 1
                 now.append(line)
                 continue
-            if not self._tail and not self._left_out:
+            if self._reserved is None:
+                self._reserved = room.reserve()
                 now.append("[the output is long: from here on only its end is kept]")
             self._tail.append(line)
             self._tail_bytes += size
-            while self._tail_bytes > self._most_bytes or len(self._tail) > self._most_lines:
+            while self._tail_bytes > self._reserved[0] or len(self._tail) > self._reserved[1]:
                 self._tail_bytes -= len(self._tail.popleft().encode()) + 1
                 self._left_out += 1
         if now:
@@ -121,6 +152,8 @@ class Bounded:
             self._say([f"[{self._left_out:,} lines left out]"])
         if self._tail:
             self._say(list(self._tail))
+        if self._reserved is not None:
+            self._room.give_back(self._reserved[0] - self._tail_bytes, self._reserved[1] - len(self._tail))
 
 
 async def run(
@@ -130,9 +163,11 @@ async def run(
     cwd: Path | None,
     clean: Callable[[object, int], str],
     say: Output,
+    room: Room | None = None,
     patience_s: float = PATIENCE_S,
 ) -> str:
-    """Until it ends; its last line. `clean` makes text printable and takes secrets out. `patience_s` is how long the
+    """Until it ends; its last line. `clean` makes text printable and takes secrets out. `room` is shared with others
+    whose output is kept in one place. `patience_s` is how long the
     event loop may hang. When this is cancelled its tree is ended. Raises CommandFailed when it can't be started or
     ends with another code than 0."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
@@ -145,7 +180,7 @@ async def run(
         os.close(writing)
     heart = _Heart(child, patience_s)
     showing = asyncio.create_task(heart.show())
-    bounded = Bounded(say)
+    bounded = Bounded(say, room or Room())
     try:
         await _follow(reading, bounded.take, lambda text: clean(hidden(text), _LONGEST_TEXT))
         code = await _ended(child)

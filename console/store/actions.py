@@ -374,6 +374,18 @@ async def output(store: Store, action_id: int, *, after: int = 0, limit: int = 2
     return [action_rows.line(row) for row in rows]
 
 
+async def output_size(store: Store, action_id: int) -> tuple[int, int]:
+    """Bytes and lines of what its commands wrote, as far as it is kept."""
+    row = await store.fetchrow(
+        """
+        SELECT coalesce(sum(octet_length(text) + 1), 0) AS bytes, count(*) AS lines FROM console.action_output
+        WHERE action_id = $1 AND kind = 'out'
+        """,
+        possible(action_id),
+    )
+    return (0, 0) if row is None else (row["bytes"], row["lines"])
+
+
 async def changes(store: Store, action_id: int) -> list[tuple[datetime, str, str, str]]:
     """What it went through, oldest first: when, state, actor, text."""
     rows = await store.fetch(

@@ -5,7 +5,6 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 import yaml
 
 from console.domain.action import Action, ActionState, OutputLine
@@ -70,10 +69,6 @@ async def test_50_mb_are_cut_in_the_middle_and_the_end_is_there(stage: Stage, tm
     assert gap == left_out > 30_000
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the bound is each command's: after 20,000 lines the store drops what later steps say, also why they failed",
-)
 async def test_the_bound_is_that_of_the_action_and_each_step_has_its_end(
     stage: Stage, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from console.domain.text import printable
-from console.processes.commands import Bounded, CommandFailed, hidden, run
+from console.processes.commands import Bounded, CommandFailed, Room, hidden, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,22 +44,38 @@ async def test_lines_come_as_they_are_written_and_long_ones_in_pieces() -> None:
 
 def test_a_long_output_is_cut_in_the_middle_and_says_so() -> None:
     heard = Heard()
-    bounded = Bounded(heard.say, most_bytes=10_000, most_lines=20)
+    bounded = Bounded(heard.say, Room(most_bytes=10_000, most_lines=20))
     for number in range(1000):
         bounded.take([f"line {number}"])
     bounded.end()
     assert heard.lines[:10] == [f"line {n}" for n in range(10)]
     assert heard.lines[10:12] == [
         "[the output is long: from here on only its end is kept]",
-        "[980 lines left out]",
+        "[981 lines left out]",
     ]
-    assert heard.lines[12:] == [f"line {n}" for n in range(990, 1000)]
+    assert heard.lines[12:] == [f"line {n}" for n in range(991, 1000)]
     few = Heard()
-    short = Bounded(few.say, most_bytes=100, most_lines=1000)
+    short = Bounded(few.say, Room(most_bytes=100, most_lines=1000))
     short.take(["x" * 20] * 30)
     short.end()
     assert sum(len(line) + 1 for line in few.lines if line.startswith("x")) <= 100
     assert "[26 lines left out]" in few.lines
+
+
+def test_commands_that_share_room_have_each_an_end() -> None:
+    heard, room = Heard(), Room(most_bytes=10_000, most_lines=1000)
+    for name in ("first", "second", "third"):
+        bounded = Bounded(heard.say, room)
+        for number in range(2000):
+            bounded.take([f"{name} {number}"])
+        bounded.end()
+        assert heard.lines[-1] == f"{name} 1999"
+    assert len(heard.lines) <= 1000 + 2 * 3 + 3 * 1000 // 160
+    # Who goes on with it later has no more than what is left.
+    late = Bounded(heard.say, Room(most_bytes=10_000, most_lines=1000, bytes_used=9_000, lines_used=990))
+    late.take(["late"] * 2000)
+    late.end()
+    assert heard.lines.count("late") == 9
 
 
 @pytest.mark.parametrize(

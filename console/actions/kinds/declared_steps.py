@@ -116,7 +116,12 @@ class Command:
         place = await self.place(values)
         run.sending(clean(shlex.join(argv), 2000))
         return await commands.run(
-            argv, env=passed_on() | dict(self.env) | hidden, cwd=place, clean=clean, say=run.say
+            argv,
+            env=passed_on() | dict(self.env) | hidden,
+            cwd=place,
+            clean=clean,
+            say=run.say,
+            room=run.room,
         )
 
     def _filled(self, given: str, values: Values) -> Sequence[str]:
