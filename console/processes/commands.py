@@ -112,28 +112,35 @@ class Room:
 
 
 class Bounded:
-    """Passes lines on as long as there is room, then keeps only the last ones for the end."""
+    """Passes lines on as long as there is room, then keeps only the last ones for the end. Only what is kept is made
+    clean, in pieces where it is long: of a flood that is little."""
 
-    def __init__(self, say: Output, room: Room) -> None:
+    def __init__(self, say: Output, room: Room, clean: Callable[[str], str] = str) -> None:
         self._say = say
+        self._clean = clean
         self._room = room
         self._reserved: tuple[int, int] | None = None
         self._tail: deque[str] = deque()
         self._tail_bytes = 0
         self._left_out = 0
-        self.last = ""
+        self._last = ""
+
+    @property
+    def last(self) -> str:
+        """The last line that is not blank, or its end."""
+        return _pieces(self._clean(self._last))[-1]
 
     def take(self, lines: Sequence[str]) -> None:
-        """The next lines."""
+        """The next lines, as they came."""
         now: list[str] = []
         room = self._room
         for line in lines:
-            self.last = line if line.strip() else self.last
+            self._last = line if line and not line.isspace() else self._last
             size = len(line.encode()) + 1
             if self._reserved is None and room.lines > 0 and size <= room.bytes:
                 room.bytes -= size
                 room.lines -= 1
-                now.append(line)
+                now += _pieces(self._clean(line))
                 continue
             if self._reserved is None:
                 self._reserved = room.reserve()
@@ -151,7 +158,7 @@ class Bounded:
         if self._left_out:
             self._say([f"[{self._left_out:,} lines left out]"])
         if self._tail:
-            self._say(list(self._tail))
+            self._say([piece for line in self._tail for piece in _pieces(self._clean(line))])
         if self._reserved is not None:
             self._room.give_back(self._reserved[0] - self._tail_bytes, self._reserved[1] - len(self._tail))
 
@@ -180,9 +187,13 @@ async def run(
         os.close(writing)
     heart = _Heart(child, patience_s)
     showing = asyncio.create_task(heart.show())
-    bounded = Bounded(say, room or Room())
+
+    def cleaned(text: str) -> str:
+        return clean(hidden(text), _LONGEST_TEXT)
+
+    bounded = Bounded(say, room or Room(), cleaned)
     try:
-        await _follow(reading, bounded.take, lambda text: clean(hidden(text), _LONGEST_TEXT))
+        await _follow(reading, bounded.take, cleaned)
         code = await _ended(child)
     except BaseException:
         await asyncio.shield(asyncio.to_thread(child.stop, _STOP_S))
@@ -227,7 +238,7 @@ def hidden(line: str) -> str:
 
 
 async def _follow(reading: int, take: Callable[[list[str]], None], clean: Callable[[str], str]) -> None:
-    """Lines from a pipe until its other end is closed, clean; one that is too long comes in pieces."""
+    """Lines from a pipe until its other end is closed; one that does not end comes in pieces that are clean."""
     loop = asyncio.get_running_loop()
     stream = asyncio.StreamReader(limit=_READ_AT_ONCE)
     pipe = os.fdopen(reading, "rb", buffering=0)
@@ -237,16 +248,15 @@ async def _follow(reading: int, take: Callable[[list[str]], None], clean: Callab
     try:
         while data := await stream.read(_READ_AT_ONCE):
             *lines, rest = (rest + decoder.decode(data)).replace("\r\n", "\n").split("\n")
-            ready = [piece for line in lines for piece in _pieces(clean(line))]
             if len(rest) > 2 * _LONGEST_LINE:
                 # Cleaned before it is cut, and cut far from its end: there a secret may have come in part.
                 pieces = _pieces(clean(rest))
-                ready += pieces[:-2]
+                lines += pieces[:-2]
                 rest = "".join(pieces[-2:])
-            if ready:
-                take(ready)
+            if lines:
+                take(lines)
         if rest:
-            take(_pieces(clean(rest)))
+            take([rest])
     finally:
         transport.close()
 
