@@ -27,7 +27,7 @@ _TICK_S = 0.01
 _RAM = Path("/dev/shm")
 _RAM_NEEDED = 6_000_000_000
 # Groups that wait more than they work, the longest first.
-_LONG = ("alerts", "demo", "actions", "sandbox")
+_LONG = ("alerts", "demo", "actions", "sandbox", "checks")
 
 
 class NewDatabase(Protocol):

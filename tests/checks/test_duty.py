@@ -102,7 +102,7 @@ async def test_what_a_person_asks_for_is_run_about_its_commit_and_kept(
     assert [each.id for each in run.results] == [each.id for each in PRE]
     found = by_id(run)
     assert found["db.migrations"].status == "passed"
-    assert found["db.migrations"].evidence.endswith(" applied; to come with it: 20251006090000")
+    assert found["db.migrations"].evidence.endswith("none is missing; to come with it: 20251006090000")
     assert found["fe.build"].status == "passed", found["fe.build"]
     assert found["fe.build"].evidence.startswith(f"{commit[:8]} builds: ")
     assert found["fe.dependencies"].evidence == (

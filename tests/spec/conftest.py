@@ -15,9 +15,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("demo"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(quick_folder: Path) -> Iterator[Demo]:
-    """A demo that is live. The folder's name has a space, as a person's may."""
+    """A demo that is live, and ends with the last of these tests: it takes a fifth of a core all the while. The
+    folder's name has a space, as a person's may."""
     running = Demo(quick_folder / "state of" / "a demo")
     try:
         running.start()
