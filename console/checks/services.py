@@ -26,6 +26,7 @@ _MONITORING = ("/health", "/metrics", "/status")
 _HEALTH_BODY = {"test": "health_check"}
 _SYMBOL = "EURUSD"
 _PRICE_AGE = timedelta(seconds=60)
+_AWAY = (502, 503, 504)
 _FIRST_BYTE_MS, _TRIES = 1000.0, 3
 _BUNDLE_BYTES = 1_000_000
 # Of scripts and style sheets, not of images.
@@ -156,6 +157,9 @@ async def errors(doors: Doors) -> Outcome:
             faults.append(
                 failed(f"{name}: HTTP {answer.status} with a stack trace for a body that is no JSON")
             )
+        elif answer.status in _AWAY:
+            # That it is away is fn.health's to say.
+            faults.append(warned(f"{name}: HTTP {answer.status}: nobody there whose errors could be seen"))
         elif answer.status != 400 or not code(answer):
             faults.append(
                 failed(f"{name}: {answer.summary()} for a body that is no JSON, expected 400 and error.code")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from console.domain.format import iso, iso_or_none
 
 if TYPE_CHECKING:
     from console.domain.check import CheckRun
-    from console.domain.release import Release
+    from console.domain.release import Commit, Release
     from console.store.pool import Store
 
 
@@ -122,6 +123,33 @@ def show(options: dict[str, Any], release: str, as_json: bool) -> None:
         print_report(each.report, summary(each.report))
 
 
+@releases.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def coming(options: dict[str, Any], as_json: bool) -> None:
+    """The commits that are not live yet, the newest first, and what each touches."""
+
+    async def read(store: Store) -> list[Commit]:
+        from console.store import releases as stored
+
+        return await stored.candidates(store)
+
+    found = with_store(options, read)
+    if as_json:
+        click.echo(json.dumps([{**asdict(each), "at": iso(each.at)} for each in found], indent=2))
+        return
+    if not found:
+        click.echo("no commit is known that is not live")
+        return
+    from rich.text import Text
+
+    rows = table("release", "at", "by", "files", "migrations", "functions", "subject", right={"files"})
+    for c in found:
+        touched = (", ".join(c.migrations), ", ".join(c.functions))
+        rows.add_row(*map(Text, (c.name, iso(c.at), c.author, str(c.files), *touched, c.subject)))
+    print_table(rows)
+
+
 def _run_json(run: CheckRun) -> dict[str, Any]:
     return {
         "occasion": run.occasion,
@@ -165,7 +193,8 @@ def check(file: Path) -> None:
     found = pipelines.parse(file, nowhere)
     for number, step in enumerate(found.steps, 1):
         back = "" if step.undo is None else f" (back: {step.undo.title})"
-        click.echo(f"{number}. {step.title}{back}")
+        needs = "" if step.needs is None else f" (after {', '.join(step.needs) or 'nothing'})"
+        click.echo(f"{number}. {step.title}{needs}{back}")
     watch = found.watch
     click.echo(
         f"good: {len(found.steps)} steps, watched for {written(watch.length)} by {', '.join(watch.worse)}"

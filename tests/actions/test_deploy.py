@@ -145,6 +145,12 @@ async def test_forward_and_back(stage: Stage, shop: Shop) -> None:
         assert ended.state is ActionState.DONE, ended.words
         version, _, migrated = await shop.runs()
         assert (version, migrated) == ("2.8.1", False)
+        # Whatever number the platform gives it: what runs is the very bundle that ran then.
+        assert ended.proof is not None
+        assert {f.label: (f.value, f.weight) for f in ended.proof.facts}["get-stock-price"] == (
+            "version 3",
+            "ok",
+        )
         story = [(r.version, r.state) for r in await releases.recent(stage.alice)]
         # What is live again is no way back from itself.
         further = await stage.ask("rollback")
@@ -287,6 +293,11 @@ async def test_a_rollback_is_watched_and_never_goes_back(stage: Stage, shop: Sho
         await stage.wait_for(lambda: releases.recent(stage.alice))
         await stage.ended(await shop.deploys("v2.9.0"), timeout=90)
         stage.scale = 30.0
+    # As if another bundler had made it then.
+    await stage.place.owner(
+        'UPDATE console.release SET functions = (SELECT jsonb_agg(f || \'{"sha": "beef"}\') '
+        "FROM jsonb_array_elements(functions) AS f) WHERE version = 'v2.8.1'"
+    )
     async with stage.agent("a2"):
         planned = await stage.ask("rollback")
         await put(stage.platform, await stage.alice.now(), 200)
@@ -301,6 +312,8 @@ async def test_a_rollback_is_watched_and_never_goes_back(stage: Stage, shop: Sho
     )
     assert done.words.endswith(" more, of 100 orders); v2.8.1 runs")
     assert not any(step.name.startswith("undo") for step in steps)
+    (bundle,) = (fact for fact in done.proof.facts if fact.label == "get-stock-price")
+    assert bundle.value.endswith("not the bundle that ran then (beef)") and bundle.weight == "warn"
     assert done.proof.comparison is not None and done.proof.comparison.of_before == 200
     assert (await shop.runs())[0] == "2.8.1"
     await stage.platform.execute("DELETE FROM orders WHERE created_at > $1", done.started_at)

@@ -35,9 +35,12 @@ async def orders_flow(demo: Demo) -> bool:
 async def test_the_story_of_three_releases(demo: Demo, wait_for: Any) -> None:
     first: list[dict[str, Any]] = demo.until(lambda: demo.json("releases"))
     assert [(r["version"], r["state"]) for r in first] == [("v2.8.1", "live")]
+    coming = {c["version"]: c for c in demo.until(lambda: demo.json("releases", "coming"))}
+    assert {"v2.9.0", "v2.10.0"} <= coming.keys() and "v2.8.1" not in coming
     good = asked(demo, "deploy", "v2.9.0")
     assert good.returncode == 0, good.stdout + good.stderr
     assert version(demo) == "2.9.0"
+    demo.until(lambda: "v2.9.0" not in {c["version"] for c in demo.json("releases", "coming")})
     bad = asked(demo, "deploy", "v2.10.0")
     assert bad.returncode == 1
     assert (

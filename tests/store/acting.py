@@ -24,7 +24,7 @@ from console.domain.action import (
     Step,
     StepState,
 )
-from console.domain.errors import Fenced
+from console.domain.errors import Fenced, StoreAway
 from console.domain.text import printable
 from console.store import actions, audit, effects
 from console.store.lease import Lease
@@ -224,5 +224,6 @@ async def working(place: Place) -> AsyncIterator[Agent]:
             yield agent
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Fenced):
+            # A test may have taken the store away from it.
+            with contextlib.suppress(asyncio.CancelledError, Fenced, StoreAway):
                 await task

@@ -136,10 +136,15 @@ class _Pipelined(Usual):
             for place, good in layers.items()
         ]
         running = await run.changes.functions() if values["functions"] else {}
+        wanted = dict(pair.split(":", 1) for pair in run.request.pins.get("bundles", "").split())
         for name in sorted(str(each) for each in values["functions"]):
             found = running.get(name)
             state = "is not there" if found is None else f"version {found.version}"
-            facts.append(Fact(name, state, "ok" if found is not None and found.active else "crit"))
+            weight = "ok" if found is not None and found.active else "crit"
+            if found is not None and wanted.get(name, found.sha) != found.sha:
+                # A bundler may be another one than it was then: it is said, and no more.
+                state, weight = f"{state}, not the bundle that ran then ({wanted[name][:8]})", "warn"
+            facts.append(Fact(name, state, weight))
             if found is None or not found.active:
                 bad.append(name)
         if bad:
@@ -255,6 +260,7 @@ class Rollback(_Pipelined):
             "back_from": live.commit,
             "migrations": "",
             "functions": _changed(going, await repository.functions(to.commit)),
+            "bundles": " ".join(f"{each.slug}:{each.sha}" for each in to.functions if each.sha),
         }
         return await self._planned(
             context,
