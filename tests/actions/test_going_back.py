@@ -2,22 +2,21 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import pytest
 
-from console.actions.kind import Context, Failed, Request, Run, StepDef, Usual, planned
-from console.domain.action import ActionState, Danger, Guard, KindSpec, Plan, Proof, StepState
+from console.actions.kind import Context, Failed, Request, Run, StepDef, planned
+from console.domain.action import ActionState, Danger, KindSpec, Plan, Proof, StepState
 from console.domain.errors import Unknown
 from console.domain.release import Released, ReleaseState
-from console.gateway.changes import Changes
 from console.store import actions, releases
 
+from .bare import Bare
 from .conftest import Stage
 
 
 @dataclass
-class Stairs(Usual):
+class Stairs(Bare):
     """Three steps up, each with one down; `went` is what was done. `trouble` is what happens at the third."""
 
     trouble: str = ""
@@ -29,22 +28,6 @@ class Stairs(Usual):
     spec = KindSpec(
         "stairs", "Stairs", "Climb", "actions start stairs", danger=Danger.LOW, freeze=False, goes_back=True
     )
-    puts = False
-    lifts = ""
-    watches = ()
-    watched_for = timedelta(0)
-
-    def target(self, request: Request) -> str:
-        return ""
-
-    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
-        return ("",)
-
-    def length(self, request: Request) -> timedelta | None:
-        return None
-
-    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
-        return ()
 
     async def plan(self, context: Context, request: Request) -> Plan:
         return Plan("Climb", planned(self.steps(request), context.scale), pins={"to": "the attic"})

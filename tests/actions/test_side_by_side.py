@@ -6,48 +6,31 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from console.actions import commands
-from console.actions.kind import Context, Failed, Request, Run, StepDef, Usual, planned
-from console.domain.action import Action, ActionState, Danger, Guard, KindSpec, Plan, Proof, StepState
+from console.actions.kind import Context, Failed, Request, Run, StepDef, planned
+from console.domain.action import Action, ActionState, Danger, KindSpec, Plan, Proof, StepState
 from console.domain.errors import Refused, Unknown
 from console.domain.text import printable
-from console.gateway.changes import Changes
 from console.store import actions
 
+from .bare import Bare
 from .conftest import Stage, fresh_address
 
 Do = Callable[[Run], Awaitable[str]]
 
 
 @dataclass
-class Lanes(Usual):
+class Lanes(Bare):
     """The steps that a test gives it."""
 
     given: tuple[StepDef, ...]
     went: list[str] = field(default_factory=list)
 
     spec = KindSpec("lanes", "Lanes", "Drive", "actions start lanes", danger=Danger.LOW, freeze=False)
-    puts = False
-    lifts = ""
-    watches = ()
-    watched_for = timedelta(0)
-
-    def target(self, request: Request) -> str:
-        return ""
-
-    async def names(self, changes: Changes, request: Request) -> tuple[str, ...]:
-        return ("",)
-
-    def length(self, request: Request) -> timedelta | None:
-        return None
-
-    async def check(self, context: Context, request: Request) -> tuple[Guard, ...]:
-        return ()
 
     async def plan(self, context: Context, request: Request) -> Plan:
         return Plan("Drive", planned(self.given, context.scale))
