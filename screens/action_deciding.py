@@ -233,11 +233,11 @@ class EndDialog(_Deciding):
     def lines(self, look: Look, width: int) -> list[Line]:
         action = self.action
         words = f"{action.step} of {action.steps} steps are done" if action.steps else "nothing is done yet"
-        done = "what was done is taken back" if action.kind in DEPLOYMENTS else "what is done stays done"
+        done = "all is taken back" if action.kind in DEPLOYMENTS else "what is done stays done"
         what = {
             ActionState.RUNNING: f"it ends once its step may be left; {done}",
             ActionState.VERIFYING: "nobody watches it any longer; what is done stays done",
-        }.get(action.state, "it ends at once, nothing was changed")
+        }.get(action.state, "" if action.state.final else "it ends at once, nothing was changed")
         return [
             *super().lines(look, width),
             labelled("stands", cells(f"{action.state}: {words}", look("text")), look),

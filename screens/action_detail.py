@@ -103,6 +103,7 @@ class ActionDetail(FollowingScreen, PlanReader):
             self.draw_course()
             self.draw_output()
             self._draw_audit()
+            self.refresh_bindings()
         else:
             self.update_ages()
 

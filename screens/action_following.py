@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from console.domain import format as fmt
-from console.domain.action import Action, OutputLine, Step, StepState
+from console.domain.action import Action, ActionState, OutputLine, Step, StepState
 from console.domain.log import LogLine
 from screens.action_deciding import DecidingScreen
 from screens.action_rows import (
@@ -187,11 +187,24 @@ class FollowingScreen(DecidingScreen):
     # Keys
 
     def hinted(self, action: str) -> bool:
-        """Keys for the output where there is some; one that leads to its end where that is not in sight."""
-        if action in ("follow", "search", "error"):
-            shown = bool(self.lines) and self.query_one("#output") in self.focus_chain
-            return shown and not (action == "follow" and self._followed)
-        return super().hinted(action)
+        """What can't be decided about this action now gives its place to what can; keys for the output are shown where
+        there is some, and one that leads to its end where that is not in sight."""
+        shown = self.action_in_view()
+        match action:
+            case "approve":
+                return shown is not None and (shown.waits_for_approval or shown.state is ActionState.PLANNED)
+            case "decide":
+                waits = shown is not None and shown.waits_for_approval
+                return shown is not None and shown.state is ActionState.INTERRUPTED and not waits
+            case "end":
+                return shown is not None and not shown.state.final
+            case "undo":
+                return shown is not None and shown.state is ActionState.DONE
+            case "follow" | "search" | "error":
+                there = bool(self.lines) and self.query_one("#output") in self.focus_chain
+                return there and not (action == "follow" and self._followed)
+            case _:
+                return super().hinted(action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without a search there is no next match."""

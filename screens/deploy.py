@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from console.domain import format as fmt
-from console.domain.action import Action, ActionState
+from console.domain.action import Action
 from console.domain.canary import Comparison
 from console.domain.forecast import Forecast, forecast
 from console.domain.metric import Series
@@ -21,7 +21,7 @@ from screens.aim import Aim
 from screens.alert_rows import moment
 from screens.base import Layout
 from screens.checklist_rows import about as checked_about
-from screens.checklist_rows import checklist_lines
+from screens.checklist_rows import checklist_lines, release_of
 from screens.deploy_rows import (
     comparison_chart,
     comparison_lines,
@@ -160,22 +160,6 @@ class DeployScreen(FollowingScreen):
     def action_in_view(self) -> Action | None:
         return self.snapshot.deployment
 
-    def hinted(self, action: str) -> bool:
-        """What can't be decided about this deployment now gives its place to what can."""
-        shown = self.action_in_view()
-        match action:
-            case "approve":
-                return shown is not None and (shown.waits_for_approval or shown.state is ActionState.PLANNED)
-            case "decide":
-                waits = shown is not None and shown.waits_for_approval
-                return shown is not None and shown.state is ActionState.INTERRUPTED and not waits
-            case "end":
-                return shown is not None and not shown.state.final
-            case "undo":
-                return shown is not None and shown.state is ActionState.DONE
-            case _:
-                return super().hinted(action)
-
     @property
     def narrow(self) -> bool:
         return True
@@ -299,7 +283,7 @@ class DeployScreen(FollowingScreen):
         look = self.look
         if compact:
             # There is room for one thing: of one that is over it is the result, of one that waits what for.
-            return result_lines(action, look, width, most=2) if action.state.final else []
+            return result_lines(action, look, width, most=4) if action.state.final else []
         table = self.query_one("#steps", LiveTable)
         row = next((row for row in course.rows if row.key == table.selected and row.text), None)
         lines = [times_line(course, action, look)]
@@ -318,6 +302,7 @@ class DeployScreen(FollowingScreen):
 
     def _draw_checklist(self) -> None:
         panel, run = self.query_one("#checklist", Checklist), self.snapshot.checklist
+        set_title(panel, " ".join(filter(None, ("Pre-deployment", "" if run is None else release_of(run)))))
         width, height = panel.content_size
         why_not = "" if self.snapshot.control else " "
         panel.show(checklist_lines(run, self.look, width or 36, height or 10, why_not=why_not))
@@ -378,8 +363,10 @@ class DeployScreen(FollowingScreen):
     def action_back_to(self) -> None:
         """To the release under the cursor, where that was good; else to the last that was."""
         release = self.selected
-        good = release is not None and release.state is ReleaseState.GOOD
-        begin(self, "rollback", Aim(), {"to": release.version} if release is not None and good else {})
+        live = next((r.commit for r in self.snapshot.releases if r.state is ReleaseState.LIVE), "")
+        good = [r for r in self.snapshot.releases if r.state is ReleaseState.GOOD and r.commit != live]
+        to = release if release in good else next(iter(good), None)
+        begin(self, "rollback", Aim(), {} if to is None else {"to": to.version})
 
     def action_checklist(self) -> None:
         """All checks with what they found."""

@@ -92,6 +92,9 @@ class Course:
                 try:
                     self._raise_going_back()
                     if choice == "stop":
+                        asked = self._asked_about()
+                        if waited and asked is not None:
+                            await self._over(asked, StepState.CANCELLED, "nobody agreed")
                         why = "nobody agreed" if waited else "given up where it was cut off"
                         raise _Stopped(ActionState.FAILED, f"{why}: {question}")
                     if self._action.state is not ActionState.VERIFYING:
@@ -101,8 +104,13 @@ class Course:
                     if verdict.state is ActionState.FAILED and any(self._way_back()):
                         raise _Stopped(verdict.state, verdict.words, verdict.proof)
                 except _Stopped as stopped:
-                    words = f"{stopped.words}; {await self._go_back(run, choice) or self._so_far()}"
-                    verdict = Verdict(stopped.state, words, stopped.proof)
+                    self._journal.say("", [f"it does not go on: {stopped.words}"], "note")
+                    back = await self._go_back(run, choice)
+                    proof = stopped.proof
+                    if back and proof is not None:
+                        # What was seen then is not there any more.
+                        proof = replace(proof, facts=())
+                    verdict = Verdict(stopped.state, f"{stopped.words}; {back or self._so_far()}", proof)
                 await self._record(kind, run, verdict)
                 await self._end(*verdict)
         except _Ended:
@@ -285,7 +293,8 @@ class Course:
             await self._over(step, StepState.DONE, f"{self._action.approved_by} agreed")
             return
         known, started_at = self._defs[step.name], step.started_at or await self._journal.now()
-        await self._journal.write(step, state=StepState.UNKNOWN, started_at=started_at, text="")
+        text = f"waits for a second person: {known.approval}"
+        await self._journal.write(step, state=StepState.RUNNING, started_at=started_at, text=text)
         await self._journal.interrupt(known.approval, approval=True)
         raise _Ended
 
@@ -459,9 +468,19 @@ class Course:
                 except _Unsure as unsure:
                     await self._interrupt(unsure.step)
             (bad if step.state is StepState.FAILED else good).append(step)
+        told = f"taken back: {', '.join(s.title for s in good)}" if good and not bad else ""
         if bad:
-            return f"NOT ALL of it was taken back: {', '.join(f'{s.title}: {s.text}' for s in bad)}"
-        return f"taken back: {', '.join(s.title for s in good)}" if good else ""
+            told = f"NOT ALL of it was taken back: {', '.join(f'{s.title}: {s.text}' for s in bad)}"
+        return "; ".join(filter(None, (told, self._stays()))) if good or bad else ""
+
+    def _stays(self) -> str:
+        """What can't be taken back this time, such as a migration that drops something."""
+        over = (StepState.DONE, StepState.SKIPPED, StepState.UNKNOWN)
+        left = [s.title for s in self._journal.steps if s.state in over and self._stands(s.name)]
+        return f"NOT taken back, and nothing can: {', '.join(left)}" if left else ""
+
+    def _stands(self, name: str) -> bool:
+        return name in self._defs and self._defs[name].stays
 
     def _told(self, run: Run, step: Step) -> Run:
         """With what its steps said so far; what it does is this step's."""

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from console.actions.guards import Protected
 from console.domain.action import Action, ActionState, Guard, KindSpec, Plan, PlannedStep, Proof
 from console.domain.canary import Watch
+from console.domain.check import CheckRun
 from console.domain.duration import ANY_LENGTH, EXPECTED, written
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Refused, TradexError
@@ -88,6 +89,8 @@ class Context:
     in_force: frozenset[tuple[str, str]] = frozenset()
     releases: tuple[Release, ...] = ()
     """The latest first."""
+    checked: Callable[[str], Awaitable[CheckRun | None]] | None = None
+    """The last run of the checks before a deployment about this commit."""
 
     @property
     def live(self) -> Release | None:
@@ -153,6 +156,10 @@ class StepDef:
     needs: tuple[str, ...] | None = None
     cuttable: bool = False
     approval: str = ""
+    stays: bool = False
+    """Nothing takes it back this time, though its like can be."""
+    acts: str = ""
+    """The kind of the other action that it is."""
 
 
 class Kind(Protocol):

@@ -361,6 +361,7 @@ def _step(
         needs=needs,
         cuttable=flag(table, "cuttable", harmless),
         approval=deed.text if isinstance(deed, Approval) else "",
+        acts=deed.kind if isinstance(deed, Another) else "",
         kept=workshop.kept,
     )
 
@@ -406,7 +407,9 @@ def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed:
         case "action":
             one = table.table("action")
             one.only(("kind", "target", "with"), "key of an action")
-            kind, target, params = one.text("kind"), one.text("target", ""), one.labels("with")
+            # As commands show it, or as the catalogue names it.
+            kind = one.text("kind").replace("-", "_")
+            target, params = one.text("target", ""), one.labels("with")
             if kind in DEPLOYMENTS:
                 one.fail("kind", "another action than a deployment or a rollback")
             for text in (target, *params.values()):

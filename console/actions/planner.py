@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from console.actions.kind import Kind, Request
+from console.actions.kind import Kind, Request, StepDef
 from console.actions.surroundings import Surroundings, woken
 from console.domain.action import Action, ActionState, Plan, worded
 from console.domain.errors import Fenced, Refused, TradexError
@@ -35,7 +35,25 @@ async def plan_of(store: Store, around: Surroundings, request: Request) -> Plan:
     if kind.spec.unavailable:
         raise Refused(f"{worded(kind.spec.name)} can't be done here: {kind.spec.unavailable}")
     _require_one_target(kind, request)
-    return await _asked(kind.plan(await around.context(store), request))
+    plan = await _asked(kind.plan(await around.context(store), request))
+    return _with_others(around, kind.steps(replace(request, pins=plan.pins)), plan)
+
+
+def _with_others(around: Surroundings, steps: Sequence[StepDef], plan: Plan) -> Plan:
+    """With what its steps that are other actions take: nobody gets round a second person by a step. Raises Refused."""
+    for step in steps:
+        if not step.acts:
+            continue
+        other, name = around.kinds.get(step.acts), printable(worded(step.acts), 60)
+        if other is None:
+            raise Refused(f"{step.title}: there is no action {name}")
+        if other.spec.unavailable:
+            raise Refused(f"{step.title}: {name} can't be done here: {other.spec.unavailable}")
+        if other.spec.second_person or other.spec.role == "commander":
+            plan = replace(
+                plan, second_person=plan.second_person or f"{name}, a step of it, takes a commander"
+            )
+    return plan
 
 
 async def target_of(around: Surroundings, request: Request) -> str | None:

@@ -17,7 +17,7 @@ from console.actions.kind import Context, Kind
 from console.domain.network import Network, written
 from console.gateway.changes import Changes
 from console.gateway.orders import Orders
-from console.store import actions, effects, releases
+from console.store import actions, checks, effects, releases
 from console.store.pool import Store
 
 _PATIENCE_S = 2.0
@@ -51,6 +51,7 @@ class Surroundings:
             self.scale,
             frozenset((effect.kind, effect.target) for effect in found),
             tuple(await releases.recent(store)),
+            lambda commit: checks.latest(store, "pre", commit=commit),
         )
 
 

@@ -241,7 +241,8 @@ async def _confirm(store: Store, action: Action, plan: Plan, spec: KindSpec, how
 
 def _lacking(plan: Plan, how: How) -> list[str]:
     """What the plan takes and was not given, each in words."""
-    typed = [f"add --typed {plan.typed!r}"] if plan.typed != how.typed and plan.typed else []
+    given = f", not {how.typed!r}" if how.typed else ""
+    typed = [f"add --typed {plan.typed!r}{given}"] if plan.typed != how.typed and plan.typed else []
     chosen = [(choice, how.choices.get(choice.name, "")) for choice in plan.choices]
     return typed + [words for choice, word in chosen if (words := _open(choice, word))]
 

@@ -113,6 +113,7 @@ async def test_forward_and_back(stage: Stage, shop: Shop) -> None:
         )
         facts = {fact.label: fact.value for fact in plan.facts}
         assert facts["replaces"] == "v2.8.1" and facts["functions"] == "get-stock-price"
+        assert facts["checklist"] == "was not gone through for this commit"
         assert facts["migrations"] == f"{REFERENCE} order_client_reference"
         await stage.confirm(planned)
         done = await stage.ended(planned.id, timeout=90)
@@ -173,6 +174,10 @@ async def test_what_fails_takes_itself_back(stage: Stage, shop: Shop) -> None:
         steps = {s.name: s for s in await actions.steps(stage.alice, number)}
         kinds = {kind.name: kind for kind in await actions.kinds(stage.alice)}
         story = [(r.version, r.state) for r in await releases.recent(stage.alice)]
+        again = await stage.ask("deploy", "v2.9.0", release="v2.9.0")
+        assert again.plan is not None and " it came to nothing: give the frontend" in " ".join(
+            again.plan.notes
+        )
     assert failed.state is ActionState.FAILED
     assert failed.words.startswith(
         "give the frontend to everybody: vercel ended with 3: no space left; taken back: "

@@ -117,7 +117,7 @@ steps:
   tools: {title: tools, tools: {git: ">=2"}}
   one: {title: one, command: {argv: [one]}}
   two: {title: two, needs: [tools], command: {argv: [two, "{tools_said}"]}, cuttable: true}
-  notice: {title: notice, when: migrations, needs: [two], action: {kind: maintenance_on, with: {length: 1h}}}
+  notice: {title: notice, when: migrations, needs: [two], action: {kind: maintenance-on, with: {length: 1h}}}
   four: {title: four, needs: [notice], command: {argv: [four, "{two_said}"]}}
   agree: {title: agree, approve: the people were told}
 """
@@ -140,7 +140,7 @@ def test_what_needs_one_that_is_left_out_needs_what_that_one_needs(
     assert cuttable == {
         "tools": True, "one": False, "two": True, "notice": False, "four": False, "agree": True,
     }  # fmt: skip
-    assert {step.name for step in pipeline.steps if step.repeats} == {"notice"}
+    assert {step.acts for step in pipeline.steps if step.repeats} == {"maintenance_on"}
     assert pipeline.steps[-1].approval == "the people were told"
 
 
@@ -152,7 +152,7 @@ def test_what_needs_one_that_is_left_out_needs_what_that_one_needs(
         ("needs: [tools]", "needs: []", "not tools_said"),
         ('"{two_said}"', '"{one_said}"', "not one_said"),
         ('{git: ">=2"}', "{git: two}", 'git: expected versions as in ">=2.75,<4", not'),
-        ("kind: maintenance_on", "kind: deploy", "another action than a deployment or a rollback"),
+        ("kind: maintenance-on", "kind: deploy", "another action than a deployment or a rollback"),
         ("length: 1h", 'length: "{hours}"', "not hours"),
         ("approve: the people were told", "approve: [bob]", "approve: expected a text"),
         ("cuttable: true", "cuttable: yes please", "cuttable: expected true or false"),

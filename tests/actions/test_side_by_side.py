@@ -240,6 +240,40 @@ async def test_another_action_that_is_refused_fails_the_step(stage: Stage) -> No
     assert ended.state is ActionState.FAILED and "127.0.0.1" in ended.words
 
 
+async def test_what_nothing_takes_back_is_named_and_what_was_seen_is_not_there_any_more(stage: Stage) -> None:
+    async def fails(run: Run) -> str:
+        raise Failed("a hole in the road")
+
+    lanes(
+        stage,
+        step("drop", quick, stays=True),
+        step("before", quick, undo=step("undo before", quick)),
+        step("bad", fails),
+    )
+    async with stage.agent():
+        ended = await stage.ended((await begun(stage)).id)
+        notes = [line.text for line in await actions.output(stage.alice, ended.id) if line.kind == "note"]
+    assert ended.words == (
+        "the bad: a hole in the road; taken back: the undo before; NOT taken back, and nothing can: the drop"
+    )
+    assert notes == ["it does not go on: the bad: a hole in the road"]
+
+
+async def test_nobody_gets_round_a_second_person_by_a_step(stage: Stage) -> None:
+    lanes(stage, step("close", quick, acts="maintenance_on"))
+    async with stage.agent():
+        planned = await stage.ask("lanes")
+        assert planned.plan is not None
+        assert planned.plan.second_person == "maintenance-on, a step of it, takes a commander"
+        await stage.confirm(planned)
+        assert (await stage.until(planned.id, lambda a: True)).waits_for_approval
+        await actions.cancel(stage.alice, planned.id)
+        stage.kinds["lanes"].given = (step("odd", quick, acts="maintenanc_on"),)  # type: ignore[attr-defined]
+        refused = await stage.ask("lanes")
+    assert refused.state is ActionState.REFUSED
+    assert refused.words == "the odd: there is no action maintenanc-on"
+
+
 async def _now(value: object) -> object:
     return value
 

@@ -129,9 +129,9 @@ async def test_forward_is_to_the_commit_under_the_cursor() -> None:
         await seen.until(lambda: isinstance(seen.app.screen, DeployScreen))
 
 
-@pytest.mark.parametrize(("release", "to"), [("1", "v2.8.1"), ("4", "")])
+@pytest.mark.parametrize(("release", "to"), [("1", "v2.8.1"), ("4", "v2.8.1")])
 async def test_back_is_to_the_release_under_the_cursor_where_that_was_good(release: str, to: str) -> None:
-    """Else to the last that was good, which the agent knows."""
+    """Else to the last that was good."""
     async with opened() as seen:
         seen.table("releases").select(release)
         await seen.press("R")

@@ -219,6 +219,7 @@ class DeclaredStep(Generic[L]):
     needs: tuple[str, ...] | None = None
     cuttable: bool = False
     approval: str = ""
+    acts: str = ""
     kept: Callable[[Run, str], Run] | None = None
 
     def wanted(self, values: Values) -> bool:
@@ -257,6 +258,8 @@ class DeclaredStep(Generic[L]):
             needs=self.needs,
             cuttable=self.cuttable,
             approval=titled(self.approval, values),
+            stays=self.undo is not None and not self.undo.wanted(values),
+            acts=self.acts,
         )
 
 

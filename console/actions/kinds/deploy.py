@@ -12,8 +12,9 @@ from console.actions.pipelines import Pipeline, PipelineStep, Workshop
 from console.actions.wording import equal_command, no_source
 from console.domain.action import ActionState, Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.canary import Watch
+from console.domain.check import CheckStatus
 from console.domain.errors import Refused, SourceFailed
-from console.domain.format import counted
+from console.domain.format import age, counted
 from console.domain.release import Commit, Migration, Release, Released, ReleaseState
 from console.domain.text import printable
 from console.gateway.changes import Changes
@@ -202,9 +203,13 @@ class Deploy(_Pipelined):
             raise Refused(f"{live.version} is live")
         coming = await repository.commits(live.commit if live else None, until=sha, limit=_MOST_COMMITS)
         if live is not None and not coming:
-            raise Refused(
-                f"{commit.name} is older than {live.version}, which is live: tradex rollback {commit.name}"
+            was = any(each.commit == sha and each.state is ReleaseState.GOOD for each in context.releases)
+            way = (
+                f"tradex rollback {commit.name}"
+                if was
+                else "it was never live, so there is no way back to it"
             )
+            raise Refused(f"{commit.name} is older than {live.version}, which is live: {way}")
         pending = await repository.migrations(sha, await context.changes.applied())
         front = await context.changes.production()
         pins = {
@@ -224,10 +229,11 @@ class Deploy(_Pipelined):
             facts=(
                 Fact("replaces", live.version if live else "nobody knows what"),
                 Fact("commits", f"{counted(len(coming), 'commit')}, of {_authors(coming)}"),
+                await _checked(context, sha),
             ),
             crossed=pending,
             stays="irreversible",
-            notes=old,
+            notes=(*old, *_tried(context, sha)),
         )
 
 
@@ -249,10 +255,11 @@ class Rollback(_Pipelined):
             None,
         )
         if to is None:
-            known = ", ".join(dict.fromkeys(r.version for r in earlier[:5])) or "there is none"
-            raise Refused(f"no release {printable(wanted, 40) or 'before'} that was good ({known})")
+            known = ", ".join(dict.fromkeys(r.version for r in earlier[:5])) or "none"
+            raise Refused(f"no release {printable(wanted, 40) or 'before'} that was good; good were: {known}")
         going = await repository.commits(to.commit, until=live.commit, limit=_MOST_COMMITS)
         since = await repository.migrations(live.commit, await repository.versions(to.commit))
+        stray = set(await context.changes.applied()) - await repository.versions(live.commit)
         pins = {
             "commit": to.commit,
             "version": to.version,
@@ -270,6 +277,10 @@ class Rollback(_Pipelined):
             facts=(
                 Fact("live now", f"{live.version}, of {live.by}"),
                 Fact("takes back", counted(len(going), "commit")),
+                *(
+                    Fact("stays", f"{version}: neither release has its file", "crit")
+                    for version in sorted(stray)
+                ),
             ),
             crossed=since,
             stays="stays",
@@ -365,6 +376,25 @@ def _notes(migrations: Sequence[Migration], way_back: bool) -> tuple[str, ...]:
 
 def _authors(commits: Sequence[Commit]) -> str:
     return ", ".join(dict.fromkeys(commit.author for commit in commits)) or "nobody"
+
+
+async def _checked(context: Context, sha: str) -> Fact:
+    """How the checks before a deployment ended for this commit."""
+    run = None if context.checked is None else await context.checked(sha)
+    if run is None or run.ended_at is None:
+        return Fact("checklist", "was not gone through for this commit", "warn")
+    report, when = run.report, f"{age(context.now - run.ended_at)} ago"
+    bad = [each.id for each in report.results if each.status is CheckStatus.FAILED]
+    words = f"{report.count(CheckStatus.PASSED)} of {len(report.results)} passed {when}"
+    return Fact("checklist", f"{words}, failed: {', '.join(bad)}" if bad else words, "crit" if bad else "ok")
+
+
+def _tried(context: Context, sha: str) -> tuple[str, ...]:
+    """That this very commit came to nothing before."""
+    last = next((each for each in context.releases if each.commit == sha), None)
+    if last is None or last.state is not ReleaseState.FAILED:
+        return ()
+    return (f"{age(context.now - last.at)} ago it came to nothing: {printable(last.words, 200)}",)
 
 
 async def _who(context: Context) -> list[Fact]:
