@@ -16,6 +16,7 @@ from console.store.pool import Store
 # What is only asked for later is loaded later: the first screen is there sooner.
 if TYPE_CHECKING:
     from console.domain.action import Action, AuditEntry, OutputLine, Step
+    from console.domain.check import CheckRun
     from console.domain.diagnosis import Diagnosis
     from console.domain.finding import Finding, FindingChange
     from console.domain.forecast import Usual
@@ -100,6 +101,10 @@ class Query(Protocol):
 
     async def usual(self, kind: str) -> Mapping[str, Usual]:
         """How the steps of the last actions of a kind that are done went, by name."""
+        ...
+
+    async def checklist(self, commit: str) -> CheckRun | None:
+        """The last run of the checks before a deployment about this commit."""
         ...
 
     async def audit(
@@ -235,6 +240,11 @@ class StoreQuery:
         from console.store import durations
 
         return await durations.usual(await self._source.connected(), kind)
+
+    async def checklist(self, commit: str) -> CheckRun | None:
+        from console.store import checks
+
+        return await checks.latest(await self._source.connected(), "pre", commit=commit)
 
     async def audit(
         self, *, before: int | None = None, limit: int = 200, action_id: int | None = None

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from console.desk import Desk
 from console.domain.action import Action, AuditEntry, OutputLine, Step
 from console.domain.alert import AlertChange
+from console.domain.check import CheckRun
 from console.domain.diagnosis import Diagnosis
 from console.domain.errors import Refused
 from console.domain.event import Event
@@ -167,6 +168,10 @@ class StaticFeed:
 
     async def usual(self, kind: str) -> Mapping[str, Usual]:
         return self._usual
+
+    async def checklist(self, commit: str) -> CheckRun | None:
+        run = self.snapshot.checklist
+        return run if run is not None and run.commit == commit else None
 
     async def audit(
         self, *, before: int | None = None, limit: int = 200, action_id: int | None = None

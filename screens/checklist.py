@@ -10,6 +10,7 @@ from textual.widget import Widget
 from console.domain.check import CheckResult, CheckRun, CheckStatus, Tick
 from console.domain.duration import EXPECTED, parse
 from console.domain.errors import Misuse, TradexError
+from console.domain.release import Commit
 from screens.base import ConsoleScreen, Layout
 from screens.checklist_rows import (
     CHECK_COLUMNS,
@@ -54,13 +55,23 @@ class ChecklistScreen(ConsoleScreen):
         Binding("escape", "back", "back", id="detail.back"),
     ]
 
+    def __init__(self, commit: Commit | None, *, number: int | None = None) -> None:
+        """Of this commit, whatever else is checked meanwhile; None: the last run, whatever that is of."""
+        super().__init__(number=number)
+        self._commit = commit
+        self._own: CheckRun | None = None
+        self._reading = self.follow(self._read, self._draw, "check", what="the checklist")
+
+    async def _read(self) -> None:
+        if self._commit is not None:
+            self._own = await self.feed.query.checklist(self._commit.sha)
+
     def compose_body(self) -> Iterable[Widget]:
         yield FactList(id="checklist-head")
         yield LiveTable(id="checks", empty="")
         yield TextPanel(id="evidence")
 
     def on_mount(self) -> None:
-        set_title(self.query_one("#checks"), "Pre-deployment")
         self.query_one("#checks", LiveTable).on_cursor = self._draw_evidence
 
     _begun = False
@@ -68,7 +79,7 @@ class ChecklistScreen(ConsoleScreen):
     @property
     def run(self) -> CheckRun | None:
         """The run that is shown."""
-        return self.snapshot.checklist
+        return self.snapshot.checklist if self._commit is None else self._own
 
     @property
     def selected(self) -> CheckResult | None:
@@ -79,9 +90,16 @@ class ChecklistScreen(ConsoleScreen):
     # Drawing
 
     def update(self, changed: frozenset[str]) -> None:
+        self._reading.soon()
+        self._draw()
+
+    def _draw(self) -> None:
         run, look = self.run, self.look
         table = self.query_one("#checks", LiveTable)
-        empty = "nothing was checked yet: c has it checked" if self.snapshot.control else ""
+        known = self.snapshot.control and (self._commit is None or self._reading.known)
+        name = self._commit.name if self._commit is not None else "" if run is None else release_of(run)
+        set_title(table, f"Pre-deployment {name}".strip())
+        empty = "nothing was checked yet: c has it checked" if known else ""
         if run is not None:
             empty = run.words or "no check is over yet"
         narrow = self.arrangement is Layout.COMPACT
@@ -120,17 +138,17 @@ class ChecklistScreen(ConsoleScreen):
             self.dismiss()
 
     def action_run(self) -> None:
-        """Have the agent run it, about what could be deployed next."""
+        """Have the agent run it, about this commit, else about what could be deployed next."""
         if reason := self.snapshot.link.why_not():
             self.say(reason, role="warn", glyph="warn")
         else:
             self.run_worker(self._ask(), group="asking", exclusive=True, exit_on_error=False)
 
     async def _ask(self) -> None:
-        run, newest = self.run, next(iter(self.snapshot.candidates), None)
+        run, wanted = self.run, self._commit or next(iter(self.snapshot.candidates), None)
         commit, version = ("", "") if run is None else (run.commit, run.version)
-        if newest is not None:
-            commit, version = newest.sha, newest.version
+        if wanted is not None:
+            commit, version = wanted.sha, wanted.version
         try:
             asked = await self.feed.desk.ask_checks("pre", commit=commit, version=version)
         except TradexError as error:

@@ -369,10 +369,11 @@ class DeployScreen(FollowingScreen):
         begin(self, "rollback", Aim(), {} if to is None else {"to": to.version})
 
     def action_checklist(self) -> None:
-        """All checks with what they found."""
+        """All checks with what they found: of the commit under the cursor, else of the last run."""
         from screens.checklist import ChecklistScreen
 
-        self.app.push_screen(ChecklistScreen(number=self.number))
+        there = self.query_one("#candidates").has_focus
+        self.app.push_screen(ChecklistScreen(self.candidate if there else None, number=self.number))
 
     def on_opened(self, event: Opened) -> None:
         self.action_checklist()

@@ -366,6 +366,25 @@ async def test_it_is_run_again_about_what_could_be_deployed_next() -> None:
         await seen.says("vera is a viewer")
 
 
+async def test_it_is_that_of_the_commit_under_the_cursor_whatever_else_is_checked_meanwhile() -> None:
+    async with opened() as seen:
+        other = deploys.CANDIDATES[1]
+        await seen.until(lambda: seen.table("candidates").has_focus)
+        seen.table("candidates").select(other.sha)
+        await seen.press("c")
+        await seen.until(lambda: isinstance(seen.app.screen, ChecklistScreen))
+        await seen.says(f"Pre-deployment {other.name}", "nothing was checked yet")
+        feed = seen.app.static
+        feed.publish(replace(feed.snapshot, checklist=replace(deploys.CHECKLIST, id=99)))
+        await seen.press("c")
+        await seen.says("run 1 is asked for", f"Pre-deployment {other.name}", "nothing was checked yet")
+        assert seen.clerk.of("ask_checks") == [("ask_checks", "pre", other.sha, other.version)]
+        done = replace(deploys.CHECKLIST, id=100, commit=other.sha, version=other.version)
+        feed.publish(replace(feed.snapshot, checklist=done))
+        feed.hint("check")
+        await seen.says(f"Pre-deployment {other.name}", "axios 0.21.0: 1 critical")
+
+
 async def test_a_viewer_is_told_why_nothing_is_asked_for() -> None:
     async with opened(actions.as_person(deploys.live(), "vera", "viewer")) as seen:
         await seen.press("c")
