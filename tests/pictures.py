@@ -24,6 +24,15 @@ async def draw(demo: Demo, *keys: str) -> str:
         return app.export_screenshot(title="tradex")
 
 
+def deploying(demo: Demo) -> None:
+    """The second of two deployments, while it is watched."""
+    agreed = ("--reason", "the new price cache", "--yes", "--typed", "sandbox")
+    demo.run("deploy", "v2.9.0", *agreed)
+    demo.run("deploy", "v2.11.0", *agreed, "--no-wait")
+    asyncio.run(asyncio.sleep(4))
+    (DOCS / "deploy.svg").write_text(asyncio.run(draw(demo, "7")))
+
+
 def main() -> None:
     DOCS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -40,6 +49,7 @@ def main() -> None:
             demo.run("drill", "brute-force", "--for", "60")
             asyncio.run(asyncio.sleep(20))
             (DOCS / "plan.svg").write_text(asyncio.run(draw(demo, "8", "B")))
+            deploying(demo)
         finally:
             demo.stop()
 
