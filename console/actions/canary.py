@@ -7,7 +7,7 @@ Both are counted by the platform's database, on its own clock. Who takes a watch
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -181,7 +181,7 @@ def compared(
     low, high = intervals.difference(was, is_)
     tolerated = allowed.change(was.value)
     bad = enough and low is not None and low > tolerated
-    return Compared(row.name, row.title, row.unit, row.before, row.now, low, high, allowed=tolerated, bad=bad)
+    return replace(row, low=low, high=high, allowed=tolerated, bad=bad)
 
 
 def words(row: Compared, spec: MetricSpec, of_now: int) -> str:

@@ -33,7 +33,7 @@ from console.domain.action import Danger, KindSpec, Parameter, worded
 from console.domain.duration import EXPECTED
 from console.domain.duration import parse as parse_duration
 from console.domain.errors import Misuse
-from console.located import Table
+from console.located import Table, meant
 
 TYPES = ("text", "integer", "duration", "network", "account", "choice", "flag")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
@@ -263,7 +263,7 @@ def value_of(table: Table, key: str, value: Any, names: Collection[str]) -> Any:
 def holes(table: Table, key: str, text: str, names: Collection[str]) -> None:
     for name in HOLE.findall(text):
         if name not in names:
-            table.fail(key, f"known parameters ({', '.join(sorted(names)) or 'there is none'}; not {name})")
+            table.fail(key, f"known parameters (not {name}; {meant(name, names)})")
 
 
 def _missing(steps: tuple[DeclaredStep[Probe], ...], doors: Collection[str]) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from console.actions import pipelines
 from console.actions.kinds import deploy
 from console.actions.kinds.deploy import Deploy, Rollback
-from console.actions.pipelines import Validate
 from console.actions.surroundings import woken
+from console.actions.workshop import Validate, Workshop
 from console.domain.errors import Fenced, StoreAway, StoreRefused, TradexError
 from console.domain.release import Released, ReleaseState
 from console.gateway.changes import Changes
@@ -39,7 +39,7 @@ class Deployments:
         self._wanted = wanted
         self._every_s = max(_EVERY_S / settings.time_scale, _LEAST_S)
         self._environment = settings.environment
-        self._workshop = pipelines.Workshop(
+        self._workshop = Workshop(
             repository=Repository.of(wanted),
             folder=wanted.place,
             path=wanted.path,

@@ -10,10 +10,10 @@ from console.actions import catalogue
 from console.actions.deployments import Deployments
 from console.actions.expiries import Expiries
 from console.actions.kind import Kind
-from console.actions.pipelines import Validate
 from console.actions.planner import Planner
 from console.actions.runner import Runner
 from console.actions.surroundings import OwnAddresses, Surroundings, networks
+from console.actions.workshop import Validate
 from console.domain.errors import Misuse
 from console.gateway.changes import Changes
 from console.gateway.orders import Orders

@@ -1,4 +1,4 @@
-"""Deeds that only a pipeline has beside commands and calls: another action, a look at the tools."""
+"""Deeds that only a pipeline has beside commands and calls, and how the platform is asked whether one has happened."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from console.actions import commands
 from console.actions.kind import Failed, Run
-from console.actions.kinds.declared_steps import Values, passed_on, titled
+from console.actions.kinds.declared_steps import Values, filled, titled
+from console.actions.workshop import Workshop
+from console.domain.check import CheckResult, CheckStatus, Subject
+from console.domain.errors import SourceFailed
+from console.domain.format import counted
 from console.domain.text import printable
+from console.gateway.changes import Changes
+from console.gateway.repository import ROLLBACKS
+from console.processes.commands import passed_on
 
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
 
@@ -70,3 +79,91 @@ class Approval:
 
     async def do(self, run: Run, values: Values, timeout_s: float) -> str:
         raise Failed("nobody was asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing, for a while."""
+
+    length: timedelta
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        await asyncio.sleep(self.length.total_seconds() / run.scale)
+        return "waited"
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The checks of an occasion: env, pre or post. One that fails fails the step."""
+
+    occasion: str
+    workshop: Workshop
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        if self.workshop.validate is None:
+            raise SourceFailed("no source: this agent has no checks")
+
+        def tell(result: CheckResult) -> None:
+            run.say([f"{result.status:<8} {result.id}: {result.evidence}"])
+
+        about = Subject(str(values.get("commit", "")), str(values.get("version", "")), run.request.id)
+        report = await self.workshop.validate(self.occasion, tell, about)
+        bad = [f"{each.id}: {each.evidence}" for each in report.results if each.status is CheckStatus.FAILED]
+        if bad:
+            raise Failed(f"{len(bad)} of {counted(len(report.results), 'check')} failed: {'; '.join(bad)}")
+        return f"{report.count(CheckStatus.PASSED)} of {counted(len(report.results), 'check')} passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Migrations taken back by the files that their commit has for that, the last first, each in one transaction."""
+
+    versions: Any
+    workshop: Workshop
+
+    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
+        wanted = sorted(filled(self.versions, values), reverse=True)
+        applied = set(await run.changes.applied())
+        for version in wanted:
+            if version in applied:
+                file = f"{ROLLBACKS}/rollback-{version}.sql"
+                sql = await self.workshop.repository.show(str(values["back_from"]), file)
+                await run.changes.take_back(sql, timeout_s=timeout_s)
+                run.say([f"{file} was run"])
+        return f"taken back: {', '.join(wanted)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whether the platform shows what a step did. `what` is migrations, taken_back, functions, frontend or production;
+    `of` the migrations or functions that are meant, or the mark (or id) of the frontend's deployment."""
+
+    what: str
+    of: Any
+
+    @property
+    def compares(self) -> bool:
+        return self.what == "functions"
+
+    async def before(self, changes: Changes, values: Values) -> str:
+        """The functions' versions."""
+        running = await changes.functions()
+        wanted = sorted(filled(self.of, values))
+        return " ".join(f"{name}:{running[name].version if name in running else 0}" for name in wanted)
+
+    async def happened(self, changes: Changes, values: Values, before: str) -> bool | None:
+        of = filled(self.of, values)
+        match self.what:
+            case "migrations":
+                return set(of) <= set(await changes.applied())
+            case "taken_back":
+                return set(of).isdisjoint(await changes.applied())
+            case "functions":
+                was = dict(part.split(":") for part in before.split())
+                now = dict(part.split(":") for part in (await self.before(changes, values)).split())
+                return bool(was) and all(int(now[name]) > int(version) for name, version in was.items())
+            case "frontend":
+                return await changes.frontend_of(str(of)) is not None
+            case _:
+                live, made = await changes.production(), await changes.frontend_of(str(of))
+                return live is not None and live.id in (of, None if made is None else made.id)

@@ -1,23 +1,17 @@
-"""Pipelines: what a deployment and a rollback do, read from YAML; and the deeds and probes that only they have.
+"""Pipelines: what a deployment and a rollback do, read from YAML.
 
 What is wrong is a Misuse with file and line.
 """
 
 from __future__ import annotations
 
-import asyncio
-import difflib
-import logging
-import os
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import SecretStr
 
 from console.actions.declaration import (
     argv_of,
@@ -32,19 +26,16 @@ from console.actions.declaration import (
     value_of,
     whole,
 )
-from console.actions.kind import Failed, Run
-from console.actions.kinds.declared_steps import Command, DeclaredStep, Deed, Values, filled
-from console.actions.pipeline_deeds import Another, Approval, Tools
+from console.actions.kind import Kind
+from console.actions.kinds.declared_steps import Command, DeclaredStep, Deed, Values
+from console.actions.pipeline_deeds import Another, Approval, Back, Shown, Tools, Validation, Wait
+from console.actions.workshop import Workshop
+from console.domain.action import worded
 from console.domain.canary import Allowed, Watch
-from console.domain.check import CheckReport, CheckResult, CheckStatus, Subject
-from console.domain.errors import Misuse, SourceFailed
-from console.domain.format import counted
+from console.domain.errors import Misuse
 from console.domain.snapshot import DEPLOYMENTS
 from console.domain.text import printable
-from console.gateway.changes import Changes
-from console.gateway.repository import ROLLBACKS, Repository
-from console.located import Table, read
-from console.processes.commands import before_path
+from console.located import Table, meant, read
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "pipelines"
 NAMES = (
@@ -84,151 +75,6 @@ _WORSE = {
     "p95_execution_time": Allowed(times=1.5, over=400.0),
 }
 _USUAL = timedelta(minutes=10)
-
-
-Validate = Callable[[str, Callable[[CheckResult], None], Subject], Awaitable[CheckReport]]
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """Where commands of a pipeline run: checkouts of the commits in `folder`, `path` before the usual PATH, the secrets
-    that a step may name, and `env`, which all of them get."""
-
-    repository: Repository
-    folder: Path
-    path: tuple[Path, ...]
-    secrets: Mapping[str, SecretStr]
-    env: Mapping[str, str]
-    validate: Validate | None = None
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What each command gets beside those of the agent's that it may see."""
-        return {"PATH": before_path(self.path), **self.env}
-
-    async def tree(self, sha: str) -> Path:
-        """A checkout of this commit. Raises SourceFailed."""
-        return await self.repository.tree(sha, self.folder / sha)
-
-    def kept(self, run: Run, title: str) -> Run:
-        """The same run, whose commands and their output are in a log of this machine, too."""
-        log = partial(self.log, run.request.id)
-
-        def say(lines: Sequence[str]) -> None:
-            log(lines)
-            run.say(lines)
-
-        def sending(line: str) -> None:
-            run.sending(line)
-            log([f"$ {line}"])
-
-        log([f"# {run.now:%Y-%m-%d %H:%M:%S} UTC, {title}"])
-        return replace(run, say=say, sending=sending)
-
-    def log(self, action_id: int, lines: Iterable[str]) -> None:
-        """Append to `deployment-ID.log`, for whoever has this machine and no store. A disk that is full stops nothing:
-        the store has the same lines."""
-        file = self.folder / f"deployment-{action_id}.log"
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as log:
-                log.writelines(f"{line}\n" for line in lines)
-        except OSError as error:
-            logging.getLogger("tradex.deployments").warning("%s: %s", file, error.strerror)
-
-    def secret(self, name: str) -> str:
-        """In clear. Raises SourceFailed."""
-        if name not in self.secrets:
-            raise SourceFailed(f"no source: platform.{name} is not set")
-        return self.secrets[name].get_secret_value()
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing, for a while."""
-
-    length: timedelta
-
-    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
-        await asyncio.sleep(self.length.total_seconds() / run.scale)
-        return "waited"
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """The checks of an occasion: env, pre or post. One that fails fails the step."""
-
-    occasion: str
-    workshop: Workshop
-
-    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
-        if self.workshop.validate is None:
-            raise SourceFailed("no source: this agent has no checks")
-
-        def tell(result: CheckResult) -> None:
-            run.say([f"{result.status:<8} {result.id}: {result.evidence}"])
-
-        about = Subject(str(values.get("commit", "")), str(values.get("version", "")), run.request.id)
-        report = await self.workshop.validate(self.occasion, tell, about)
-        bad = [f"{each.id}: {each.evidence}" for each in report.results if each.status is CheckStatus.FAILED]
-        if bad:
-            raise Failed(f"{len(bad)} of {counted(len(report.results), 'check')} failed: {'; '.join(bad)}")
-        return f"{report.count(CheckStatus.PASSED)} of {counted(len(report.results), 'check')} passed"
-
-
-@dataclass(frozen=True, slots=True)
-class Back:
-    """Migrations taken back by the files that their commit has for that, the last first, each in one transaction."""
-
-    versions: Any
-    workshop: Workshop
-
-    async def do(self, run: Run, values: Values, timeout_s: float) -> str:
-        wanted = sorted(filled(self.versions, values), reverse=True)
-        applied = set(await run.changes.applied())
-        for version in wanted:
-            if version in applied:
-                file = f"{ROLLBACKS}/rollback-{version}.sql"
-                sql = await self.workshop.repository.show(str(values["back_from"]), file)
-                await run.changes.take_back(sql, timeout_s=timeout_s)
-                run.say([f"{file} was run"])
-        return f"taken back: {', '.join(wanted)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Whether the platform shows what a step did. `what` is migrations, taken_back, functions, frontend or production;
-    `of` the migrations or functions that are meant, or the mark (or id) of the frontend's deployment."""
-
-    what: str
-    of: Any
-
-    @property
-    def compares(self) -> bool:
-        return self.what == "functions"
-
-    async def before(self, changes: Changes, values: Values) -> str:
-        """The functions' versions."""
-        running = await changes.functions()
-        wanted = sorted(filled(self.of, values))
-        return " ".join(f"{name}:{running[name].version if name in running else 0}" for name in wanted)
-
-    async def happened(self, changes: Changes, values: Values, before: str) -> bool | None:
-        of = filled(self.of, values)
-        match self.what:
-            case "migrations":
-                return set(of) <= set(await changes.applied())
-            case "taken_back":
-                return set(of).isdisjoint(await changes.applied())
-            case "functions":
-                was = dict(part.split(":") for part in before.split())
-                now = dict(part.split(":") for part in (await self.before(changes, values)).split())
-                return bool(was) and all(int(now[name]) > int(version) for name, version in was.items())
-            case "frontend":
-                return await changes.frontend_of(str(of)) is not None
-            case _:
-                live, made = await changes.production(), await changes.frontend_of(str(of))
-                return live is not None and live.id in (of, None if made is None else made.id)
 
 
 PipelineStep = DeclaredStep[Shown]
@@ -370,9 +216,9 @@ def _needs(table: Table, before: Collection[str]) -> tuple[str, ...]:
     names = texts(table, "needs")
     for name in names:
         if name not in before:
-            near = difflib.get_close_matches(name, before, 1)
-            hint = f"did you mean {near[0]}?" if near else f"before it are {', '.join(before) or 'none'}"
-            raise Misuse(f"{table.place('needs')}: needs: no step {printable(name, 60)} before it; {hint}")
+            raise Misuse(
+                f"{table.place('needs')}: needs: no step {printable(name, 60)} before it; {meant(name, before)}"
+            )
     return names
 
 
@@ -412,6 +258,8 @@ def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed:
             target, params = one.text("target", ""), one.labels("with")
             if kind in DEPLOYMENTS:
                 one.fail("kind", "another action than a deployment or a rollback")
+            if workshop.kinds is not None:
+                _require(one, kind, workshop.kinds)
             for text in (target, *params.values()):
                 holes(table, "action", text, names)
             return Another(kind, target, params)
@@ -421,6 +269,16 @@ def _deed(table: Table, key: str, names: set[str], workshop: Workshop) -> Deed:
             return Back(value_of(table, "back", table["back"], names), workshop)
         case _:
             return deed_of(table, key, names)
+
+
+def _require(table: Table, kind: str, kinds: Mapping[str, Kind]) -> None:
+    """Raises Misuse for an action that there is not, and for a parameter that it hasn't got."""
+    if kind not in kinds:
+        hint = meant(worded(kind), map(worded, kinds))
+        raise Misuse(f"{table.place('kind')}: no such action: {printable(worded(kind), 60)}; {hint}")
+    if "with" in table:
+        names = (parameter.name for parameter in kinds[kind].spec.parameters)
+        table.table("with").only(names, f"parameter of {worded(kind)}")
 
 
 def _versions(table: Table) -> dict[str, SpecifierSet]:

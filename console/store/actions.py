@@ -126,25 +126,17 @@ async def approve(store: Store, action_id: int, *, plan_hash: str) -> None:
 
 async def withdraw(store: Store, action_id: int, reason: str = "") -> None:
     """Leave what nobody but oneself asked for, and nobody has confirmed. Raises Refused, StoreAway and StoreRefused."""
-    await asked(
-        store,
-        "withdraw actions",
-        "SELECT console.withdraw_action($1, $2)",
-        *numbers("action", [action_id]),
-        printable(reason.strip(), 400),
-    )
+    await _end(store, "withdraw actions", "SELECT console.withdraw_action($1, $2)", action_id, reason)
 
 
 async def cancel(store: Store, action_id: int, reason: str = "") -> None:
     """End it: at once before it runs, else once its step may be left. Raises Refused, StoreAway and
     StoreRefused."""
-    await asked(
-        store,
-        "cancel actions",
-        "SELECT console.cancel_action($1, $2)",
-        *numbers("action", [action_id]),
-        printable(reason.strip(), 400),
-    )
+    await _end(store, "cancel actions", "SELECT console.cancel_action($1, $2)", action_id, reason)
+
+
+async def _end(store: Store, what: str, sql: str, action_id: int, reason: str) -> None:
+    await asked(store, what, sql, *numbers("action", [action_id]), printable(reason.strip(), 400))
 
 
 async def resume(store: Store, action_id: int, choice: str, reason: str = "") -> None:
@@ -376,14 +368,12 @@ async def output(store: Store, action_id: int, *, after: int = 0, limit: int = 2
 
 async def output_size(store: Store, action_id: int) -> tuple[int, int]:
     """Bytes and lines of what its commands wrote, as far as it is kept."""
-    row = await store.fetchrow(
-        """
+    sql = """
         SELECT coalesce(sum(octet_length(text) + 1), 0) AS bytes, count(*) AS lines FROM console.action_output
         WHERE action_id = $1 AND kind = 'out'
-        """,
-        possible(action_id),
-    )
-    return (0, 0) if row is None else (row["bytes"], row["lines"])
+    """
+    ((size, lines),) = await store.fetch(sql, possible(action_id))
+    return size, lines
 
 
 async def changes(store: Store, action_id: int) -> list[tuple[datetime, str, str, str]]:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from console.actions.duties import Actions
 from console.actions.kind import Kind
-from console.actions.pipelines import Validate
+from console.actions.workshop import Validate
 from console.domain.action import Action, ActionState
 from console.domain.errors import Fenced
 from console.processes.postgres import EmbeddedPostgres

@@ -10,7 +10,8 @@ import pytest
 
 from console.actions import pipelines
 from console.actions.kind import Failed
-from console.actions.pipelines import SHIPPED, Workshop
+from console.actions.pipelines import SHIPPED
+from console.actions.workshop import Workshop
 from console.domain.canary import Allowed, Watch
 from console.domain.errors import Misuse, Refused
 from console.gateway.repository import Repository

@@ -8,21 +8,19 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from console.actions.kind import Context, Failed, Request, Run, StepDef, Usual, in_time, missing, planned
-from console.actions.pipelines import Pipeline, PipelineStep, Workshop
-from console.actions.wording import equal_command, no_source
+from console.actions.kinds import deploy_plan as telling
+from console.actions.pipelines import Pipeline, PipelineStep
+from console.actions.wording import equal_command
+from console.actions.workshop import Workshop
 from console.domain.action import ActionState, Danger, Fact, Guard, KindSpec, Parameter, Plan, Proof
 from console.domain.canary import Watch
-from console.domain.check import CheckStatus
 from console.domain.errors import Refused, SourceFailed
-from console.domain.format import age, counted
-from console.domain.release import Commit, Migration, Release, Released, ReleaseState
+from console.domain.format import counted
+from console.domain.release import Migration, Release, Released, ReleaseState
 from console.domain.text import printable
 from console.gateway.changes import Changes
-from console.gateway.repository import Repository
 
 GROUP = "deployments"
-_SHARED = "_shared"
-_MOST_COMMITS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class _Pipelined(Usual):
         pins = pins | {
             "previous_commit": live.commit if live else "",
             "previous_version": live.version if live else "",
-            "rollbacks": " ".join(_back(crossed)),
+            "rollbacks": " ".join(telling.back(crossed)),
             "project": settings.supabase_project or "",
             "database_url": settings.deploy_database_url or "",
         }
@@ -101,12 +99,12 @@ class _Pipelined(Usual):
             steps=planned(self.steps(pinned), context.scale),
             facts=(
                 *facts,
-                *_migration_facts(crossed, stays),
+                *telling.migration_facts(crossed, stays),
                 Fact("functions", pins["functions"].replace(" ", ", ") or "none changed"),
-                *await _who(context),
+                *await telling.who(context),
             ),
             guards=(*await self.check(context, pinned), *await self._tools()),
-            notes=(*notes, *_notes(crossed, live is not None)),
+            notes=(*notes, *telling.notes(crossed, live is not None)),
             typed=self.environment,
             command=equal_command(self.spec, request, pins["version"]),
             pins=pins,
@@ -193,7 +191,7 @@ class Deploy(_Pipelined):
 
     async def plan(self, context: Context, request: Request) -> Plan:
         repository, live = self.workshop.repository, context.live
-        old = await _out_of_date(repository)
+        old = await telling.out_of_date(repository)
         try:
             sha = await repository.resolve(self.target(request))
         except Refused as error:
@@ -201,7 +199,9 @@ class Deploy(_Pipelined):
         commit = await repository.commit(sha)
         if live is not None and live.commit == sha:
             raise Refused(f"{live.version} is live")
-        coming = await repository.commits(live.commit if live else None, until=sha, limit=_MOST_COMMITS)
+        coming = await repository.commits(
+            live.commit if live else None, until=sha, limit=telling.MOST_COMMITS
+        )
         if live is not None and not coming:
             was = any(each.commit == sha and each.state is ReleaseState.GOOD for each in context.releases)
             way = (
@@ -219,7 +219,7 @@ class Deploy(_Pipelined):
             "back_from": sha,
             "undo:to": live.commit if live else "",
             "migrations": " ".join(m.version for m in pending),
-            "functions": _changed(coming, await repository.functions(sha), everything=live is None),
+            "functions": telling.changed(coming, await repository.functions(sha), everything=live is None),
         }
         return await self._planned(
             context,
@@ -228,12 +228,12 @@ class Deploy(_Pipelined):
             pins,
             facts=(
                 Fact("replaces", live.version if live else "nobody knows what"),
-                Fact("commits", f"{counted(len(coming), 'commit')}, of {_authors(coming)}"),
-                await _checked(context, sha),
+                Fact("commits", f"{counted(len(coming), 'commit')}, of {telling.authors(coming)}"),
+                await telling.checked(context, sha),
             ),
             crossed=pending,
             stays="irreversible",
-            notes=(*old, *_tried(context, sha)),
+            notes=(*old, *telling.tried(context, sha)),
         )
 
 
@@ -257,7 +257,7 @@ class Rollback(_Pipelined):
         if to is None:
             known = ", ".join(dict.fromkeys(r.version for r in earlier[:5])) or "none"
             raise Refused(f"no release {printable(wanted, 40) or 'before'} that was good; good were: {known}")
-        going = await repository.commits(to.commit, until=live.commit, limit=_MOST_COMMITS)
+        going = await repository.commits(to.commit, until=live.commit, limit=telling.MOST_COMMITS)
         since = await repository.migrations(live.commit, await repository.versions(to.commit))
         stray = set(await context.changes.applied()) - await repository.versions(live.commit)
         pins = {
@@ -266,7 +266,7 @@ class Rollback(_Pipelined):
             "previous_frontend": to.frontend,
             "back_from": live.commit,
             "migrations": "",
-            "functions": _changed(going, await repository.functions(to.commit)),
+            "functions": telling.changed(going, await repository.functions(to.commit)),
             "bundles": " ".join(f"{each.slug}:{each.sha}" for each in to.functions if each.sha),
         }
         return await self._planned(
@@ -332,74 +332,3 @@ def _live(context: Context) -> Release:
     if context.live is None:
         raise Refused("nobody knows which release is live: there is nothing to go back from")
     return context.live
-
-
-async def _out_of_date(repository: Repository) -> tuple[str, ...]:
-    """Why the mirror may not be what the repository is, where that does not answer in time."""
-    try:
-        await in_time(repository.fetch())
-    except SourceFailed as error:
-        return (f"the repository does not answer, this is what was known of it: {error}",)
-    return ()
-
-
-def _changed(commits: Sequence[Commit], there: Sequence[str], *, everything: bool = False) -> str:
-    """Those that have to be deployed: all of them where not all commits between are known."""
-    touched = {name for commit in commits for name in commit.functions}
-    everything = everything or _SHARED in touched or len(commits) >= _MOST_COMMITS
-    return " ".join(name for name in there if everything or name in touched)
-
-
-def _back(migrations: Sequence[Migration]) -> list[str]:
-    """Those at the end that can be taken back: never past one that can't."""
-    found: list[str] = []
-    for migration in reversed(migrations):
-        if not migration.rollback:
-            break
-        found.insert(0, migration.version)
-    return found
-
-
-def _migration_facts(migrations: Sequence[Migration], stays: str) -> list[Fact]:
-    facts = [Fact("migrations", ", ".join(f"{m.version} {m.name}" for m in migrations) or "none")]
-    facts += [Fact(stays, f"{m.version}: {m.drops}", "crit") for m in migrations if m.irreversible]
-    return facts
-
-
-def _notes(migrations: Sequence[Migration], way_back: bool) -> tuple[str, ...]:
-    stays = [m.version for m in migrations if m.version not in _back(migrations)]
-    notes = [] if way_back else ["nothing is known that it could be rolled back to"]
-    if stays:
-        notes.append(f"the database does not go back over {', '.join(stays)}: only the code does")
-    return tuple(notes)
-
-
-def _authors(commits: Sequence[Commit]) -> str:
-    return ", ".join(dict.fromkeys(commit.author for commit in commits)) or "nobody"
-
-
-async def _checked(context: Context, sha: str) -> Fact:
-    """How the checks before a deployment ended for this commit."""
-    run = None if context.checked is None else await context.checked(sha)
-    if run is None or run.ended_at is None:
-        return Fact("checklist", "was not gone through for this commit", "warn")
-    report, when = run.report, f"{age(context.now - run.ended_at)} ago"
-    bad = [each.id for each in report.results if each.status is CheckStatus.FAILED]
-    words = f"{report.count(CheckStatus.PASSED)} of {len(report.results)} passed {when}"
-    return Fact("checklist", f"{words}, failed: {', '.join(bad)}" if bad else words, "crit" if bad else "ok")
-
-
-def _tried(context: Context, sha: str) -> tuple[str, ...]:
-    """That this very commit came to nothing before."""
-    last = next((each for each in context.releases if each.commit == sha), None)
-    if last is None or last.state is not ReleaseState.FAILED:
-        return ()
-    return (f"{age(context.now - last.at)} ago it came to nothing: {printable(last.words, 200)}",)
-
-
-async def _who(context: Context) -> list[Fact]:
-    """Whom it may hit."""
-    try:
-        return [Fact("signed in", f"{await in_time(context.changes.signed_in()):,} people")]
-    except SourceFailed as error:
-        return [Fact("signed in", no_source(error), "warn")]
