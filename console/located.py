@@ -39,12 +39,10 @@ class Table(dict[str, Any]):
 
     def only(self, known: Iterable[str], what: str) -> None:
         """Misuse for the first key that is not known, with a suggestion."""
-        names = sorted(known)
+        names = set(known)
         for key in self:
             if key not in names:
-                near = difflib.get_close_matches(key, names, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-                raise Misuse(f"{self.place(key)}: no such {what}: {printable(key, 60)}; {hint}")
+                raise Misuse(f"{self.place(key)}: no such {what}: {printable(key, 60)}; {meant(key, names)}")
 
     def text(self, key: str, default: str | None = None) -> str:
         """A text; Misuse when it is missing (and there is no default) or something else."""
@@ -91,6 +89,13 @@ class Table(dict[str, Any]):
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 found.fail(name, "a text")
         return {name: str(value) for name, value in found.items()}
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """`did you mean X?`, else all that is known."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, 1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(names) or 'none'}"
 
 
 def _plain(value: object) -> object:

@@ -90,7 +90,10 @@ class Checking:
             with _without_store():
                 number = await checks.begin(term.store, term.lease, occasion, about)
                 await checks.start(term.store, term.lease, number, len(wanted))
-        async with self._doors(about, wanted, None if term is None else term.store) as doors:
+        store = None if term is None else term.store
+        async with opened(
+            self._settings, self._repository, about.commit, wanted=wanted, store=store
+        ) as doors:
             if term is None or number is None:
                 return await run(doors, wanted, told=told)
             keeping, words = _Keeping(term.store, term.lease, number, wanted), "cut off"
@@ -114,28 +117,18 @@ class Checking:
         listed = OCCASIONS[wanted.occasion]
         if not await checks.start(store, lease, wanted.id, len(listed)):
             return
-        about = Subject(wanted.commit, wanted.version)
         keeping, words = _Keeping(store, lease, wanted.id, listed), ""
         try:
             try:
-                async with self._doors(about, listed, store) as doors:
+                async with opened(
+                    self._settings, self._repository, wanted.commit, wanted=listed, store=store
+                ) as doors:
                     await run(doors, listed, told=keeping.take)
             except Misuse as error:
                 words = str(error)
             await keeping.end(words)
         finally:
             keeping.close()
-
-    @asynccontextmanager
-    async def _doors(
-        self, about: Subject, wanted: tuple[Check, ...], store: Store | None
-    ) -> AsyncIterator[Doors]:
-        """What a run about this release asks."""
-        made = await opened(self._settings, self._repository, about.commit, wanted=wanted, store=store)
-        try:
-            yield made
-        finally:
-            await made.close()
 
     async def _next(self, store: Store, lease: Lease, begun: datetime) -> CheckRun | None:
         """The checklist of the newest commit that could be deployed, where it is time for one: not before this agent
@@ -161,6 +154,7 @@ class Checking:
         return await checks.one(store, number)
 
 
+@asynccontextmanager
 async def opened(
     settings: Settings,
     repository: Repository,
@@ -169,7 +163,7 @@ async def opened(
     wanted: tuple[Check, ...],
     store: Store | None,
     told: Callable[[str], None] = log.info,
-) -> Doors:
+) -> AsyncIterator[Doors]:
     """The doors of a run about a commit ("": about what is live, if anybody knows that). Where the repository is away
     its checks have no source, and `told` why. Raises Misuse for a secret that can't be read."""
     ids = {check.id for check in wanted}
@@ -187,7 +181,11 @@ async def opened(
             told(str(error))
     if repository.configured and commit:
         source = Source(repository, commit, settings.deploy)
-    return Doors.open(settings, store=store, migrations=migrations, source=source, ticks=held)
+    doors = Doors.open(settings, store=store, migrations=migrations, source=source, ticks=held)
+    try:
+        yield doors
+    finally:
+        await doors.close()
 
 
 @contextmanager

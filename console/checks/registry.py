@@ -127,7 +127,5 @@ POST = (
     Check("monitoring", "Monitoring", "validation", services.monitoring, (_API,)),
 )  # fmt: skip
 
-TICKED = ("db.backups", "fe.error_boundaries")
-"""What a person's word is needed for."""
 OCCASIONS = {"env": ENV, "pre": PRE, "post": POST}
 """What `validate --env | --pre | --post` runs."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.cli.connect import with_feed
+from console.cli.how import reason as _reason
 from console.cli.tables import GLYPH, STYLE, print_table, table
 from console.domain import duration, matchers
 from console.domain.alert import LABELS, Alert, AlertChange, AlertState, Matcher, Silence, remaining, title_of
@@ -236,7 +237,7 @@ def unack(options: dict[str, Any], which: tuple[str, ...]) -> None:
     "--match", "terms", multiple=True, metavar="LABEL=VALUE", help=f"Of {', '.join(LABELS)}; = != =~ !~."
 )
 @click.option("--for", "length", required=True, metavar="DURATION", help="30m, 2h, 1d.")
-@click.option("--reason", required=True)
+@_reason
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def silence(

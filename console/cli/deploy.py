@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.connect import with_store
+from console.cli.connect import loaded, with_store
 from console.cli.doing import start
 from console.cli.how import How, answers
 from console.cli.how import reason as _reason
@@ -184,13 +184,19 @@ def pipeline() -> None:
 
 @pipeline.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
+@click.pass_obj
+def check(options: dict[str, Any], file: Path) -> None:
     """Whether a pipeline is well-formed; what is wrong is told with its line."""
-    from console.actions import pipelines
+    from console.actions import catalogue, pipelines
+    from console.actions.kinds.deploy import kinds
+    from console.actions.workshop import Workshop
     from console.gateway.repository import Repository
 
-    nowhere = pipelines.Workshop(Repository(None, "main", Path()), Path(), (), {}, {})
-    found = pipelines.parse(file, nowhere)
+    nowhere = Workshop(Repository(None, "main", Path()), Path(), (), {}, {})
+    forward, back = (pipelines.load(name, None, nowhere) for name in ("deploy", "rollback"))
+    own = loaded(options).settings.actions.file
+    known = catalogue.load(own, (), kinds((), forward, back, nowhere, ""))
+    found = pipelines.parse(file, replace(nowhere, kinds=known))
     for number, step in enumerate(found.steps, 1):
         back = "" if step.undo is None else f" (back: {step.undo.title})"
         needs = "" if step.needs is None else f" (after {', '.join(step.needs) or 'nothing'})"

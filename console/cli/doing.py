@@ -18,6 +18,7 @@ from console.cli.how import How
 from console.domain.action import Action, ActionState, Choice, KindSpec, Plan, Step, worded
 from console.domain.asking import parameters, target, undoing, value_of
 from console.domain.errors import Misuse, Refused, TradexError
+from console.domain.snapshot import DEPLOYMENTS
 from console.domain.text import printable
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ Wait = Callable[[float], Awaitable[None]]
 
 def start(options: dict[str, Any], kind: str, given: Mapping[str, str | None], reason: str, how: How) -> None:
     """Ask for an action of this kind with these parameters (None: left out) and see it through. Ends the command."""
-    how.check()
+    # Whether there is such a release only the plan tells, and that comes first.
+    if kind not in DEPLOYMENTS:
+        how.check()
 
     async def work(store: Store) -> int:
         kinds = await _kinds(store)
@@ -209,6 +212,7 @@ async def _confirm(store: Store, action: Action, plan: Plan, spec: KindSpec, how
         raise Refused("; ".join(failed))
     if how.dry_run:
         return False
+    how.check()
     if how.yes and not failed and (lacking := _lacking(plan, how)):
         raise Misuse(f"this plan takes more than --yes: {'; '.join(lacking)}")
     choices = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.cli.connect import with_feed
+from console.cli.how import reason as _reason
 from console.cli.tables import GLYPH, STYLE, print_table, table
 from console.domain import duration
 from console.domain.errors import Misuse
@@ -141,7 +142,7 @@ def show(options: dict[str, Any], number: int, as_json: bool) -> None:
 
 @security.command()
 @click.argument("number", type=int)
-@click.option("--reason", required=True, help="Why it is none of our business.")
+@_reason
 @click.pass_obj
 def dismiss(options: dict[str, Any], number: int, reason: str) -> None:
     """Take a finding (its number) off the list of threats."""

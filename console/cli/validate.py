@@ -16,8 +16,8 @@ import click
 
 from console.cli.connect import loaded, opened, running, with_store
 from console.cli.tables import GLYPH, STYLE, print_table, table
-from console.domain.check import CheckReport, CheckStatus
-from console.domain.errors import Misuse, Refused, TradexError
+from console.domain.check import LASTING, TICKED, CheckReport, CheckStatus
+from console.domain.errors import Misuse, TradexError
 from console.places import state_dir
 
 if TYPE_CHECKING:
@@ -103,10 +103,17 @@ def _tick(
     options: dict[str, Any], check: str, note: str, release: str | None, length: str | None, *, as_json: bool
 ) -> None:
     """A person's word for a check, kept in the store."""
+    from console.checks.check import chosen
+    from console.checks.registry import PRE
     from console.domain import duration
     from console.domain.format import iso, iso_or_none
     from console.store import checks, releases
 
+    chosen(PRE, (check,))
+    if not note.strip():
+        raise Misuse("a tick needs a note: what was tried, and how it went")
+    if check in TICKED and check != LASTING and release is None:
+        raise Misuse(f"{check} is ticked for one release: which one?")
     span = None if length is None else duration.parse(length, longest=duration.ANY_LENGTH)
     if length is not None and span is None:
         raise Misuse(f"--for: expected {duration.EXPECTED}")
@@ -144,7 +151,6 @@ async def _run(
     """`kept`: in the store, where this login may."""
     from console.checks.check import STORE, run
     from console.checks.duty import opened as doors_of
-    from console.checks.registry import TICKED
     from console.domain.check import Subject
     from console.gateway.repository import Repository
     from console.store import checks as stored
@@ -161,10 +167,11 @@ async def _run(
                 store = await stack.enter_async_context(opened(options, read_only=None if kept else True))
             except TradexError as error:
                 _complain(str(error))
-        doors = await doors_of(
-            found.settings, repository, about.commit, wanted=tuple(checks), store=store, told=_complain
+        doors = await stack.enter_async_context(
+            doors_of(
+                found.settings, repository, about.commit, wanted=tuple(checks), store=store, told=_complain
+            )
         )
-        stack.push_async_callback(doors.close)
         begun = time.monotonic()
         report = await run(doors, checks)
         if kept and store is not None:
@@ -180,14 +187,11 @@ async def _run(
 
 
 async def _resolved(repository: Repository, release: str) -> Subject:
-    """The commit of the repository that this names. Raises Misuse and SourceFailed."""
+    """The commit of the repository that this names. Raises Refused and SourceFailed."""
     from console.domain.check import Subject
 
     await repository.fetch()
-    try:
-        commit = await repository.commit(await repository.resolve(release))
-    except Refused as error:
-        raise Misuse(str(error)) from None
+    commit = await repository.commit(await repository.resolve(release))
     return Subject(commit.sha, commit.name)
 
 

@@ -26,6 +26,10 @@ class CheckStatus(StrEnum):
 _RANK = {status: place for place, status in enumerate(CheckStatus)}
 
 
+LASTING = "db.backups"
+"""What is ticked for a while, and not for one release."""
+TICKED = (LASTING, "fe.error_boundaries")
+"""What a person's word is needed for."""
 BY_HAND = "by hand: "
 """Before the part of the evidence that waits for a person."""
 

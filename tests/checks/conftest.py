@@ -233,3 +233,10 @@ def by_id(report: CheckReport) -> dict[str, CheckResult]:
 def failures(report: CheckReport) -> dict[str, str]:
     """Evidence by id of those that failed."""
     return {result.id: result.evidence for result in report.results if result.status == "failed"}
+
+
+async def applied(stage: Stage) -> tuple[str, ...]:
+    """The versions of the migrations that the platform has."""
+    async with stage.platform.sql() as connection:
+        rows = await connection.fetch("SELECT version FROM supabase_migrations.schema_migrations")
+    return tuple(row["version"] for row in rows)

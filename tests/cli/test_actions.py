@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from console.domain.action import ActionState, AuditEntry
+from console.domain.action import ActionState, AuditEntry, Parameter
 from console.domain.errors import Refused
 from console.domain.release import Released, ReleaseState
 from console.processes.postgres import EmbeddedPostgres
@@ -21,7 +22,7 @@ from console.store import actions, audit, releases
 from tests import command
 from tests.conftest import NewDatabase
 from tests.demo import TRADEX
-from tests.store.acting import Agent, ask, found, verbs, working
+from tests.store.acting import KINDS, Agent, ask, found, verbs, working
 from tests.store.stores import Place, password_of, upgraded
 from tests.terminal import Terminal
 
@@ -157,6 +158,20 @@ async def test_where_nobody_can_be_asked_it_is_a_misuse_before_anything_is_asked
 ) -> None:
     assert "--yes confirms" in (await alice.says(*BLOCK, code=2)).stderr
     assert await actions.one(agent.store, 1) is None
+
+
+async def test_that_there_is_no_such_release_is_told_before_that_nobody_can_be_asked(
+    agent: Agent, alice: Person
+) -> None:
+    deploy = replace(KINDS[4], name="deploy", parameters=(Parameter("release", "Release"),), target="release")
+    await actions.publish_kinds(agent.store, agent.lease, [deploy])
+    agent.refused["v9"] = "the repository has no commit v9"
+    done = await alice.says("deploy", "v9", "--reason", "x", code=4)
+    assert done.stderr == "tradex: action 1: the repository has no commit v9\n"
+    done = await alice.says("deploy", "v2", "--reason", "x", code=2)
+    assert "--yes confirms" in done.stderr and "withdrawn: nothing was changed" in done.stdout
+    action = await found(agent.store, 2)
+    assert (action.state, action.confirmed_by) == (ActionState.CANCELLED, "")
 
 
 @pytest.mark.parametrize(

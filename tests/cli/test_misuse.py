@@ -113,3 +113,65 @@ def test_config_show_has_origins_and_no_secret(tmp_path: Path) -> None:
     assert "hunter2" not in done.stdout
     assert "(TRADEX_AGENT__TICK_S)" in done.stdout
     assert "(default)" in done.stdout
+
+
+PIPELINE = """title: Deploy
+steps:
+  frontend: {title: the pages, command: {argv: [npm, run, build]}}
+  notice:
+    title: tell
+    action:
+      kind: suspend-account
+      target: "{frontend_said}"
+      with:
+        length: 1h
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "said"),
+    [
+        (
+            "suspend-account",
+            "suspend-acount",
+            7,
+            "no such action: suspend-acount; did you mean suspend-account?",
+        ),
+        (
+            "suspend-account",
+            "restart-everythin",
+            7,
+            "no such action: restart-everythin; did you mean restart-everything?",
+        ),
+        ("length:", "lenght:", 10, "no such parameter of suspend-account: lenght; did you mean length?"),
+        ("frontend_said", "fronted_said", 6, "did you mean frontend_said?"),
+    ],
+)
+def test_a_pipelines_action_is_held_against_those_that_there_are(
+    tmp_path: Path, before: str, after: str, line: int, said: str
+) -> None:
+    (tmp_path / "actions.yaml").write_text(
+        "actions:\n"
+        "  deploy: {second_person: true}\n"
+        "  restart_everything: {title: Restart, steps: [{title: all, command: {argv: [restart]}}]}\n"
+    )
+    env = {"TRADEX_ACTIONS__FILE": str(tmp_path / "actions.yaml")}
+    file = tmp_path / "deploy.yaml"
+    file.write_text(f"{PIPELINE}  restart: {{title: restart, action: {{kind: restart-everything}}}}\n")
+    done = tradex("pipeline", "check", str(file), state=tmp_path, **env)
+    assert done.returncode == 0, done.stderr
+    file.write_text(PIPELINE.replace(before, after))
+    done = tradex("pipeline", "check", str(file), state=tmp_path, **env)
+    assert done.returncode == 2
+    assert one_line(done).startswith(f"tradex: {file}:{line}: ") and said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("deploy", "v2.9.0"), ("alerts", "silence", "x", "--for", "1h"), ("security", "dismiss", "1")],
+)
+def test_a_reason_that_says_nothing_is_a_misuse_wherever_one_is_given(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    done = tradex(*command, "--reason", " ", state=tmp_path)
+    assert (done.returncode, one_line(done)) == (2, "tradex: --reason: expected why, not ' '")

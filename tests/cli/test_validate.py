@@ -151,12 +151,12 @@ def test_the_migrations_of_the_chosen_commit_are_compared(
     assert (done.returncode, found["status"]) == (0, "passed"), (found, done.stderr)
     assert found["evidence"].endswith("to come with it: 20251006090000")
     assert compared("--release", releases.FIRST).returncode == 0
-    for args, said in (
-        (("--release", "v0.0.1"), "the repository has no commit v0.0.1"),
-        (("--post", "--release", "v2.9.0"), "--release goes with --pre or --tick"),
+    for args, code, said in (
+        (("--release", "v0.0.1"), 4, "the repository has no commit v0.0.1"),
+        (("--post", "--release", "v2.9.0"), 2, "--release goes with --pre or --tick"),
     ):
         done = compared(*args)
-        assert (done.returncode, done.stderr.strip()) == (2, f"tradex: {said}")
+        assert (done.returncode, done.stderr.strip()) == (code, f"tradex: {said}")
     assert "no source: no commit was chosen" in compared().stdout
     asyncio.run(live(place, Released("v2.9.0", "v2.9.0", ReleaseState.LIVE)))
     with config.open("a") as more:
@@ -219,9 +219,11 @@ def test_what_only_a_person_can_say_is_ticked_and_seen_by_the_next_run_which_the
 def test_a_tick_is_refused_in_one_line(ask: Ask, config: Path, place: Place, tmp_path: Path) -> None:
     config.write_text(login(place, tmp_path, "alice"))
     for args, code, said in (
-        (("--tick", "db.backups"), 4, "a tick needs a note"),
+        (("--tick", "db.backups"), 2, "a tick needs a note"),
+        (("--tick", "db.backups", "--note", " "), 2, "a tick needs a note"),
+        (("--tick", "db.backup", "--note", "x"), 2, "did you mean db.backups?"),
         (("--tick", "db.rls", "--note", "x"), 4, "db.rls is not ticked by hand"),
-        (("--tick", "fe.error_boundaries", "--note", "x"), 4, "is ticked for one release: which one?"),
+        (("--tick", "fe.error_boundaries", "--note", "x"), 2, "is ticked for one release: which one?"),
         (("--tick", "fe.error_boundaries", "--note", "x", "--release", "v9"), 4, "there is no release v9"),
         (("--tick", "db.backups", "--note", "x", "--for", "91d"), 4, "at most 90 days"),
         (("--tick", "db.backups", "--note", "x", "--for", "long"), 2, "--for: expected a duration"),

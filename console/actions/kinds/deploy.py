@@ -255,8 +255,9 @@ class Rollback(_Pipelined):
             None,
         )
         if to is None:
-            known = ", ".join(dict.fromkeys(r.version for r in earlier[:5])) or "none"
-            raise Refused(f"no release {printable(wanted, 40) or 'before'} that was good; good were: {known}")
+            known = ", ".join(dict.fromkeys(r.version for r in earlier[:5]))
+            tail = f"; good were: {known}" if known else ""
+            raise Refused(f"no release {printable(wanted, 40) or 'before'} that was good{tail}")
         going = await repository.commits(to.commit, until=live.commit, limit=telling.MOST_COMMITS)
         since = await repository.migrations(live.commit, await repository.versions(to.commit))
         stray = set(await context.changes.applied()) - await repository.versions(live.commit)
