@@ -31,7 +31,7 @@ from themes.stylesheet import ParsedOnce
 from themes.theme import STYLESHEET, textual_themes
 from widgets.glyphs import ASCII, UNICODE, wants_ascii
 from widgets.look import Look
-from widgets.opening import Opening
+from widgets.opening import Keeping
 from widgets.sparse_update import SparseUpdate
 from widgets.tab_row import Tab
 
@@ -125,11 +125,11 @@ class TradexApp(App[None]):
             terminal_watch.watch(sys.__stdin__.fileno(), gone)
 
     async def on_event(self, event: Event) -> None:
-        """What is typed while a dialog opens is for the dialog."""
+        """What is typed while a dialog or a field opens is for that."""
         early = (
             isinstance(event, Key | Paste)
             and self.screen_stack
-            and isinstance(self.screen, Opening)
+            and isinstance(self.screen, Keeping)
             and self.screen.keeps(event)
         )
         if not early:

@@ -1,6 +1,6 @@
 """What may be decided about an action that is there: approve it, end it, choose how it goes on, take it back."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -87,12 +87,8 @@ class DecidingScreen(ConsoleScreen):
         action = self._may()
         if action is None:
             return
-        if action.state.final:
-            self._no(f"it is {action.state} already")
-        elif action.state is ActionState.INTERRUPTED:
-            self._no("it waits for a choice: C chooses")
-        elif action.cancelled_by:
-            self._no(f"{action.cancelled_by} cancelled it already: it ends once its step may be left")
+        if reason := _no_end(action):
+            self._no(reason)
         else:
             self.app.push_screen(EndDialog(action, named(action, self.snapshot)), self._ended)
 
@@ -126,6 +122,17 @@ class DecidingScreen(ConsoleScreen):
             self.say(f"action {action.id}, {named(action, self.snapshot)}: {word}", role="ok", glyph="done")
 
 
+def _no_end(action: Action) -> str:
+    """Why it can't be ended; "" when it can."""
+    if action.state.final:
+        return f"it is {action.state} already"
+    if action.state is ActionState.INTERRUPTED:
+        return "it waits for a choice: C chooses"
+    if action.cancelled_by:
+        return f"{action.cancelled_by} cancelled it already: it ends once its step may be left"
+    return ""
+
+
 class _Deciding(ConsoleDialog[Action]):
     """About one action, which is followed while the dialog is open. Returns it, None when nothing was decided."""
 
@@ -137,6 +144,14 @@ class _Deciding(ConsoleDialog[Action]):
     def __init__(self, title: str, action: Action, name: str, *, role: str | None = None) -> None:
         super().__init__(title, role=role)
         self._action, self._name = action, name
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def on_mount(self) -> None:
+        self._unsubscribe = self.host.feed.subscribe(lambda _snapshot, _changed: self._refresh())
+
+    def on_unmount(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
 
     @property
     def action(self) -> Action:
@@ -237,16 +252,18 @@ class EndDialog(_Deciding):
         what = {
             ActionState.RUNNING: f"it ends once its step may be left; {done}",
             ActionState.VERIFYING: "nobody watches it any longer; what is done stays done",
-        }.get(action.state, "" if action.state.final else "it ends at once, nothing was changed")
+        }.get(action.state, "it ends at once, nothing was changed")
         return [
             *super().lines(look, width),
             labelled("stands", cells(f"{action.state}: {words}", look("text")), look),
-            labelled("then", cells(what, look("muted")), look),
+            labelled("then", cells(_no_end(action) or what, look("muted")), look),
         ]
 
     def problem(self) -> tuple[str, str | None]:
-        action = self.action
-        return (f"it is {action.state} already" if action.state.final and not self._busy else ""), None
+        return ("" if self._busy else _no_end(self.action)), None
+
+    def possible(self) -> bool:
+        return not self.problem()[0]
 
     def action_words(self) -> str:
         return "End the action"

@@ -150,7 +150,7 @@ class FollowingScreen(DecidingScreen):
             empty=self._written.empty(_no_output(self.action_in_view())),
         )
         if follows:
-            self.action_follow()
+            self._go_to(lines[-1] if lines else None)
         self._draw_place()
 
     def _row(self, line: OutputLine) -> Row:
@@ -201,7 +201,7 @@ class FollowingScreen(DecidingScreen):
             case "undo":
                 return shown is not None and shown.state is ActionState.DONE
             case "follow" | "search" | "error":
-                there = bool(self.lines) and self.query_one("#output") in self.focus_chain
+                there = bool(self.lines) and self.output_has_place
                 return there and not (action == "follow" and self._followed)
             case _:
                 return super().hinted(action)
@@ -212,15 +212,29 @@ class FollowingScreen(DecidingScreen):
             return False
         return super().check_action(action, parameters)
 
+    @property
+    def output_has_place(self) -> bool:
+        """Whether the output is in sight, or can be."""
+        return self.query_one("#output") in self.focus_chain
+
+    def show_output(self) -> bool:
+        """Have the output in sight; where it has no place that is said."""
+        if not self.output_has_place:
+            self.say("the output is not shown here")
+        return self.output_has_place
+
     def action_follow(self) -> None:
         """The newest output, as it comes."""
-        self._go_to(self.lines[-1] if self.lines else None)
+        if self.show_output():
+            self._go_to(self.lines[-1] if self.lines else None)
 
     def action_error(self) -> None:
         """Where the trouble began; from there, the next line that tells of an error."""
         table, first = self.query_one("#output", LiveTable), self._first
         if first is None:
             self.say("no line tells of an error", role="ok", glyph="done")
+            return
+        if not self.show_output():
             return
         after = [line for line in self._telling if line.seq > first.seq]
         places = {str(line.seq): i for i, line in enumerate((first, *after))}
@@ -229,10 +243,8 @@ class FollowingScreen(DecidingScreen):
 
     def action_search(self) -> None:
         """Type what is looked for in the output."""
-        if self.query_one("#output") in self.focus_chain:
+        if self.show_output():
             self.query_one(SearchField).open()
-        else:
-            self.say("the output is not shown here")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if isinstance(event.input, SearchField):

@@ -13,7 +13,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -29,6 +28,7 @@ from widgets.key_row import KeyRow
 from widgets.line_widget import LineWidget
 from widgets.look import Look
 from widgets.notice import Notice
+from widgets.opening import Keeping
 from widgets.progress_row import ProgressRow
 from widgets.tab_row import Tab, TabRow
 
@@ -60,7 +60,7 @@ class Host(Protocol):
     def go(self, number: int) -> None: ...
 
 
-class ConsoleScreen(Screen[None]):
+class ConsoleScreen(Keeping[None]):
     """A screen in the frame. `NUMBER` is its place in the screen row; details are given their parent's, and
     have a `TITLE` of their own."""
 

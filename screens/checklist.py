@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from console.domain.check import CheckResult, CheckRun, CheckStatus, Tick
+from console.domain.check import LASTING, TICKED, CheckResult, CheckRun, CheckStatus, Tick
 from console.domain.duration import EXPECTED, parse
 from console.domain.errors import Misuse, TradexError
 from console.domain.release import Commit
@@ -30,9 +30,6 @@ from widgets.live_table import LiveTable
 from widgets.panel import set_subtitle, set_title
 from widgets.text_panel import TextPanel
 
-_LASTING = "db.backups"
-"""The one tick that is not about one release."""
-_BY_HAND = ("fe.error_boundaries", _LASTING)
 _LASTS = "90d"
 
 
@@ -166,7 +163,7 @@ class ChecklistScreen(ConsoleScreen):
             self.say("no check is selected")
         elif reason := self.snapshot.link.why_not():
             self.say(reason, role="warn", glyph="warn")
-        elif result.status is not CheckStatus.MANUAL and result.id not in _BY_HAND:
+        elif result.status is not CheckStatus.MANUAL and result.id not in TICKED:
             self.say(f"{result.title} is {result.status}: only what is done by hand is ticked")
         else:
             self.app.push_screen(TickDialog(result, run), self._ticked)
@@ -190,7 +187,7 @@ class TickDialog(ConsoleDialog[Tick]):
     def __init__(self, result: CheckResult, run: CheckRun) -> None:
         super().__init__("Tick a check")
         self._result, self._run = result, run
-        self._lasts = result.id == _LASTING
+        self._lasts = result.id == LASTING
 
     def compose_fields(self) -> Iterable[Widget]:
         yield FactList(id="about", rows=4)

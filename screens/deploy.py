@@ -1,7 +1,6 @@
 """7 Deploy: what is live, the deployment that runs or ran last with its output, and the releases before."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,56 +10,26 @@ from textual.widget import Widget
 from console.domain import format as fmt
 from console.domain.action import Action
 from console.domain.canary import Comparison
-from console.domain.forecast import Forecast, forecast
-from console.domain.metric import Series
+from console.domain.forecast import forecast
 from console.domain.release import Commit, Release, ReleaseState
 from screens.action_asking import begin
 from screens.action_following import FollowingScreen, SearchField
-from screens.action_rows import LABELS, action_lines, result_lines
 from screens.aim import Aim
-from screens.alert_rows import moment
 from screens.base import Layout
-from screens.checklist_rows import about as checked_about
-from screens.checklist_rows import checklist_lines, release_of
-from screens.deploy_rows import (
-    comparison_chart,
-    comparison_lines,
-    pipeline,
-    pipeline_words,
-    plotted,
-    times_line,
-)
-from screens.paragraphs import Line
-from widgets.action_states import step_state
-from widgets.cells import EMPTY, Cells, cells, piece
+from screens.canary_panel import CanaryPanel
+from screens.checklist_panel import Checklist
+from screens.deploy_rows import pipeline, pipeline_words, words_below
+from screens.release_rows import CANDIDATES, candidate_entries, release_entries
+from widgets.cells import EMPTY, cells
 from widgets.fact_list import FactList
-from widgets.live_table import Column, Entry, LiveTable, Row
-from widgets.look import Look
-from widgets.opened import Openable, Opened
+from widgets.live_table import LiveTable
+from widgets.opened import Opened
 from widgets.panel import set_subtitle, set_title
-from widgets.plot import Plot
 
 _WATERFALL_FROM = 120
 _PLOT_FROM = 40
 """So many columns leave room for a waterfall, so many rows for a plot."""
 _LEAST_UPPER, _LEAST_RESULT = 13, 6
-_FEWEST_POINTS = 8
-_POINTS = 60
-
-_COLUMNS = (Column("", 1), Column("version", 10), Column("state", 11), Column("how it went", None), Column("when", 6),
-            Column("by", 8))  # fmt: skip
-_COLUMNS_NARROW = (Column("", 1), Column("version", 9), Column("state", 11), Column("how it went", None))
-_CANDIDATES = (Column("", 9), Column("", None), Column("", 2), Column("", 7), Column("", 4, right=True))
-_STATES = {
-    ReleaseState.LIVE: ("ok", "ok"),
-    ReleaseState.GOOD: ("done", "muted"),
-    ReleaseState.ROLLED_BACK: ("warn", "warn"),
-    ReleaseState.FAILED: ("failed", "crit"),
-}
-
-
-class Checklist(FactList, Openable, can_focus=True):
-    """The checks before a deployment; Enter opens them."""
 
 
 class DeployScreen(FollowingScreen):
@@ -80,11 +49,8 @@ class DeployScreen(FollowingScreen):
     DeployScreen #written { width: 1fr; }
     DeployScreen #output, DeployScreen #candidates, DeployScreen #releases { height: 1fr; }
     DeployScreen #beside { width: 50; }
-    DeployScreen #canary { display: none; height: auto; }
-    DeployScreen #canary-facts { height: 4; }
-    DeployScreen #canary-plot { display: none; height: 7; }
+    DeployScreen #canary { display: none; }
     DeployScreen.-compared #canary { display: block; }
-    DeployScreen.-compared.-plotted #canary-plot { display: block; }
     DeployScreen.-running.-compared #candidates { display: none; }
     DeployScreen.-wide #checklist, DeployScreen.-wide #beside { width: 64; }
     DeployScreen.-wide #canary-plot { height: 10; }
@@ -96,6 +62,8 @@ class DeployScreen(FollowingScreen):
     DeployScreen.-compact #beside { width: 1fr; height: 4; }
     DeployScreen.-compact.-idle #written { display: none; }
     DeployScreen.-compact.-idle #beside { height: 1fr; }
+    DeployScreen.-compact.-idle.-log #written { display: block; }
+    DeployScreen.-compact.-idle.-log #beside { display: none; }
     DeployScreen.-compact.-idle #canary { display: none; }
     DeployScreen.-compact.-running #candidates { display: none; }
     DeployScreen.-compact.-running.-compared #beside { height: 5; }
@@ -118,7 +86,6 @@ class DeployScreen(FollowingScreen):
 
     def __init__(self) -> None:
         super().__init__("the deployment")
-        self._series: Series | None = None
         self._plotted = self.follow(
             *(self._read_plot, self._draw_canary, "tick"),
             what="the figures since the deployment",
@@ -140,19 +107,15 @@ class DeployScreen(FollowingScreen):
             with Vertical(id="beside"):
                 yield LiveTable(id="candidates", header=False, empty="", newest_first=True, opens=False)
                 yield LiveTable(id="releases", empty="", newest_first=True)
-                with Vertical(id="canary", classes="panel"):
-                    yield FactList(id="canary-facts")
-                    yield Plot(id="canary-plot", classes="inner")
+                yield CanaryPanel()
 
     def on_mount(self) -> None:
         titles = {
             "idle": "Deployment",
             "pipeline": "Pipeline",
-            "checklist": "Pre-deployment",
             "output": "Log",
             "candidates": "Not live yet",
             "releases": "Releases",
-            "canary": "Canary against before",
         }
         for name, title in titles.items():
             set_title(self.query_one(f"#{name}"), title)
@@ -193,17 +156,9 @@ class DeployScreen(FollowingScreen):
         )
 
     async def _read_plot(self) -> None:
-        seen = self._comparison
-        if seen is not None:
-            name, now = plotted(seen), self.now
-            end = min(now, seen.until)
-            # As long before as it is watched, so that a change is seen.
-            span = (end - seen.since) + (seen.until - seen.since)
-            # A point for each tick: more would have holes between them.
-            points = int(span.total_seconds() / self.snapshot.agent.tick_s)
-            points = min(max(points, _FEWEST_POINTS), _POINTS)
-            found = await self.feed.query.series([name], span, points, ago=now - end)
-            self._series = found[name]
+        if (seen := self._comparison) is not None:
+            tick_s = self.snapshot.agent.tick_s
+            await self.query_one(CanaryPanel).read(self.feed.query, seen, self.now, tick_s)
 
     # Drawing
 
@@ -215,12 +170,12 @@ class DeployScreen(FollowingScreen):
             self._draw_candidates()
             self._draw_releases()
             self.refresh_bindings()
-        self._draw_checklist()
+        self.query_one(Checklist).draw(self.snapshot, self.now)
         self.draw_course()
         self.draw_output()
 
     def update_ages(self) -> None:
-        self._draw_checklist()
+        self.query_one(Checklist).draw(self.snapshot, self.now)
         self.draw_course()
         self._draw_candidates()
 
@@ -233,8 +188,13 @@ class DeployScreen(FollowingScreen):
         self.set_class(runs, "-running")
         self.set_class(not runs, "-idle")
         self.set_class(action is None, "-none")
+        # Of one that is over the lists have the room, where there is little, unless somebody is in its output.
+        reads = self.focused is not None and self.query_one("#written") in self.focused.ancestors
+        compact = self.arrangement is Layout.COMPACT
+        self.set_class(
+            compact and action is not None and not runs and (reads or self.has_class("-log")), "-log"
+        )
         self.set_class(self._comparison is not None, "-compared")
-        self.set_class(self._has_plot(), "-plotted")
         if action is None:
             key = "" if self._unavailable else ": D deploys"
             told = f"nothing was deployed in the last day{key}" if self.snapshot.control else ""
@@ -248,6 +208,9 @@ class DeployScreen(FollowingScreen):
 
     def _refocus(self) -> None:
         """A panel that gave way to another one leaves the focus to one that is seen."""
+        if isinstance(self.focused, SearchField):
+            # It may be about to be seen: what is typed now is for it.
+            return
         if self.is_attached and self.focused is not None and self.focused not in self.focus_chain:
             seen = ("#steps", "#candidates", "#releases")
             self.set_focus(next((w for w in map(self.query_one, seen) if w in self.focus_chain), None))
@@ -264,7 +227,9 @@ class DeployScreen(FollowingScreen):
         running = next((row for row in course.rows if row.began and not row.over), None)
         if running is not None and not table.has_focus:
             table.select(running.key)
-        lines, used = self._words(action, course, width, compact=compact), len(entries) + waterfall + 2
+        chosen = table.selected if table.has_focus else None
+        given = (action, course, chosen, self.snapshot, look, self.now, width)
+        lines, used = words_below(*given, compact=compact), len(entries) + waterfall + 2
         upper = None
         if not compact:
             most = self.app.size.height * 9 // 20
@@ -278,74 +243,30 @@ class DeployScreen(FollowingScreen):
         name = " ".join(filter(None, ("" if command == "deploy" else command, action.target)))
         set_title(panel, name if compact else f"Pipeline {name}", subtitle=pipeline_words(course, action))
 
-    def _words(self, action: Action, course: Forecast, width: int, *, compact: bool) -> list[Line]:
-        """What stands below the steps: there is less room for it the more is known by its looks."""
-        look = self.look
-        if compact:
-            # There is room for one thing: of one that is over it is the result, of one that waits what for.
-            return result_lines(action, look, width, most=4) if action.state.final else []
-        table = self.query_one("#steps", LiveTable)
-        row = next((row for row in course.rows if row.key == table.selected and row.text), None)
-        lines = [times_line(course, action, look)]
-        if row is not None and table.has_focus:
-            state = step_state(row.state)
-            lines += LABELS.text(
-                "step",
-                f"{row.title}: {row.text}",
-                look,
-                width,
-                most=1,
-                role="text" if state.calm else state.role,
-            )
-        lines += action_lines(action, self.snapshot, look, self.now, width, most=2)[1:]
-        return lines
-
-    def _draw_checklist(self) -> None:
-        panel, run = self.query_one("#checklist", Checklist), self.snapshot.checklist
-        set_title(panel, " ".join(filter(None, ("Pre-deployment", "" if run is None else release_of(run)))))
-        width, height = panel.content_size
-        why_not = "" if self.snapshot.control else " "
-        panel.show(checklist_lines(run, self.look, width or 36, height or 10, why_not=why_not))
-        set_subtitle(panel, checked_about(run, self.now))
-
     def _draw_canary(self) -> None:
         seen, action = self._comparison, self.action_in_view()
-        if seen is None or action is None:
-            return
-        specs = self.snapshot.metrics.specs
-        lines = comparison_lines(seen, specs, self.look, self.now, action.ended_at)
-        if self.arrangement is Layout.COMPACT:
-            lines = [line for line in lines if line[0]][: max(len(lines) - 1, 1)] if seen.rows else lines
-        facts = self.query_one("#canary-facts", FactList)
-        facts.styles.height = len(lines)
-        facts.show(lines)
-        name = plotted(seen)
-        plot, series = self.query_one("#canary-plot", Plot), None if self._plotted.is_other else self._series
-        chart = comparison_chart(seen, series, specs.get(name), action.target, plot.ticks)
-        plot.show(chart)
-        set_subtitle(
-            self.query_one("#canary"),
-            name.replace("_", " ") if chart is not None and self._has_plot() else "",
-        )
+        if seen is not None and action is not None:
+            compact, known = self.arrangement is Layout.COMPACT, not self._plotted.is_other
+            panel, plots = self.query_one(CanaryPanel), self._has_plot()
+            given = (seen, action, self.snapshot, self.look, self.now)
+            panel.draw(*given, compact=compact, plots=plots, known=known)
 
     def _draw_candidates(self) -> None:
         table, found = self.query_one("#candidates", LiveTable), self.snapshot.candidates
-        entries: list[Entry] = [_candidate_row(each, self.look, self.now) for each in found]
         empty = (
             "everything is live" if self.snapshot.releases else "the commits after the release that is live"
         )
-        table.show(_CANDIDATES, entries, empty=empty if self.snapshot.control else "")
+        entries = candidate_entries(found, self.look, self.now)
+        table.show(CANDIDATES, entries, empty=empty if self.snapshot.control else "")
         set_subtitle(table, fmt.counted(len(found), "commit") if found else "")
 
     def _draw_releases(self) -> None:
-        table, layout = self.query_one("#releases", LiveTable), self.arrangement
+        layout = self.arrangement
         beside = layout is Layout.NORMAL and self.action_in_view() is not None
         narrow = beside or layout is Layout.COMPACT
-        entries: list[Entry] = [
-            _release_row(r, self.look, self, narrow=narrow) for r in self.snapshot.releases
-        ]
+        columns, entries = release_entries(self.snapshot.releases, self.look, self.now, narrow=narrow)
         empty = self._unavailable or "no release is known yet" if self.snapshot.control else ""
-        table.show(_COLUMNS_NARROW if narrow else _COLUMNS, entries, empty=empty)
+        self.query_one("#releases", LiveTable).show(columns, entries, empty=empty)
 
     @property
     def _unavailable(self) -> str:
@@ -354,6 +275,24 @@ class DeployScreen(FollowingScreen):
         return "" if spec is None else spec.unavailable
 
     # Keys
+
+    @property
+    def output_has_place(self) -> bool:
+        return self.action_in_view() is not None
+
+    def show_output(self) -> bool:
+        output = self.query_one("#output")
+        if self.output_has_place and output not in self.focus_chain:
+            self.add_class("-log")
+            output.focus()
+        return super().show_output()
+
+    def action_back(self) -> None:
+        """Nothing is searched for any more; then the lists have their room again."""
+        if self.has_class("-log") and not self.has_class("-filter"):
+            self.remove_class("-log")
+            self.set_focus(self.query_one("#candidates"))
+        super().action_back()
 
     def action_forward(self) -> None:
         """To the commit under the cursor."""
@@ -402,38 +341,7 @@ class DeployScreen(FollowingScreen):
         if line is None:
             self.say("this step has written nothing yet" if step is not None else "that is no step")
             return
+        self.show_output()
         output = self.query_one("#output", LiveTable)
         output.select(str(line.seq))
-        if output.display:
-            output.focus()
-
-
-def _candidate_row(commit: Commit, look: Look, now: datetime) -> Row:
-    """`M` says that it has migrations, `f` that it touches functions."""
-    touched: Cells = (
-        piece("M" if commit.migrations else " ", look("warn")),
-        piece("f" if commit.functions else " ", look("info")),
-    )
-    return Row(
-        commit.sha,
-        (
-            cells(commit.name, look("strong", bold=bool(commit.version))),
-            cells(commit.subject, look("text")),
-            touched,
-            cells(commit.author.split()[0] if commit.author.split() else "", look("muted")),
-            cells(fmt.age(now - commit.at), look("muted")),
-        ),
-    )
-
-
-def _release_row(release: Release, look: Look, screen: DeployScreen, *, narrow: bool) -> Row:
-    glyph, role = _STATES[release.state]
-    row: list[Cells] = [
-        cells(look.glyphs[glyph], look(role)),
-        cells(release.version, look("strong", bold=release.state is ReleaseState.LIVE)),
-        cells(str(release.state), look(role)),
-        (piece(release.words, look("muted")),),
-    ]
-    if not narrow:
-        row += [cells(moment(release.at, screen.now), look("muted")), cells(release.by, look("muted"))]
-    return Row(str(release.id), tuple(row))
+        output.focus()

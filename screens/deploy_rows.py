@@ -10,6 +10,8 @@ from console.domain.action import Action, StepState
 from console.domain.canary import Compared, Comparison
 from console.domain.forecast import Forecast, Stretch
 from console.domain.metric import MetricSpec, Series
+from console.domain.snapshot import Snapshot
+from screens.action_rows import LABELS, action_lines, result_lines
 from screens.paragraphs import Line
 from widgets.action_states import action_state, step_state
 from widgets.cells import EMPTY, Cells, cells, fit, join, piece, space
@@ -82,11 +84,13 @@ def _row(row: Stretch, look: Look, now: datetime, bar: Cells | None, *, short: b
 
 
 def pipeline_words(course: Forecast, action: Action) -> str:
-    """`step 5 of 8, 39 %, eta 03:25`; of one that is over how long it took."""
+    """`step 5 of 8, 39 %, eta 03:25`; `going back`; of one that is over how long it took."""
     if action.state.final:
         return f"{action_state(action).word}, {stopwatch(course.elapsed)}" if action.started_at else ""
     if not course.steps or action.started_at is None:
         return ""
+    if course.percent is None:
+        return "going back"
     eta = "" if course.eta is None else f", eta {fmt.clock(course.eta, seconds=False)}"
     step = f"step {course.step} of {course.steps}" if course.step else course.name
     return f"{step}, {course.percent} %{eta}"
@@ -103,6 +107,31 @@ def times_line(course: Forecast, action: Action, look: Look) -> Line:
         parts.append(_named("left", stopwatch(course.left), look))
         parts.append(_named("eta", fmt.clock(course.eta, seconds=course.left < timedelta(minutes=10)), look))
     return join(parts, space(3)), chip
+
+
+def words_below(
+    action: Action,
+    course: Forecast,
+    chosen: str | None,
+    snapshot: Snapshot,
+    look: Look,
+    now: datetime,
+    width: int,
+    *,
+    compact: bool,
+) -> list[Line]:
+    """What stands below the steps, with what the `chosen` one said: there is less room for it the more is known by its
+    looks."""
+    if compact:
+        # There is room for one thing: of one that is over it is the result, of one that waits what for.
+        return result_lines(action, look, width, most=4) if action.state.final else []
+    lines = [times_line(course, action, look)]
+    row = next((row for row in course.rows if row.key == chosen and row.text), None)
+    if row is not None:
+        state = step_state(row.state)
+        role = "text" if state.calm else state.role
+        lines += LABELS.text("step", f"{row.title}: {row.text}", look, width, most=1, role=role)
+    return lines + action_lines(action, snapshot, look, now, width, most=2)[1:]
 
 
 def _named(name: str, value: str, look: Look) -> Cells:

@@ -188,10 +188,13 @@ class Banner(LineWidget):
     def _progress_part(self, name: str, course: Forecast) -> Part:
         """`► v2.14.4 ━━╸──── 39%`; the last to go."""
         glyph = self.text(f"{self.look.glyphs['running']} ", "accent", bold=True)
-        percent = self.text(f" {course.percent}%", "text", bold=True)
+        whole = "going back" if course.percent is None else f"{course.percent}%"
+        percent = self.text(f" {whole}", "text", bold=True)
         called = self.text(name[:_LONGEST_NAME], "text")
-        bar = meter(course.percent / 100, _BAR, self.look, role="accent")
-        sign = Part((glyph, self.text(f"{course.percent}%", "text", bold=True)), 96, right=True)
+        bar: Cells = (
+            () if course.percent is None else meter(course.percent / 100, _BAR, self.look, role="accent")
+        )
+        sign = Part((glyph, self.text(whole, "text", bold=True)), 96, right=True)
         short = Part((glyph, called, percent), 87, right=True, short=sign)
         return Part((glyph, called, self.text(" "), *bar, percent), 76, right=True, short=short)
 

@@ -7,6 +7,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from console.domain.text import printable
+from widgets.opening import Keeping
 from widgets.panel import set_title
 
 _MOST = 2000
@@ -40,6 +41,8 @@ class FilterField(Field):
     def open(self) -> None:
         """Show it, to be typed into."""
         self.screen.add_class("-filter")
+        if isinstance(self.screen, Keeping):
+            self.screen.hold()
         self.focus()
 
     def keep(self, table: Widget) -> None:

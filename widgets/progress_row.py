@@ -48,7 +48,8 @@ class ProgressRow(LineWidget):
         step = (text(f"step {course.step}/{course.steps} ", "muted"),) if course.step else ()
         if course.name:
             parts.append((*step, text(course.name, "text")))
-        parts.append((text(f"{course.percent} %", "strong", bold=True),))
+        whole = "going back" if course.percent is None else f"{course.percent} %"
+        parts.append((text(whole, "strong", bold=True),))
         if course.eta is not None:
             eta = fmt.clock(course.eta, seconds=False)
             parts.append((text("eta ", "faint"), text(eta, "text")))
@@ -56,5 +57,5 @@ class ProgressRow(LineWidget):
         role = "stale" if self._stale else "accent"
         if self._stale:
             words = restyle(words, self.look("stale"))
-        bar = meter(course.percent / 100, width - measure(words) - 4, self.look, role=role)
+        bar = meter((course.percent or 0) / 100, width - measure(words) - 4, self.look, role=role)
         return [[Segment(" "), *bar, Segment("  "), *words]]

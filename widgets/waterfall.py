@@ -97,7 +97,9 @@ def axis_cells(scale: TimeScale, look: Look) -> Cells:
 
 
 def state_words(row: Stretch, now: datetime) -> str:
-    """`done`, `62 %`, `waiting`."""
+    """`done`, `62 %`, `waiting`, `not run`."""
+    if row.never:
+        return "not run"
     if row.state is StepState.RUNNING:
         share = row.share(now)
         word = "watching" if not row.name else "running"

@@ -86,12 +86,11 @@ def maintenance() -> None:
 
 @maintenance.command("on")
 @_reason
-@click.option("--message", metavar="TEXT", help="What users are told.")
 @answers
 @click.pass_obj
-def maintenance_on(options: dict[str, Any], reason: str, message: str | None, how: How) -> None:
+def maintenance_on(options: dict[str, Any], reason: str, how: How) -> None:
     """Turn it on."""
-    start(options, "maintenance_on", {"message": message}, reason, how)
+    start(options, "maintenance_on", {}, reason, how)
 
 
 @maintenance.command("off")

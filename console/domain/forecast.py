@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from console.domain.action import Action, ActionState, Step, StepState
@@ -26,7 +26,7 @@ class Usual:
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """One step over time. Of one that is not over `end` is predicted, of one that has not begun `start` is too; both
-    are None where nothing is known. `key` is that of the step."""
+    are None where nothing is known. `key` is that of the step; `never`: it will not run any more."""
 
     key: str
     name: str
@@ -35,11 +35,12 @@ class Stretch:
     start: datetime | None = None
     end: datetime | None = None
     text: str = ""
+    never: bool = False
 
     @property
     def over(self) -> bool:
         """Whether nothing more will become of it."""
-        return self.state not in _UNBEGUN
+        return self.never or self.state not in _UNBEGUN
 
     @property
     def began(self) -> bool:
@@ -55,12 +56,12 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`rows` are the steps, with the watching where there is or will be one. `percent` is of the whole, 0..100; `step`
-    of `steps` is the one that runs, or comes next, counted from 1, `name` its title; 0 while it is watched. `left` and
-    `eta` are None where nobody knows."""
+    """`rows` are the steps, with the watching where there is or will be one. `percent` is of the whole, 0..100, None
+    where what was done is taken back; `step` of `steps` is the one that runs, or comes next, counted from 1, `name` its
+    title; 0 while it is watched or taken back. `left` and `eta` are None where nobody knows."""
 
     rows: tuple[Stretch, ...]
-    percent: int
+    percent: int | None
     step: int
     steps: int
     name: str
@@ -72,19 +73,21 @@ class Forecast:
 
 def forecast(action: Action, steps: Sequence[Step], usual: Mapping[str, Usual], now: datetime) -> Forecast:
     """`steps` as they are, `usual` how they went before, by name."""
-    rows = _with_predictions(_rows(action, steps, usual), usual, now)
+    forth, watched, back = _rows(action, steps, usual)
+    goes_back = bool(back) and not action.state.final
+    rows = _with_predictions([*forth, *watched, *back], usual, now)
     begun = action.started_at or now
     ends = action.ended_at or now
     running = next((row for row in rows if row.began and not row.over), None)
     at = running or next((row for row in rows if not row.over), rows[-1] if rows else None)
     real = [row for row in rows if row.name != WATCH]
-    known = bool(rows) and not action.state.final and action.state is not ActionState.INTERRUPTED
+    known = bool(rows) and not (goes_back or action.state.final or action.state is ActionState.INTERRUPTED)
     last = max((row.end for row in rows if row.end is not None), default=None)
     eta = last if known and last is not None and all(row.over or row.end for row in rows) else None
     return Forecast(
         rows=tuple(rows),
-        percent=_percent(action, rows, now),
-        step=real.index(at) + 1 if at in real else 0,
+        percent=None if goes_back else _percent(action, rows, usual, now),
+        step=real.index(at) + 1 if at in real and not goes_back else 0,
         steps=len(real),
         name="" if at is None else at.title,
         start=begun,
@@ -94,15 +97,20 @@ def forecast(action: Action, steps: Sequence[Step], usual: Mapping[str, Usual], 
     )
 
 
-def _rows(action: Action, steps: Sequence[Step], usual: Mapping[str, Usual]) -> list[Stretch]:
-    """The steps and the watching, in the order in which they come."""
+def _rows(
+    action: Action, steps: Sequence[Step], usual: Mapping[str, Usual]
+) -> tuple[list[Stretch], list[Stretch], list[Stretch]]:
+    """The steps that were planned, the watching, and those that take back what was done: in the order in which they
+    come."""
     rows = [Stretch(str(s.seq), s.name, s.title, s.state, s.started_at, s.ended_at, s.text) for s in steps]
     planned = None if action.plan is None else {step.name for step in action.plan.steps}
     # What was not planned takes back what was, after it was watched.
     forth = [row for row in rows if planned is None or row.name in planned]
     back = [row for row in rows if row not in forth]
     watched = _watched(action, forth, back, usual) if rows else None
-    return rows if watched is None else [*forth, watched, *back]
+    if back or action.state.final:
+        forth = [replace(row, never=row.state is StepState.PENDING) for row in forth]
+    return forth, [] if watched is None else [watched], back
 
 
 def _watched(
@@ -110,7 +118,7 @@ def _watched(
 ) -> Stretch | None:
     """The time in which its effect is watched; None where there was none, or nobody knows of one."""
     seen = None if action.proof is None else action.proof.comparison
-    if action.state is ActionState.VERIFYING:
+    if action.state is ActionState.VERIFYING and not back:
         ends = [row.end for row in forth if row.over and row.end is not None]
         begins = seen.since if seen is not None else max(ends, default=action.started_at)
         until = None if seen is None else seen.until
@@ -166,24 +174,26 @@ def _beside(one: Usual | None, two: Usual | None) -> bool:
     return common > min(one.takes, two.takes) / 2 and common > _NONE
 
 
-def _percent(action: Action, rows: Sequence[Stretch], now: datetime) -> int:
-    """By time where that is known of each step, else by how many are over."""
+def _percent(action: Action, rows: Sequence[Stretch], usual: Mapping[str, Usual], now: datetime) -> int:
+    """By time where that is known of each step, else by how many are over. It never falls: which of both it is does not
+    change on the way, and the watching counts for no more than was foretold, from when it is known how long it is."""
     if action.state is ActionState.DONE:
         return 100
-    done = total = 0.0
-    known = bool(rows)
+    steps = [row for row in rows if row.name != WATCH]
+    if not steps:
+        return min(100 * action.step // action.steps, 99) if action.steps else 0
+    if any(row.name not in usual for row in steps):
+        return min(100 * sum(row.over for row in steps) // len(steps), 99)
+    done = total = _NONE
     for row in rows:
         if row.start is None or row.end is None:
-            known = known and row.over
             continue
-        size = (row.end - row.start).total_seconds()
-        total += size
-        if row.over:
-            done += size
-        elif row.began:
-            done += size * (row.share(now) or 0.0)
-    if known and total > 0:
-        return min(int(100 * done / total), 99)
-    if rows:
-        return min(100 * sum(row.over for row in rows) // len(rows), 99)
-    return min(100 * action.step // action.steps, 99) if action.steps else 0
+        takes = row.end - row.start
+        went = takes if row.over else min(max(now - row.start, _NONE), takes) if row.began else _NONE
+        if row.name == WATCH:
+            foretold = usual[WATCH].takes if WATCH in usual else _NONE
+            known = action.proof is not None and action.proof.comparison is not None
+            went = went * min(foretold / takes, 1.0) if known and takes else _NONE
+            takes = min(takes, foretold)
+        total, done = total + takes, done + went
+    return min(int(100 * done / total), 99) if total else 0

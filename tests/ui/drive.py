@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from textual import events
 from textual.pilot import Pilot
 from textual.strip import Strip
 
@@ -46,6 +47,15 @@ async def until(pilot: Pilot[None], condition: Callable[[], object], what: str =
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {DEADLINE_S:g} s")
         await pilot.pause()
+
+
+def at_once(app: QuietApp, *keys: str) -> None:
+    """Pressed before the app has looked at the first of them."""
+    for key in keys:
+        assert app._driver is not None
+        event = events.Key(key, key if len(key) == 1 else None)
+        event.set_sender(app)
+        app._driver.send_message(event)
 
 
 class Seen(Generic[DeskT]):

@@ -19,7 +19,7 @@ from screens.plan_lines import PlanView, plan_lines
 from screens.security import SecurityScreen
 from screens.while_dialogs import freeze
 from tests.ui import drive
-from tests.ui.drive import SIZES, QuietApp, rows, shown, until
+from tests.ui.drive import SIZES, QuietApp, at_once, rows, shown, until
 from tests.ui.fixtures import actions
 from tests.ui.fixtures.actions import ATTACKER, BLOCK_PLAN, FROZEN, HASH, SUSPEND_PLAN, ActionClerk
 from tests.ui.fixtures.story import NOW
@@ -252,15 +252,6 @@ async def test_without_a_row_a_small_form_asks_and_enter_leads_to_what_is_missin
             "scans",
             "",
         )
-
-
-def at_once(app: QuietApp, *keys: str) -> None:
-    """Pressed before the app has looked at the first of them."""
-    for key in keys:
-        assert app._driver is not None
-        event = events.Key(key, key if len(key) == 1 else None)
-        event.set_sender(app)
-        app._driver.send_message(event)
 
 
 async def test_what_is_typed_while_the_dialog_opens_arrives_in_its_field() -> None:

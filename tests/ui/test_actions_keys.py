@@ -20,7 +20,7 @@ from screens.audit_detail import AuditDetail
 from screens.audit_rows import audit_words
 from screens.plan_dialog import PlanDialog
 from tests.ui import drive
-from tests.ui.drive import SIZES, QuietApp, rows, shown, until
+from tests.ui.drive import SIZES, QuietApp, at_once, rows, shown, until
 from tests.ui.fixtures import actions
 from tests.ui.fixtures.actions import HASH, ActionClerk
 from tests.ui.fixtures.story import NOW
@@ -387,6 +387,41 @@ async def test_a_running_one_is_ended_after_its_step() -> None:
         await seen.press(*"yes: a victim", "enter", "y")
         await seen.until(lambda: seen.clerk.of("cancel"))
         assert seen.clerk.of("cancel") == [("cancel", 12, "yes: a victim")]
+
+
+async def test_the_dialog_follows_what_becomes_of_the_action() -> None:
+    async with opened() as seen:
+        await seen.on(12)
+        await seen.press("X")
+        await seen.says("1 of 2 steps are done", "then y ends it")
+
+        def becomes(**changes: Any) -> None:
+            snapshot = seen.app.static.snapshot
+            found = tuple(replace(a, **changes) if a.id == 12 else a for a in snapshot.actions)
+            seen.app.static.publish(replace(snapshot, actions=found))
+
+        for changes, words in (
+            (
+                {"state": ActionState.VERIFYING, "step": 2},
+                ("2 of 2 steps are done", "nobody watches it any longer"),
+            ),
+            ({"state": ActionState.INTERRUPTED}, ("interrupted: 2 of 2", "it waits for a choice: C chooses")),
+            ({"state": ActionState.RUNNING, "cancelled_by": "tess.w"}, ("tess.w cancelled it already",)),
+            ({"state": ActionState.DONE, "cancelled_by": ""}, ("it is done already",)),
+        ):
+            becomes(**changes)
+            await seen.says(*words)
+            assert ("y ends it" in shown(seen.app)) is (changes["state"] is ActionState.VERIFYING)
+        await seen.press("enter", "y")
+        await seen.pilot.pause()
+        assert not seen.clerk.of("cancel")
+
+
+async def test_what_is_typed_right_after_slash_filters() -> None:
+    async with opened() as seen:
+        at_once(seen.app, "slash", *"XAC cancelled")
+        await seen.until(lambda: seen.app.screen.query_one("#action-filter", Field).value == "XAC cancelled")
+        assert isinstance(seen.app.screen, ActionsScreen)
 
 
 async def test_a_refusal_is_shown_and_the_dialog_stays() -> None:

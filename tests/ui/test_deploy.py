@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from console.domain.action import Action, ActionState, OutputLine, StepState
+from console.domain.action import Action, ActionState, OutputLine, Plan, PlannedStep, StepState
 from console.domain.check import CheckStatus
 from console.domain.errors import Refused
 from console.domain.snapshot import Snapshot
 from screens.action_detail import ActionDetail
+from screens.action_following import SearchField
+from screens.canary_panel import CanaryPanel
 from screens.checklist import ChecklistScreen, TickDialog
 from screens.deploy import DeployScreen
 from screens.plan_dialog import PlanDialog
 from tests.ui import drive
-from tests.ui.drive import SIZES, QuietApp, until
+from tests.ui.drive import SIZES, QuietApp, at_once, until
 from tests.ui.fixtures import actions, deploys
 from tests.ui.fixtures.actions import ActionClerk
 from tests.ui.test_hostile_text import HOSTILE, assert_clean
@@ -566,6 +568,70 @@ async def test_a_dialog_or_a_hidden_log_is_not_searched() -> None:
 
 
 @pytest.mark.parametrize("size", ["80x24", "160x50"])
+@pytest.mark.parametrize("state", ["live", "past"])
+async def test_what_is_typed_right_after_slash_is_searched_for(state: str, size: str) -> None:
+    """Also of one that is over, whose output gave its room to the lists: no letter is a command."""
+    async with opened(getattr(deploys, state)(), size=size) as seen:
+        await seen.until(lambda: seen.app.screen._lines)  # type: ignore[attr-defined]
+        at_once(
+            seen.app, "slash", *"DRXfinished", "enter", "slash", *("backspace",) * 11, *"NPM", "enter", "n"
+        )
+        await seen.says("2 of 37 matches")
+        assert isinstance(seen.app.screen, DeployScreen) and not seen.clerk.asked
+        assert seen.app.screen.query_one(SearchField).value == "NPM"
+
+
+async def test_the_output_of_one_that_is_over_is_a_key_away_where_there_is_little_room() -> None:
+    async with opened(deploys.past(), size="80x24") as seen:
+        await seen.says("Not live yet", "/ search")
+        log = seen.table("output")
+        for key, line in (("e", "41"), ("f", "46")):
+            await seen.press(key)
+            await seen.until(lambda: seen.app.screen.focused is log)
+            await seen.says("╭─ Log")
+            assert log.selected == line and "Not live yet" not in drive.shown(seen.app)
+            seen.app._second()
+            await seen.pilot.pause()
+            assert seen.app.screen.focused is log
+            await seen.press("escape")
+            await seen.says("Not live yet")
+            await seen.until(lambda: seen.app.screen.focused is seen.table("candidates"))
+
+
+async def test_whoever_types_while_it_ends_goes_on_typing() -> None:
+    async with opened(size="80x24") as seen:
+        await seen.says("following, 46 lines")
+        await seen.press("slash", "n")
+        over = replace(deploys.RUNNING, state=ActionState.DONE, ended_at=deploys.NOW)
+        seen.app.static.publish(replace(seen.app.static.snapshot, actions=(over,)))
+        await seen.says("done, 7:45")
+        await seen.press("p", "D")
+        assert seen.app.screen.query_one(SearchField).value == "npD"
+        await seen.says("0 matches")
+
+
+def going_back() -> Snapshot:
+    """A step failed, and what was done is being taken back."""
+    plan = Plan("", tuple(PlannedStep(s.name, s.title) for s in deploys.STEPS[40]))
+    return replace(deploys.live(), actions=(replace(deploys.RUNNING, plan=plan),))
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_while_it_goes_back_there_is_no_percent_and_nothing_waits(size: str) -> None:
+    steps = deploys.course(4, state=StepState.FAILED)
+    undo = replace(
+        steps[0], seq=9, name="back", title="put the functions back", state=StepState.RUNNING, ended_at=None
+    )
+    async with opened(going_back(), size=size, steps={40: (*steps, undo)}) as seen:
+        await seen.says("going back ─╯", "back", "not run")
+        text = drive.shown(seen.app)
+        assert "waiting" not in text and "eta" not in text and "~" not in text
+        assert "%" not in drive.rows(seen.app)[0 if size == "80x24" else 2]
+        await seen.press("1")
+        await seen.says("going back")
+
+
+@pytest.mark.parametrize("size", ["80x24", "160x50"])
 async def test_hostile_text(size: str) -> None:
     async with opened(size=size) as seen:
         for text in HOSTILE:
@@ -578,7 +644,7 @@ async def _read(pilot: Pilot[None]) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, DeployScreen)
     await until(pilot, lambda: not screen.snapshot.deployment or (screen._steps and screen._lines))
-    await until(pilot, lambda: not screen._has_plot() or screen._series)
+    await until(pilot, lambda: not screen._has_plot() or screen.query_one(CanaryPanel).series)
     await pilot.pause()
 
 

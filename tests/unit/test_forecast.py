@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from console.domain.action import Action, ActionState, Plan, PlannedStep, Proof, Step, StepState
 from console.domain.canary import Compared, Comparison
@@ -145,3 +147,60 @@ def test_one_that_is_done_is_done_whole() -> None:
     steps = (step(1, DONE, 0, 60), step(2, StepState.SKIPPED), step(3, DONE, 60, 61))
     done = replace(ACTION, state=ActionState.DONE, ended_at=at(70))
     assert forecast(done, steps, {}, at(100)).percent == 100
+
+
+def test_what_goes_back_has_no_end_to_come_and_what_will_not_run_is_not_foretold() -> None:
+    planned = Plan("", tuple(PlannedStep(name, f"step {name}") for name in "abc"))
+    back = (step(1, DONE, 0, 60), step(2, StepState.FAILED, 60, 70), step(3, PENDING), step(4, RUNNING, 71))
+    for state in (ActionState.RUNNING, ActionState.VERIFYING):
+        found = forecast(
+            replace(ACTION, plan=planned, state=state), back, USUAL | usually(watch=(170, 300)), at(80)
+        )
+        assert [row.title for row in found.rows] == ["step a", "step b", "step c", "step d"]
+        assert (found.percent, found.eta, found.left, found.step) == (None, None, None, 0)
+        assert found.name == "step d" and spans(found)[2] is None
+        assert [row.never for row in found.rows] == [False, False, True, False]
+    # Over, it has none that wait either.
+    ended = replace(ACTION, plan=planned, state=ActionState.FAILED, ended_at=at(90))
+    assert forecast(ended, back[:3], {}, at(9000)).rows[2].never
+    assert not forecast(replace(ACTION, plan=planned), back[:3], USUAL, at(75)).rows[2].never
+
+
+SECONDS = st.integers(1, 300)
+
+
+@given(
+    taken=st.lists(SECONDS, min_size=1, max_size=5),
+    before=st.lists(st.none() | SECONDS, min_size=5, max_size=5),
+    watch=st.none() | SECONDS,
+    watched=SECONDS,
+)
+def test_the_percent_never_falls(
+    taken: list[int], before: list[int | None], watch: int | None, watched: int
+) -> None:
+    """Whatever is known of the past, and however long it takes now."""
+    usual = usually(**{"abcde"[i]: (0, s) for i, s in enumerate(before) if s is not None})
+    usual |= usually(watch=(0, watch)) if watch is not None else {}
+    ends = [sum(taken[: i + 1]) for i in range(len(taken))]
+    seen: list[int] = []
+    for second in range(0, ends[-1] + watched, 3):
+        running = next((i for i, end in enumerate(ends) if second < end), None)
+        steps = [
+            step(i + 1, DONE, end - taken[i], end)
+            if second >= end
+            else step(i + 1, RUNNING, end - taken[i])
+            if i == running
+            else step(i + 1, PENDING)
+            for i, end in enumerate(ends)
+        ]
+        action = replace(ACTION, step=running or 0, steps=len(steps))
+        if running is None:
+            proof = Proof(comparison=Comparison(10, 5, at(ends[-1]), at(ends[-1] + watched)))
+            # It is known a moment later until when it is watched.
+            action = replace(
+                action, state=ActionState.VERIFYING, proof=proof if second > ends[-1] + 5 else None
+            )
+        percent = forecast(action, steps, usual, at(second)).percent
+        assert percent is not None
+        seen.append(percent)
+    assert seen == sorted(seen) and seen[-1] <= 99
