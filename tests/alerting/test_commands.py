@@ -110,7 +110,7 @@ MISUSES: list[tuple[tuple[str, ...], int, str]] = [
     (("ack", "Capacity Warnin"), 2, "did you mean 'Capacity Warning'?"),
     (("show", "99999"), 2, "no alert '99999'"),
     (("silence", "Capacity Warning", "--for", "soon", "--reason", "x"), 2, "such as 30m, 2h or 1d"),
-    (("silence", "Capacity Warning", "--for", "1h", "--reason", " "), 4, "a silence needs a reason"),
+    (("silence", "Capacity Warning", "--for", "1h", "--reason", " "), 2, "--reason: expected why"),
     (("silence", "--for", "1h", "--reason", "x"), 2, "name one alert"),
     (("silence", "--match", "rul=x", "--for", "1h", "--reason", "x"), 2, "one of rule, severity"),
     (("silence", "--match", "rule=~(", "--for", "1h", "--reason", "x"), 4, "parentheses"),
