@@ -24,20 +24,26 @@ from console.alerting.diagnosing import Diagnosing
 from console.alerting.engine import Engine
 from console.alerting.rulebook import Rulebook
 from console.checks.duty import Checking
+from console.checks.registry import OCCASIONS
 from console.domain.errors import Fenced, StoreAway, TradexError
 from console.domain.event import Severity
 from console.domain.format import iso
 from console.domain.health import Check, CheckPoint
 from console.domain.metric import MetricValue
 from console.domain.snapshot import STALE_AFTER_TICKS
+from console.evidence import Evidence
 from console.gateway import logs
 from console.gateway.platform import Platform
+from console.incidents.opening import Opening
 from console.metrics import catalogue
 from console.monitors.collector import Collector
 from console.monitors.detectors import Detectors
 from console.monitors.diagnosis import Diagnostician
 from console.monitors.log_tail import LogTail
 from console.monitors.probes import Probes
+from console.runbooks.publishing import Publishing
+from console.runbooks.reading import Vocabulary
+from console.runbooks.rounds import Rounds
 from console.sections import plain
 from console.settings import Settings
 from console.store import audit, health, maintenance, ticks, timeline
@@ -53,6 +59,7 @@ _CLOCK_EVERY_S = 15.0
 _AVAILABILITY = timedelta(hours=1)
 _ANCHOR_EVERY_S = 3600.0
 _SYSLOG = Path("/dev/log")
+_CHECKS = frozenset(check.id for listed in OCCASIONS.values() for check in listed)
 
 
 @dataclass
@@ -134,6 +141,15 @@ class Agent:
         probes = Probes(platform, self.settings.platform.resolved())
         checking = Checking(self.settings)
         actions = Actions(self.settings, checking.validated)
+        specs = {spec.name: spec for spec in metrics.specs}
+        books = Publishing(
+            self.settings.books.folder,
+            lambda: Vocabulary(
+                kinds={name: kind.spec for name, kind in actions.surroundings.kinds.items()},
+                checks=_CHECKS,
+                specs=specs,
+            ),
+        )
         try:
             self._store = await self._open_store()
             while True:
@@ -151,6 +167,9 @@ class Agent:
                     log_tail=log_tail,
                     actions=actions,
                     checking=checking,
+                    books=books,
+                    rounds=Rounds(Evidence(self._store).of),
+                    opening=Opening(lambda: rulebook.alerting.incidents),
                     detectors=detectors,
                 )
                 try:
@@ -228,8 +247,11 @@ class Agent:
             "audit": lambda: _anchor_forever(store),
             "diagnosis": lambda: term.diagnosing.run(store, lease),
             "logs": lambda: term.log_tail.run(store, lease),
-            **term.actions.duties(store, lease, others=term.checking.hear),
+            **term.actions.duties(store, lease, others=term.hear),
             "checks": term.checking.duty(store, lease),
+            "books": lambda: term.books.run(store, lease),
+            "checklists": lambda: term.rounds.run(store, lease),
+            "incidents": lambda: term.opening.run(store, lease),
             "security": lambda: term.detectors.run(store, lease),
         }
         try:
@@ -393,7 +415,16 @@ class _Term:
     log_tail: LogTail
     actions: Actions
     checking: Checking
+    books: Publishing
+    rounds: Rounds
+    opening: Opening
     detectors: Detectors
+
+    def hear(self, payload: str) -> None:
+        """What the store told, for whom it concerns."""
+        self.checking.hear(payload)
+        self.opening.hear(payload)
+        self.rounds.hear(payload)
 
 
 class _LeaseLost(Exception):

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual._compositor import ChopsUpdate
@@ -22,9 +23,11 @@ from console.domain.event import Severity
 from console.domain.snapshot import Snapshot
 from console.domain.text import printable
 from console.feed import Feed
-from screens.alert_acting import ActingScreen
 from screens.base import ConsoleScreen
+from screens.drafts import Drafts
+from screens.following import Following
 from screens.registry import ACTIONS, SCREENS, Entry
+from screens.since import Since
 from screens.trouble import trouble
 from themes.palette import ANSI, DARK, PALETTES, Palette
 from themes.stylesheet import ParsedOnce
@@ -50,7 +53,8 @@ class TradexApp(App[None]):
     """The console of one person on one store.
 
     `theme` is a name of `themes.palette.PALETTES`, or None for the one that fits the terminal. `bell`: ring once
-    for what fires critically and nobody and nothing quietens, and when what is shown is no longer the present.
+    for what fires critically and nobody and nothing quietens, when somebody calls this person by name, and when what
+    is shown is no longer the present. What is being written is kept in `drafts`; None: nowhere.
     """
 
     CSS_PATH = STYLESHEET
@@ -67,13 +71,22 @@ class TradexApp(App[None]):
         ),
         Binding("t", "next_theme", "theme", id="app.theme"),
         Binding("l", "logs", "logs", id="app.logs"),
+        Binding("H", "hand_over", "hand over", show=False, id="app.hand-over"),
+        Binding("f", "follow_commander", "follow the commander", show=False, id="app.follow"),
+        Binding("h", "since", "since you were here", show=False, id="app.since"),
         Binding("colon", "command_palette", "commands", key_display=":", id="app.commands"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help"),
         Binding("q", "quit", "quit", id="app.quit"),
     ]
 
     def __init__(
-        self, feed: Feed, *, theme: str | None = None, ascii: bool = False, bell: bool = True
+        self,
+        feed: Feed,
+        *,
+        theme: str | None = None,
+        ascii: bool = False,
+        bell: bool = True,
+        drafts: Path | None = None,
     ) -> None:
         if _terminal_is_there():
             # A size that was exported to the environment would win over every resize of the terminal.
@@ -81,8 +94,11 @@ class TradexApp(App[None]):
                 os.environ.pop(variable, None)
         super().__init__()
         self.feed = feed
-        self.tabs: tuple[Tab, ...] = tuple(entry.tab for entry in SCREENS)
+        self.tabs: Sequence[Tab] = tuple(entry.tab for entry in SCREENS)
         self.confirmed: int | None = None
+        self.drafts = Drafts(drafts)
+        self.following = Following(self, self, self._ring)
+        self.since = Since(self, self)
         self._bell = bell
         self._alarmed = False
         self._heard: frozenset[tuple[int, int]] = frozenset()
@@ -106,6 +122,7 @@ class TradexApp(App[None]):
 
     def on_mount(self) -> None:
         self.feed.subscribe(self._listen)
+        self.following.begin()
         self.theme_changed_signal.subscribe(self, lambda _theme: self._restyle())
         self.set_interval(1.0, self._second)
         self.run_worker(self.feed.run(), group="feed", exit_on_error=False)
@@ -126,6 +143,7 @@ class TradexApp(App[None]):
 
     async def on_event(self, event: Event) -> None:
         """What is typed while a dialog or a field opens is for that."""
+        self.following.active |= isinstance(event, Key)
         early = (
             isinstance(event, Key | Paste)
             and self.screen_stack
@@ -148,10 +166,17 @@ class TradexApp(App[None]):
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
             screen.second()
+        self.following.second()
         self._sound(self.feed.snapshot)
 
     def _listen(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
+        self.following.listen(snapshot, changed)
+        self.since.listen(snapshot, changed)
         self._sound(snapshot)
+
+    def _ring(self) -> None:
+        if self._bell:
+            self.bell()
 
     def _sound(self, snapshot: Snapshot) -> None:
         """Ring for each critical alert that was not loud before, and once while this is not the present."""
@@ -216,6 +241,24 @@ class TradexApp(App[None]):
             while self.screen is not logs:
                 self.pop_screen()
 
+    def action_follow_commander(self) -> None:
+        """See what the commander of the incident sees, from now on; again: no longer."""
+        self.following.toggle()
+
+    def action_hand_over(self) -> None:
+        """Tell the next shift what there is to know."""
+        from screens.handing import begin
+
+        if isinstance(self.screen, ConsoleScreen):
+            begin(self.screen)
+
+    def action_since(self) -> None:
+        """What happened since this person was last here."""
+        from screens.since import SinceScreen
+
+        if isinstance(self.screen, ConsoleScreen):
+            self.push_screen(SinceScreen(self.since, number=self.screen.number))
+
     def action_refresh(self) -> None:
         """Read the store again now."""
         self.feed.refresh()
@@ -245,11 +288,13 @@ class TradexApp(App[None]):
         for entry in SCREENS:
             title = f"Go to {entry.number} {entry.title}"
             yield title, entry.help, lambda e=entry: self._go_to(e)
-        if isinstance(screen, ActingScreen):
-            yield from screen.commands()
         if isinstance(screen, ConsoleScreen):
             from screens.action_asking import commands
 
+            yield from screen.commands()
+            yield "Open an incident", "about what is under the cursor", screen.action_open_incident
+            yield "Hand over", "tell the next shift what there is to know", self.action_hand_over
+            yield "Since you were last here", "what happened meanwhile", self.action_since
             yield from commands(screen)
         for palette in PALETTES.values():
             title = f"Theme: {palette.title}"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from console.domain.snapshot import LIFTED_FOR, MOST_ENDED, RESOLVED_FOR
-from console.store import actions, checks, effects, findings, freezes, releases
+from console.store import actions, checklists, checks, effects, findings, freezes, incidents, releases
 from console.store.pool import Store
 
 
@@ -29,4 +29,8 @@ async def read(store: Store, hints: Collection[str], now: datetime) -> dict[str,
         sections["candidates"] = tuple(await releases.candidates(store))
     if "check" in hints:
         sections["checklist"] = await checks.latest(store, "pre")
+    if "incident" in hints:
+        sections["incidents"] = tuple(await incidents.current(store, closed_since=now - RESOLVED_FOR))
+    if "duty" in hints:
+        sections["checklists"] = tuple(await checklists.standing(store))
     return sections | {"control": True} if sections else {}

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from console.bookshelf import ShelfDesk, StoreShelfDesk
 from console.domain.alert import Matcher, Silence
 from console.domain.check import Tick
-from console.query import Connected
+from console.room import Connected, RoomDesk, StoreRoomDesk
 from console.store import actions, alerts, checks, findings, freezes, silences
 from console.store.actions import Asked, Preview
 
 
-class Desk(Protocol):
+class Desk(RoomDesk, ShelfDesk, Protocol):
     """Each call raises Refused when a guard says no (the message is its reason), StoreAway and StoreRefused."""
 
     async def acknowledge(self, ids: Sequence[int], note: str = "") -> None:
@@ -112,7 +113,7 @@ class Desk(Protocol):
         ...
 
 
-class StoreDesk:
+class StoreDesk(StoreRoomDesk, StoreShelfDesk):
     """`Desk` over a store."""
 
     def __init__(self, source: Connected) -> None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 SECTIONS = (
     *("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences"),
     *("control", "kinds", "actions", "effects", "freezes", "glass"),
-    *("findings", "detectors", "releases", "candidates", "checklist"),
+    *("findings", "detectors", "releases", "candidates", "checklist", "incidents", "checklists"),
 )
 TREND_STEP_S, TREND_POINTS = 30.0, 120
 STATUS_STEP_S, STATUS_POINTS = 150.0, 24
@@ -53,8 +53,10 @@ _RETRY_S = 1.0
 _POLL_S = 4.0
 _CLOCK_EVERY_S = 60.0
 # Hints of what no snapshot holds; who shows it reads it.
-_ON_DEMAND = frozenset({"log", "diagnosis", "output", "audit"})
-_SECTIONS_TOLD = frozenset({"tick", "event", "alert", "action", "kind", "finding", "release", "check"})
+_ON_DEMAND = frozenset({"log", "diagnosis", "output", "audit", "book", "presence", "handover"})
+_SECTIONS_TOLD = frozenset(
+    {"tick", "event", "alert", "action", "kind", "finding", "release", "check", "incident", "duty"}
+)
 
 Listener = Callable[[Snapshot, frozenset[str]], None]
 # Critical ones about what people do, such as a broken glass, are apart: they tell nothing of the platform.
@@ -87,8 +89,8 @@ class Feed(Protocol):
 
     def watch(self, hint: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` whenever the store hints that there is more of something (`log`, `diagnosis`, `output`,
-        `audit`: no snapshot holds it; `action`: its steps), and after each reconnection. Returns a function that ends
-        it. Called in the event loop."""
+        `audit`, `book`, `presence`, `handover`: no snapshot holds it; `action`: its steps; `event`: a timeline), and
+        after each reconnection. Returns a function that ends it. Called in the event loop."""
         ...
 
     async def run(self) -> None:

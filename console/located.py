@@ -15,6 +15,7 @@ from console.domain.text import printable
 _MAX_DEPTH = 20
 # libyaml, where PyYAML was built with it, is ten times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SEXAGESIMAL = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class Table(dict[str, Any]):
@@ -122,6 +123,12 @@ def read(file: Path) -> Table:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misuse(f"{file}: cannot be read: {printable(error)}") from None
+    return parsed(text, file)
+
+
+def parsed(text: str, file: Path) -> Table:
+    """The mapping that `text` of the file is: where it is a part of it, with a line break for each line before it.
+    Raises Misuse as `read` does."""
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
@@ -159,6 +166,9 @@ def _value(node: yaml.Node, file: Path, depth: int) -> Any:
         return table
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, file, depth + 1) for item in node.value]
+    if ":" in node.value and node.tag in _SEXAGESIMAL:
+        # A time of day such as 10:30, which is a number to base 60 in YAML 1.1 alone.
+        return node.value
     try:
         return yaml.constructor.SafeConstructor().construct_object(node)
     except (yaml.YAMLError, ValueError) as error:

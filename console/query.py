@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from console.bookshelf import ShelfQuery, StoreShelfQuery
 from console.domain.alert import AlertChange
 from console.domain.event import Event, Severity
 from console.domain.health import CheckPoint
 from console.domain.metric import Series
+from console.room import Connected, RoomQuery, StoreRoomQuery
 from console.store import alerts, health, ticks, timeline
-from console.store.pool import Store
 
 # What is only asked for later is loaded later: the first screen is there sooner.
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ActionChanges = Sequence[tuple[datetime, str, str, str]]
 """What an action went through, oldest first: when, state, actor, text."""
 
 
-class Query(Protocol):
+class Query(RoomQuery, ShelfQuery, Protocol):
     """What is read on demand. Each call raises StoreAway when the store can't answer."""
 
     async def series(
@@ -122,15 +123,7 @@ class Query(Protocol):
         ...
 
 
-class Connected(Protocol):
-    """Who has the store."""
-
-    def now(self) -> datetime: ...
-
-    async def connected(self) -> Store: ...
-
-
-class StoreQuery:
+class StoreQuery(StoreRoomQuery, StoreShelfQuery):
     """`Query` over a store."""
 
     def __init__(self, source: Connected) -> None:

@@ -186,6 +186,14 @@ class ActionsSettings(_Section):
     """An actions.yaml of your own, merged over the shipped one: commands, HTTP calls and SQL of this installation."""
 
 
+class BooksSettings(_Section):
+    """What is written down for people to go by."""
+
+    folder: Path | None = None
+    """A folder of your own with runbooks/, checklists/ and templates/ in it: a file there stands in the place of the
+    shipped one of the same name, or is one more. Read again when it changes."""
+
+
 class ChecksSettings(_Section):
     """How a release is validated: as two synthetic accounts of the platform, which only the checks use."""
 

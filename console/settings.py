@@ -24,6 +24,7 @@ from console.sections import (
     ActionsSettings,
     AgentSettings,
     AlertingSettings,
+    BooksSettings,
     ChecksSettings,
     ConsoleSettings,
     DeploySettings,
@@ -49,6 +50,7 @@ class Settings(BaseModel):
     actions: ActionsSettings = ActionsSettings()
     deploy: DeploySettings = DeploySettings()
     checks: ChecksSettings = ChecksSettings()
+    books: BooksSettings = BooksSettings()
     console: ConsoleSettings = ConsoleSettings()
 
 
@@ -149,6 +151,7 @@ def _variables() -> dict[str, Any]:
         actions: ActionsSettings = ActionsSettings()
         deploy: DeploySettings = DeploySettings()
         checks: ChecksSettings = ChecksSettings()
+        books: BooksSettings = BooksSettings()
         console: ConsoleSettings = ConsoleSettings()
         time_scale: float = 1.0
         environment: str = ""

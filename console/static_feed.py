@@ -9,13 +9,17 @@ from typing import Any, NoReturn
 from console.desk import Desk
 from console.domain.action import Action, AuditEntry, OutputLine, Step
 from console.domain.alert import AlertChange
+from console.domain.book import Checklist, Runbook, Template
 from console.domain.check import CheckRun
 from console.domain.diagnosis import Diagnosis
+from console.domain.duties import Past, Run
 from console.domain.errors import Refused
 from console.domain.event import Event
 from console.domain.finding import Finding, FindingChange
 from console.domain.forecast import Usual
+from console.domain.handover import Handover
 from console.domain.health import CheckPoint
+from console.domain.incident import Entry, Incident, Presence
 from console.domain.log import LogLine, LogSource
 from console.domain.metric import Series
 from console.domain.snapshot import Snapshot
@@ -35,6 +39,15 @@ class ClosedDesk:
     request = confirm = approve = withdraw = cancel = resume = _closed
     freeze = end_freeze = break_glass = mend_glass = dismiss_finding = _closed
     ask_checks = tick = _closed
+    open_incident = acknowledge_incident = mitigate = close_incident = reopen_incident = _closed
+    set_level = rename_incident = set_role = link_alerts = split_incident = merge_incident = _closed
+    attach_runbook = mark_step = add_note = pin = pin_plot = add_follow_up = end_follow_up = _closed
+    record_update = offer_handover = sign_handover = mark_item = start_checklist = _closed
+
+    async def beat(
+        self, incident_id: int | None, *, screen: int, selection: str = "", active: bool = True
+    ) -> None:
+        """Nobody is told."""
 
     async def preview(self, action_id: int) -> Preview:
         return Preview((), "")
@@ -63,6 +76,17 @@ class StaticFeed:
         usual: Mapping[str, Usual] | None = None,
         audit: Sequence[AuditEntry] = (),
         finding_history: Mapping[int, Sequence[FindingChange]] | None = None,
+        timeline: Mapping[int, Sequence[Entry]] | None = None,
+        present: Sequence[Presence] = (),
+        handovers: Sequence[Handover] = (),
+        runbooks: Sequence[Runbook] = (),
+        templates: Sequence[Template] = (),
+        definitions: Sequence[Checklist] = (),
+        past_runs: Sequence[Past] = (),
+        runs: Sequence[Run] = (),
+        ticked: Sequence[tuple[str, int]] = (),
+        texts: Mapping[str, str] | None = None,
+        last_seen: datetime | None = None,
         desk: Desk | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -82,6 +106,17 @@ class StaticFeed:
         self._usual = usual or {}
         self._audit = audit
         self._finding_history = finding_history or {}
+        self.timeline = dict(timeline or {})
+        self._present = present
+        self._handovers = handovers
+        self._runbooks = runbooks
+        self._templates = templates
+        self._definitions = definitions
+        self._past_runs = past_runs
+        self._runs = runs
+        self._ticked = ticked
+        self._texts = texts or {}
+        self._last_seen = last_seen
         self._listeners = Listeners()
         self._hints = Hints()
 
@@ -188,3 +223,58 @@ class StaticFeed:
 
     async def finding_history(self, finding_id: int, *, limit: int = 50) -> Sequence[FindingChange]:
         return self._finding_history.get(finding_id, ())[:limit]
+
+    async def incident(self, incident_id: int) -> Incident | None:
+        return self.snapshot.incident(incident_id)
+
+    async def past_incidents(self, *, limit: int = 50) -> Sequence[Incident]:
+        return sorted(self.snapshot.incidents, key=lambda incident: -incident.id)[:limit]
+
+    async def incident_timeline(
+        self, incident_id: int, *, before: tuple[datetime, int] | None = None, limit: int = 200
+    ) -> Sequence[Entry]:
+        found = [
+            entry
+            for entry in self.timeline.get(incident_id, ())
+            if before is None or (entry.event.at, entry.event.id) < before
+        ]
+        return found[:limit]
+
+    async def present(self, incident_id: int) -> Sequence[Presence]:
+        return self._present
+
+    async def handovers(self, *, limit: int = 20) -> Sequence[Handover]:
+        return self._handovers[:limit]
+
+    async def last_seen(self) -> datetime | None:
+        return self._last_seen
+
+    async def postmortem(self, incident_id: int) -> str:
+        return self._texts.get("postmortem", "")
+
+    async def draft_update(self, incident_id: int, template: str) -> str:
+        return self._texts.get(template, "")
+
+    async def handover_text(self) -> str:
+        return self._texts.get("handover", "")
+
+    async def runbooks(self) -> Sequence[Runbook]:
+        return self._runbooks
+
+    async def templates(self) -> Sequence[Template]:
+        return self._templates
+
+    async def checklists(self) -> Sequence[Checklist]:
+        return self._definitions
+
+    async def run_of(self, run_id: int) -> Run | None:
+        current = [s.run for s in self.snapshot.checklists if s.run is not None]
+        return next((run for run in (*current, *self._runs) if run.id == run_id), None)
+
+    async def past_runs(
+        self, *, since: datetime, until: datetime | None = None, checklist: str | None = None
+    ) -> Sequence[Past]:
+        return [p for p in self._past_runs if p.due_at >= since and checklist in (None, p.checklist)]
+
+    async def ticked_by(self, *, since: datetime) -> Sequence[tuple[str, int]]:
+        return self._ticked

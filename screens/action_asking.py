@@ -33,8 +33,16 @@ def why_not(snapshot: Snapshot, kind: str) -> str:
     return f"{what} can't be done here: {spec.unavailable}" if spec.unavailable else ""
 
 
-def begin(screen: ConsoleScreen, kind: str, aim: Aim, given: Mapping[str, str] | None = None) -> None:
-    """Ask for an action about what `aim` holds, with the parameters that are `given`."""
+def begin(
+    screen: ConsoleScreen,
+    kind: str,
+    aim: Aim,
+    given: Mapping[str, str] | None = None,
+    *,
+    then: Callable[[Action], None] | None = None,
+) -> None:
+    """Ask for an action about what `aim` holds, with the parameters that are `given`; `then` is told once it was
+    confirmed."""
     if reason := why_not(screen.snapshot, kind):
         screen.say(reason, role="warn", glyph="warn")
         return
@@ -42,9 +50,10 @@ def begin(screen: ConsoleScreen, kind: str, aim: Aim, given: Mapping[str, str] |
     if spec is not None:
         values = {"network": aim.address, "account": aim.user}
         params = {p.name: values[p.type] for p in spec.parameters if values.get(p.type)} | dict(given or {})
-        # What is known of another thing than the target is no reason for this.
-        filled = bool(params) or not spec.target
-        ask(screen, spec, params, reason=aim.reason if filled else "", cause=aim.cause if filled else "")
+        # What is known of another thing than the target is no reason for this; a step's is its incident.
+        filled = bool(params) or not spec.target or then is not None
+        reason, cause = (aim.reason, aim.cause) if filled else ("", "")
+        ask(screen, spec, params, reason=reason, cause=cause, then=then)
 
 
 def begin_maintenance(screen: ConsoleScreen) -> None:
@@ -122,17 +131,17 @@ def commands(screen: ConsoleScreen) -> Iterator[tuple[str, str, Callable[[], Non
         yield "Break the glass", "do without a second person for a while", partial(break_glass, screen)
     for window in (f for f in screen.snapshot.freezes if f.ends_at > now and commands):
         title = f"End the freeze of {window.author}: {window.reason}"
-        call = partial(_tell, screen, partial(screen.feed.desk.end_freeze, window.id), "the freeze is over")
+        call = partial(tell, screen, partial(screen.feed.desk.end_freeze, window.id), "the freeze is over")
         yield title, "let changes be made again", call
     for author in dict.fromkeys(glass.author for glass in screen.snapshot.glass if glass.ends_at > now):
         if author == link.user or commands:
             mend = partial(screen.feed.desk.mend_glass, author)
             title = "Mend the glass" if author == link.user else f"Mend the glass of {author}"
-            call = partial(_tell, screen, mend, "the glass is whole again")
+            call = partial(tell, screen, mend, "the glass is whole again")
             yield title, "a second person is needed again", call
 
 
-def _tell(screen: ConsoleScreen, call: Callable[[], Awaitable[None]], words: str) -> None:
+def tell(screen: ConsoleScreen, call: Callable[[], Awaitable[None]], words: str) -> None:
     """Ask the store for something that needs no more words, and say what it answers."""
 
     async def tell() -> None:
@@ -157,16 +166,19 @@ def ask(
     cause: str = "",
     undo_of: int | None = None,
     planned: Action | None = None,
+    then: Callable[[Action], None] | None = None,
 ) -> None:
     """Open the dialog that shows the plan (that of `planned`, a proposal, where there is one); afterwards it is said
-    what became of it."""
+    what became of it, and `then` is told."""
     from screens.plan_dialog import PlanDialog
 
     dialog = PlanDialog(spec, params, reason=reason, cause=cause, undo_of=undo_of, planned=planned)
-    screen.app.push_screen(dialog, partial(_said, screen))
+    screen.app.push_screen(dialog, partial(_said, screen, then))
 
 
-def _said(screen: ConsoleScreen, action: Action | None) -> None:
+def _said(screen: ConsoleScreen, then: Callable[[Action], None] | None, action: Action | None) -> None:
+    if action is not None and then is not None:
+        then(action)
     if action is None or not screen.is_attached:
         return
     what = f"action {action.id}, {named(action, screen.snapshot)}"

@@ -48,6 +48,9 @@ class ActingScreen(ConsoleScreen):
         nothing but a person can change what that is."""
         return None
 
+    def alerts_aimed_at(self) -> Sequence[Alert]:
+        return self.targets()
+
     def begun(self) -> None:
         """Something was asked for: marks have done what they were for."""
 

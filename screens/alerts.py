@@ -62,6 +62,7 @@ class AlertsScreen(ActingScreen):
         Binding("slash", "filter", "filter", id="alerts.filter"),
         Binding("o", "sort", "sort", id="alerts.sort"),
         Binding("s", "silences", "silences", id="alerts.silences"),
+        Binding("i", "open_incident", "incident", id="screen.incident"),
         Binding("r", "app.refresh", "refresh", show=False, id="alerts.refresh"),
         Binding("escape", "back", "back", show=False, id="alerts.back"),
         Binding("down", "move(1)", "select", show=False, id="alerts.down"),

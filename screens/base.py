@@ -4,10 +4,12 @@ A screen says what it is made of (`compose_body`) and draws on `update(changed)`
 front; what changed meanwhile is drawn when it comes back.
 """
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -32,10 +34,17 @@ from widgets.opening import Keeping
 from widgets.progress_row import ProgressRow
 from widgets.tab_row import Tab, TabRow
 
+if TYPE_CHECKING:
+    from console.domain.alert import Alert
+    from screens.drafts import Drafts
+    from screens.following import Following
+
 EVERYTHING = frozenset(SECTIONS)
 TINY = (60, 15)
 """Below this many columns or rows a screen is replaced by one line."""
 _SAID_FOR_S = 8.0
+_INCIDENT, _NOTHING = frozenset({5}), frozenset[int]()
+"""The tabs that are marked while an incident is open, and while none is."""
 _PROGRESS_FROM = 30
 """So many rows leave one for the progress of a deployment; with fewer it is in the banner."""
 
@@ -57,6 +66,9 @@ class Host(Protocol):
     confirmed: int | None
     """The action that was confirmed last, until 9 has shown it."""
 
+    drafts: Drafts
+    following: Following
+
     def go(self, number: int) -> None: ...
 
 
@@ -75,6 +87,7 @@ class ConsoleScreen(Keeping[None]):
         Binding("D", "act('deploy')", "deploy", show=False, id="screen.deploy"),
         Binding("R", "act('rollback')", "roll back", show=False, id="screen.rollback"),
         Binding("M", "maintenance", "maintenance", show=False, id="screen.maintenance"),
+        Binding("i", "open_incident", "open incident", show=False, id="screen.incident"),
     ]
 
     def __init__(self, *, number: int | None = None) -> None:
@@ -112,6 +125,14 @@ class ConsoleScreen(Keeping[None]):
     def aimed_at(self) -> Aim:
         """What a key that starts an action is filled in from."""
         return Aim()
+
+    def alerts_aimed_at(self) -> Sequence[Alert]:
+        """The alerts that an incident is opened for from here."""
+        return ()
+
+    def commands(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
+        """What the keys do, for the command palette: title, explanation, deed."""
+        return ()
 
     def hinted(self, action: str) -> bool:
         """Whether the key of an action is worth its place in the last row now; the help has it in any case."""
@@ -254,6 +275,7 @@ class ConsoleScreen(Keeping[None]):
         before, self._drawn_look = self.greyed, self.look
         self.trouble = trouble(self.snapshot, self.now)
         self._draw_progress()
+        self.query_one(TabRow).mark(_INCIDENT if self.snapshot.open_incidents else _NOTHING)
         self.query_one(Clock).show(self.now)
         notice = self.query_one("#notice", Notice)
         if self.trouble is None:
@@ -319,14 +341,14 @@ class ConsoleScreen(Keeping[None]):
         self._said_for = None
         self.query_one("#answer", Notice).say("")
 
-    def copy_text(self, text: str) -> None:
+    def copy_text(self, text: str, *, lines: bool = False) -> None:
         """Into the person's clipboard; it is said where that is, to whoever is still here."""
-        self.run_worker(self._copy(text), exit_on_error=False)
+        self.run_worker(self._copy(text, lines), exit_on_error=False)
 
-    async def _copy(self, text: str) -> None:
+    async def _copy(self, text: str, lines: bool) -> None:
         from screens.copying import copy
 
-        said = await copy(self.app, text)
+        said = await copy(self.app, text, lines=lines)
         if self.is_attached:
             self.say(said, role="ok", glyph="done")
 
@@ -356,6 +378,12 @@ class ConsoleScreen(Keeping[None]):
         from screens.action_asking import begin
 
         begin(self, kind, self.aimed_at())
+
+    def action_open_incident(self) -> None:
+        """Open an incident, filled in from what is under the cursor."""
+        from screens.incident_opening import begin
+
+        begin(self)
 
     def action_maintenance(self) -> None:
         """Refuse the platform's users for a while, or let them in again."""

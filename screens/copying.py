@@ -7,14 +7,14 @@ import shutil
 
 from textual.app import App
 
-from console.domain.text import printable
+from console.domain.text import lines_of, printable
 
 _WITHIN_S = 2.0
 
 
-async def copy(app: App[None], text: str) -> str:
-    """Copy one line; says what was done."""
-    text = printable(text, 4000)
+async def copy(app: App[None], text: str, *, lines: bool = False) -> str:
+    """Copy one line, or several `lines`; says what was done."""
+    text = lines_of(text, 200_000) if lines else printable(text, 4000)
     tmux = shutil.which("tmux") if os.environ.get("TMUX") else None
     if tmux is not None and await _into_tmux(tmux, text):
         return "copied into tmux's buffer, and to the terminal where it lets tmux"

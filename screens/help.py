@@ -34,7 +34,7 @@ _SIGNS = (
     ("to-do", "muted", "to do"),
     ("blocked", "info", "in force"),
 )
-_SCREENS = "the screens of the row"
+_SCREENS = "screens of the row"
 
 
 def sections_of(screen: Screen[object]) -> list[Section]:
@@ -64,13 +64,21 @@ class HelpBody(LineWidget):
     def __init__(self, sections: list[Section]) -> None:
         super().__init__(id="help-body")
         self._sections = sections
+        self._top = 0
 
     @property
     def rows(self) -> int:
         return len(self._lines(70))
 
     def build(self, width: int, height: int) -> list[Cells]:
-        return self._lines(width)
+        lines = self._lines(width)
+        self._top = min(max(self._top, 0), max(len(lines) - height, 0))
+        return lines[self._top : self._top + height]
+
+    def read_on(self, step: int) -> None:
+        """Where not all of it has room, show what is below, or above."""
+        self._top += step
+        self.redraw()
 
     def _lines(self, width: int) -> list[Cells]:
         lines: list[Cells] = []
@@ -87,7 +95,7 @@ class HelpBody(LineWidget):
         lines.append((self.text("signs", "strong", bold=True),))
         row: list[Segment] = []
         for glyph, role, word in _SIGNS:
-            sign = (self.text(f"  {self.look.glyphs[glyph]} ", role), self.text(f"{word} ", "muted"))
+            sign = (self.text(f"  {self.look.glyphs[glyph]} ", role), self.text(word, "muted"))
             if measure((*row, *sign)) > width:
                 lines.append(row)
                 row = []
@@ -110,6 +118,10 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,enter,q", "dismiss", "close", id="help.close"),
+        Binding("down,j", "read_on(1)", "read on", show=False, id="help.down"),
+        Binding("up,k", "read_on(-1)", "read back", show=False, id="help.up"),
+        Binding("pagedown,end", "read_on(99)", "end", show=False, id="help.end"),
+        Binding("pageup,home", "read_on(-99)", "top", show=False, id="help.top"),
     ]
 
     def __init__(self, title: str, sections: list[Section]) -> None:
@@ -122,5 +134,9 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         body = self.query_one(HelpBody)
-        set_title(body, self._heading, subtitle="esc closes")
-        body.styles.height = body.rows + 2
+        more = body.rows + 2 > self.app.size.height
+        set_title(body, self._heading, subtitle="down reads on, esc closes" if more else "esc closes")
+        body.styles.height = min(body.rows + 2, self.app.size.height)
+
+    def action_read_on(self, step: int) -> None:
+        self.query_one(HelpBody).read_on(step)

@@ -40,6 +40,18 @@ def _alerts() -> ConsoleScreen:
     return AlertsScreen()
 
 
+def _incident() -> ConsoleScreen:
+    from screens.incident import IncidentScreen
+
+    return IncidentScreen()
+
+
+def _books() -> ConsoleScreen:
+    from screens.books import BooksScreen
+
+    return BooksScreen()
+
+
 def _deploy() -> ConsoleScreen:
     from screens.deploy import DeployScreen
 
@@ -58,11 +70,15 @@ def _actions() -> ConsoleScreen:
     return ActionsScreen()
 
 
+INCIDENT = 5
+BOOKS = 6
 ACTIONS = 9
 SCREENS: tuple[Entry, ...] = (
     Entry(1, "Health", "Health", "is the platform well, and what is not", HealthScreen),
     Entry(2, "Metrics", "Metrics", "figures and plots over a window of time", _metrics),
     Entry(4, "Alerts", "Alerts", "what fires, who is on it, what is quiet", _alerts),
+    Entry(INCIDENT, "Incident", "Incid", "the war-room: timeline, roles, steps, what changed", _incident),
+    Entry(BOOKS, "Runbooks", "Books", "checklists that are due, runbooks, hand-over", _books),
     Entry(7, "Deploy", "Deploy", "what is live, what is being deployed, the way back", _deploy),
     Entry(8, "Security", "Sec", "who attacks, what is blocked, who is suspended", _security),
     Entry(ACTIONS, "Actions", "Act", "what was asked for, what runs, how it ended; the audit", _actions),

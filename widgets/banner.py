@@ -156,6 +156,10 @@ class Banner(LineWidget):
             words = f" BREAK GLASS {glass.author} {fmt.clock(glass.ends_at, seconds=False)} "
             chip = look.chip("crit")
             parts.append(Part((piece(words, chip),), 70, short=Part((piece(" GLASS ", chip),), 96)))
+        if late := snapshot.overdue(now):
+            whole = (text(f"{late} overdue", "warn", bold=True),)
+            short = Part((text(f"{look.glyphs['to-do']} {late}", "warn"),), 62, right=True)
+            parts.append(Part(whole, 32, right=True, short=short))
         link = snapshot.link
         waiting = sum(not a.no_approval(link.user, link.role) for a in snapshot.actions)
         stuck = sum(a.state == "interrupted" for a in snapshot.actions)

@@ -44,9 +44,9 @@ class Buttons(LineWidget, can_focus=True):
     class Confirmed(Message):
         """A click on the action."""
 
-    def __init__(self, *, verb: str, role: str) -> None:
+    def __init__(self, *, verb: str, role: str, lead: str = "enter") -> None:
         super().__init__(id="buttons")
-        self._verb, self._role = verb, role
+        self._verb, self._role, self._lead = verb, role, lead
         self._action, self._ready, self._busy, self._possible = "", False, "", True
         self._spans: list[tuple[int, int, type[Message]]] = []
 
@@ -67,7 +67,7 @@ class Buttons(LineWidget, can_focus=True):
         )
         if not self.has_focus:
             # In a field the key is a letter like any other.
-            confirms = (self.text("enter", "accent", bold=True), self.text(" then ", "muted"), *confirms)
+            confirms = (self.text(self._lead, "accent", bold=True), self.text(" then ", "muted"), *confirms)
         hints = (*cancels, *confirms) if self._possible else cancels
         bar = look.glyphs["button"] if self.has_focus else " "
         cancel = Segment(
@@ -127,10 +127,12 @@ class LabelledField(Horizontal):
 
 
 class Dialog(Opening[Done | None], Generic[Done]):
-    """Returns what `carry_out` returned, or None when it was cancelled. `ROLE` is the colour of the risk."""
+    """Returns what `carry_out` returned, or None when it was cancelled. `ROLE` is the colour of the risk, `LEAD` what
+    leads from a field to the buttons."""
 
     ROLE: ClassVar[str] = "accent"
     VERB: ClassVar[str] = "confirms"
+    LEAD: ClassVar[str] = "enter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", id="dialog.cancel"),
         Binding(CONFIRM_KEY, "confirm", "confirm", id="dialog.confirm"),
@@ -177,7 +179,7 @@ class Dialog(Opening[Done | None], Generic[Done]):
         with Vertical(id="dialog", classes=f"dialog -{self._role}"):
             yield from self.compose_fields()
             yield FactList(id="problem", rows=1)
-            yield Buttons(verb=self._verb, role=self._role)
+            yield Buttons(verb=self._verb, role=self._role, lead=self.LEAD)
 
     def on_mount(self) -> None:
         set_title(self.query_one("#dialog"), f" {self._title} ")

@@ -47,6 +47,7 @@ _TABLE: dict[str, tuple[str, str]] = {
 # Keys as the footer and the help show them: (unicode, ascii)
 _KEYS: dict[str, tuple[str, str]] = {
     "↑↓": ("↑↓", "j/k"),
+    "arrows": ("↑↓", "arrows"),
     "⏎": ("⏎", "Enter"),
     "↑": ("↑", "up"),
     "↓": ("↓", "down"),

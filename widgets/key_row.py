@@ -12,8 +12,8 @@ from widgets.line_widget import LineWidget
 _ALWAYS = ("app.help", "app.quit")
 _KNOWN = ("table.down", "log.down", "screen.next-pane", "app.theme", "app.commands")
 """What every screen has: it gives way to what only this one has."""
-_LATER = ("action.search", "action.error")
-"""What helps to read gives way to what does something."""
+_LATER = ("action.search", "action.error", "app.follow")
+"""What helps to read, or to look on, gives way to what does something."""
 
 
 class KeyRow(LineWidget):

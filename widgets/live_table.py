@@ -60,9 +60,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line of text over the whole width, not selectable."""
+    """A line of text over the whole width, not selectable. Below the row of key `of` it belongs to that: it is lit and
+    kept in sight with it."""
 
     content: Cells = EMPTY
+    of: str | None = None
 
 
 Entry = Row | Deferred | Group | Note
@@ -221,10 +223,11 @@ class LiveTable(LineWidget, can_focus=True):
         index = self._top + offset.y - (1 if self._header else 0)
         if offset.y >= (1 if self._header else 0) and index < len(self._entries):
             entry = self._entries[index]
-            if not isinstance(entry, Note) and entry.key is not None:
-                if entry.key == self.selected:
+            key = entry.of if isinstance(entry, Note) else entry.key
+            if key is not None:
+                if key == self.selected:
                     self.action_choose()
-                self.select(entry.key)
+                self.select(key)
 
     def watch_has_focus(self, _has_focus: bool) -> None:
         # Not on_blur: that comes before has_focus has changed.
@@ -271,8 +274,8 @@ class LiveTable(LineWidget, can_focus=True):
         first = place - 1 if place and isinstance(self._entries[place - 1], Group) else place
         if first < self._top:
             self._top = first
-        elif place >= self._top + room:
-            self._top = place - room + 1
+        elif (last := self._last_line_of(place)) >= self._top + room:
+            self._top = min(last - room + 1, first)
         self._top = min(max(self._top, 0), total - room)
 
     def _index_of_selected(self) -> int:
@@ -285,16 +288,20 @@ class LiveTable(LineWidget, can_focus=True):
                 return i
         return 0
 
+    def _last_line_of(self, place: int) -> int:
+        """Where the notes of the row at `place` end."""
+        while place + 1 < len(self._entries):
+            below = self._entries[place + 1]
+            if not isinstance(below, Note) or below.of is None:
+                break
+            place += 1
+        return place
+
     def _line(self, entry: Entry, widths: Sequence[int], width: int) -> Cells:
-        if isinstance(entry, Note):
-            return fit((Segment("  "), *entry.content), width, self.ellipsis)
-        chosen = entry.key is not None and entry.key == self.selected
-        bar = self.bar(entry.key, chosen=chosen and self.has_focus)
-        if isinstance(entry, Group):
-            row = self._heading(entry, bar, width)
-        else:
-            row = entry.build() if isinstance(entry, Deferred) else entry
-            row = self._columns_of(row.cells, widths, bar, row.tail)
+        key = entry.of if isinstance(entry, Note) else entry.key
+        chosen = key is not None and key == self.selected
+        bar = self.bar(key, chosen=chosen and self.has_focus)
+        row = self._content(entry, bar, widths, width)
         if not chosen:
             return row
         if not self.has_focus:
@@ -303,6 +310,14 @@ class LiveTable(LineWidget, can_focus=True):
             # Coloured text on blue is unreadable with 16 colours; glyph and word keep the state.
             return restyle(row, self.look("strong", bold=True, on="raised"))
         return behind(row, self.look("text", on="raised"))
+
+    def _content(self, entry: Entry, bar: Segment, widths: Sequence[int], width: int) -> Cells:
+        if isinstance(entry, Note):
+            return fit((bar, Segment(" "), *entry.content), width, self.ellipsis)
+        if isinstance(entry, Group):
+            return self._heading(entry, bar, width)
+        row = entry.build() if isinstance(entry, Deferred) else entry
+        return self._columns_of(row.cells, widths, bar, row.tail)
 
     def bar(self, key: str | None, *, chosen: bool) -> Segment:
         """The cell before a row."""

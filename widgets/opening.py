@@ -8,7 +8,6 @@ from textual import events
 from textual.message_pump import MessagePump
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
-from textual.widgets import Input
 
 Result = TypeVar("Result")
 
@@ -82,7 +81,12 @@ class Opening(ModalScreen[Result], Keeping[Result], Generic[Result]):
 
     def keeps(self, event: events.Key | events.Paste) -> bool:
         kept = super().keeps(event)
-        typed = isinstance(self.focused, Input) and (isinstance(event, events.Paste) or event.is_printable)
+        field = self.focused
+        typed = field is not None and (
+            field.check_consume_key("x", "x")
+            if isinstance(event, events.Paste)
+            else field.check_consume_key(event.key, event.character)
+        )
         if not kept and event is not self._let_in and not typed:
             # What is only typed leads nowhere. The app hands this one on before it comes to what is asked of it here.
             self._is_open = False

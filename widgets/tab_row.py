@@ -1,4 +1,5 @@
-"""The second row: the finished screens with their numbers; the active one is a chip."""
+"""The second row: the finished screens with their numbers; the active one is a chip. A mark after a name says that
+there is something critical."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,14 @@ class TabRow(LineWidget):
         super().__init__(id="tabs")
         self._tabs = tabs
         self._active = active
+        self._marked: frozenset[int] = frozenset()
         self._spans: list[tuple[int, int, int]] = []
+
+    def mark(self, numbers: frozenset[int]) -> None:
+        """Which of them have something critical to show: `■` after the name."""
+        if numbers != self._marked:
+            self._marked = numbers
+            self.redraw()
 
     def build(self, width: int, height: int) -> list[Cells]:
         for short, gap in ((False, 3), (False, 2), (True, 2), (True, 1)):
@@ -56,6 +64,8 @@ class TabRow(LineWidget):
                 row.append(self.text(f" {tab.number} ", "accent"))
                 row.append(self.text(tab.short if short else tab.title, "muted"))
                 row.append(Segment(" "))
+            if tab.number in self._marked:
+                row.append(self.text(f"{self.look.glyphs['crit']} ", "crit"))
             self._spans.append((start, measure(row), tab.number))
             row.append(Segment(" " * (gap - 2)))
         return row

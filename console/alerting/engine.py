@@ -18,7 +18,7 @@ from console.domain.metric import MetricSpec, MetricValue
 from console.domain.snapshot import Metrics
 from console.rules.evaluator import Recent, Standing
 from console.rules.replay import DAY, DAY_LOOKBACK
-from console.store import alerts, effects, freezes, ticks
+from console.store import alerts, checklists, effects, freezes, ticks
 from console.store.encoding import status_metric
 from console.store.lease import Lease
 from console.store.pool import Store
@@ -152,10 +152,11 @@ class Engine:
 
 
 async def _deeds(store: Store, since: datetime) -> Deeds:
-    """What people did that held at any time after `since`."""
+    """What people did, or did not, that held at any time after `since`."""
     return Deeds(
         await freezes.broken_glass(store, since=since),
         await effects.current(store, lifted_since=since, kind="maintenance_on"),
+        await checklists.overdue(store, since=since),
     )
 
 

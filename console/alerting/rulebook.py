@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from console.domain.action import Effect, Glass
+from console.domain.duties import Overdue
 from console.domain.errors import Misuse
 from console.domain.event import Severity
 from console.domain.format import clock
@@ -19,7 +20,7 @@ from console.located import stamp
 from console.rules import alerting_file, file, generated
 from console.rules.alerting_file import Alerting
 from console.rules.condition import Failed
-from console.rules.names import ACTIONS, CONFIGURATION
+from console.rules.names import ACTIONS, CHECKLISTS, CONFIGURATION
 from console.rules.rule import Rule
 
 _FILES = "rule_files"
@@ -58,15 +59,28 @@ _IN_MAINTENANCE = Rule(
     type="MAINTENANCE",
     action="log_improvement",
 )
+_OVERDUE = "overdue"
+"""The reading that says which checklists are overdue."""
+
+_CHECKLIST_OVERDUE = Rule(
+    name=f"{CHECKLISTS}overdue",
+    severity=Severity.INFO,
+    condition=Failed(_OVERDUE),
+    text="a checklist was not done in time",
+    type="CHECKLIST",
+    action="notify_team",
+)
 # What was refused stays in the windows of metrics for so long.
 _WINDOW = timedelta(minutes=5)
 
 
 class Deeds(NamedTuple):
-    """What people did that alerts go by: glasses that are or were broken, maintenance that is or was on."""
+    """What people did, or did not, that alerts go by: glasses that are or were broken, maintenance that is or was on,
+    checklists that are or were overdue."""
 
     glasses: Sequence[Glass] = ()
     maintenance: Sequence[Effect] = ()
+    overdue: Sequence[Overdue] = ()
 
 
 class Rulebook:
@@ -118,8 +132,8 @@ class Rulebook:
         return f"the rule files were read again: {len(self.rules)} rules"
 
     def faults(self, at: datetime, deeds: Deeds) -> dict[str, MetricValue]:
-        """Readings about the console itself: its rule files, and at that moment whose glass is broken and whether
-        maintenance is on."""
+        """Readings about the console itself: its rule files, and at that moment whose glass is broken, whether
+        maintenance is on, and which checklists are overdue."""
         found: dict[str, MetricValue] = {}
         if self.broken is not None:
             found[_FILES] = MetricValue(_FILES, None, at, reason=self.broken, failed=True)
@@ -134,6 +148,10 @@ class Rulebook:
             if e.since <= at and (e.lifted_at is None or at < e.lifted_at):
                 reason = f"{e.author} began maintenance: {e.reason}"
                 found[_MAINTENANCE] = MetricValue(_MAINTENANCE, None, at, reason=reason, failed=True)
+        late = [o for o in deeds.overdue if o.since < at and (o.until is None or at < o.until)]
+        if late:
+            named = ", ".join(f"{o.title} (since {o.since.astimezone(UTC):%d %b %H:%M})" for o in late)
+            found[_OVERDUE] = MetricValue(_OVERDUE, None, at, reason=f"overdue: {named}", failed=True)
         return found
 
     def _read(self) -> None:
@@ -151,6 +169,7 @@ class Rulebook:
             *generated.collections(every, for_=alerting.collection_for),
             _UNREADABLE,
             _BROKEN_GLASS,
+            _CHECKLIST_OVERDUE,
             replace(_IN_MAINTENANCE, keep_firing_for=_WINDOW / self._time_scale),
         )
         self._day_before = any(rule.uses_day_before for rule in named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.checks import database, orders, people, release, services, watching
 from console.checks.check import STORE, Check, Doors
-from console.domain.check import Outcome, by_hand, warned
+from console.domain.check import Outcome, by_hand
 
 _API = "platform.base_url"
 _DATABASE = "platform.database_url"
@@ -17,10 +17,6 @@ _PROJECT = ("platform.supabase_project", "platform.supabase_token")
 
 async def _error_boundaries(doors: Doors) -> Outcome:
     return by_hand("tried for this release, and ticked with a note")
-
-
-async def _no_incidents(doors: Doors) -> Outcome:
-    return warned("no source: this console has no runbooks, no on-call list and no contacts to test yet")
 
 
 ENV = (
@@ -95,7 +91,7 @@ PRE = (
     Check("mon.security", "Detectors run", "monitoring", watching.detectors, (STORE,)),
     Check("mon.rules", "Alert rules", "monitoring", watching.rules),
     Check("mon.dashboards", "Dashboards readable", "monitoring", watching.dashboards, (STORE,)),
-    Check("mon.incident", "Incident response", "monitoring", _no_incidents),
+    Check("mon.incident", "Incident response", "monitoring", watching.response, (STORE,)),
 )  # fmt: skip
 
 POST = (

@@ -7,12 +7,13 @@ from datetime import timedelta
 from console.checks.check import Doors
 from console.domain.check import Outcome, failed, passed, together, warned
 from console.domain.errors import Misuse
+from console.domain.event import Severity
 from console.domain.format import age, counted
 from console.domain.snapshot import STALE_AFTER_TICKS
 from console.metrics import catalogue
 from console.rules import alerting_file
 from console.rules import file as rule_file
-from console.store import findings, ticks
+from console.store import books, findings, ticks
 from console.store import lease as leases
 from console.store.pool import Store
 
@@ -90,6 +91,30 @@ async def dashboards(doors: Doors) -> Outcome:
         return failed(f"viewers may not read {', '.join(row['name'] for row in rows)}")
     return warned(
         f"viewers may read {counted(len(names), 'table')}; a log-in: no source: no viewer's password is kept"
+    )
+
+
+async def response(doors: Doors) -> Outcome:
+    """Runbooks are there for every rule that opens an incident. Nobody tells yet who is on call, and no contact is
+    tested."""
+    found = await books.runbooks(_store(doors))
+    if not found:
+        return failed("no runbook is published")
+    settings = doors.settings
+    specs = {spec.name: spec for spec in catalogue.load(settings.platform.catalogue).specs}
+    words = alerting_file.load(settings.alerting.file).vocabulary
+    known = rule_file.load(settings.alerting.rules or rule_file.SHIPPED, specs=specs, vocabulary=words)
+    bare = [
+        rule.name
+        for rule in known
+        if rule.severity is Severity.CRITICAL
+        and not any(book.name == rule.runbook or book.shows(rule.name, None) for book in found)
+    ]
+    if bare:
+        return failed(f"no runbook names {', '.join(bare)}")
+    return warned(
+        f"{counted(len(found), 'runbook')}, one for each critical rule; on call and contacts: no source: there is no "
+        "schedule yet"
     )
 
 

@@ -142,7 +142,7 @@ def show(options: dict[str, Any], alert: str, as_json: bool) -> None:
     """One alert (its number, or its rule's name): why it fires, what was done, what changed before it."""
 
     async def read(feed: LiveFeed) -> tuple[Snapshot, Alert, Any, Any, Any]:
-        one = _find(feed.snapshot, alert)
+        one = find(feed.snapshot, alert)
         window = timedelta(minutes=30) / feed.snapshot.link.time_scale
         return (
             feed.snapshot,
@@ -208,7 +208,7 @@ def ack(options: dict[str, Any], which: tuple[str, ...], note: str) -> None:
     """Say that you are on it: numbers or rules' names."""
 
     async def work(feed: LiveFeed) -> list[Alert]:
-        found = [_find(feed.snapshot, each) for each in which]
+        found = [find(feed.snapshot, each) for each in which]
         await feed.desk.acknowledge([a.id for a in found], note)
         return found
 
@@ -223,7 +223,7 @@ def unack(options: dict[str, Any], which: tuple[str, ...]) -> None:
     """Take an acknowledgement back."""
 
     async def work(feed: LiveFeed) -> list[Alert]:
-        found = [_find(feed.snapshot, each) for each in which]
+        found = [find(feed.snapshot, each) for each in which]
         await feed.desk.unacknowledge([a.id for a in found])
         return found
 
@@ -257,7 +257,7 @@ def silence(
 
     async def work(feed: LiveFeed) -> tuple[Silence, int]:
         wanted_ones = (
-            [Matcher("rule", "=", _find(feed.snapshot, which).rule)]
+            [Matcher("rule", "=", find(feed.snapshot, which).rule)]
             if which is not None
             else [matchers.single(term) for term in terms]
         )
@@ -283,7 +283,7 @@ def unsilence(options: dict[str, Any], number: int) -> None:
     click.echo(f"silence {number} is lifted")
 
 
-def _find(now: Snapshot, which: str) -> Alert:
+def find(now: Snapshot, which: str) -> Alert:
     """By number, else the first of the list whose rule has this name, else the first that screens call so. Raises
     Misuse."""
     for alert in now.alerts:

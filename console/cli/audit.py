@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from console.cli.connect import with_store
-from console.cli.tables import GLYPH, print_table, table
+from console.cli.tables import GLYPH, csv_cell, print_table, table
 from console.domain.action import AuditEntry
 from console.domain.errors import Misuse
 from console.domain.format import iso
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _ANCHOR = re.compile(r"(\d{1,18}) ([0-9a-f]{64})? ?(\S+)\s*", re.ASCII)
 _COLUMNS = ("seq", "at", "actor", "verb", "subject", "action", "detail", "hash")
-# What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@")
 
 
 @click.group(invoke_without_command=True)
@@ -107,7 +105,7 @@ def verify(options: dict[str, Any], anchor: Path | None, write_anchor: Path | No
     if not good:
         raise SystemExit(1)
     if write_anchor is not None:
-        with _written(write_anchor) as out:
+        with written(write_anchor) as out:
             out.write(f"{verdict.seq} {verdict.hash} {at}\n")
 
 
@@ -129,7 +127,7 @@ def export(options: dict[str, Any], form: str, file: Path | None) -> None:
     if file is None:
         with_store(options, lambda store: write(store, sys.stdout))
         return
-    with _written(file) as out:
+    with written(file) as out:
         count = with_store(options, lambda store: write(store, out))
     click.echo(f"{count:,} entries in {printable(file)}")
 
@@ -178,21 +176,17 @@ def _csv(out: IO[str]) -> Callable[[AuditEntry], object]:
     rows = csv.writer(out)
     rows.writerow(_COLUMNS)
 
-    def cell(text: str) -> str:
-        shown = printable(text, 100_000)
-        return f"'{shown}" if shown.startswith(_FORMULA) else shown
-
     def write(e: AuditEntry) -> None:
         action = "" if e.action_id is None else e.action_id
         rows.writerow(
             (
                 e.seq,
                 e.at.isoformat(),
-                cell(e.actor),
-                cell(e.verb),
-                cell(e.subject),
+                csv_cell(e.actor),
+                csv_cell(e.verb),
+                csv_cell(e.subject),
                 action,
-                cell(e.detail),
+                csv_cell(e.detail),
                 e.hash,
             )
         )
@@ -232,7 +226,7 @@ def _read_anchor(file: Path) -> tuple[int, str]:
 
 
 @contextmanager
-def _written(file: Path) -> Iterator[IO[str]]:
+def written(file: Path) -> Iterator[IO[str]]:
     """A file that is there whole or not at all, for its owner's eyes. Raises Misuse where it can't be written."""
     try:
         with private(file) as out:

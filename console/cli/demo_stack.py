@@ -178,6 +178,10 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
     if not rules.exists():
         # A copy of one's own: edited, it is read at once.
         rules.write_text((resources.files("console") / "defaults" / _RULES).read_text())
+    # Empty: a file put there stands in the place of the shipped one of its name at once.
+    books = folder.path / "books"
+    for name in ("runbooks", "checklists", "templates"):
+        (books / name).mkdir(parents=True, exist_ok=True)
     write_private(folder.secret_file("api_key"), anon_token(folder.secret("jwt_secret")))
     write_private(folder.secret_file("service_key"), service_token(folder.secret("jwt_secret")))
     write_private(folder.secret_file("vercel_token"), vercel_token(folder.secret("platform_app")))
@@ -198,6 +202,8 @@ def _agent_config(stack: Stack, store_url: str, sandbox: Sandbox) -> Path:
         f"time_scale = {sandbox.time_scale}",
         "[alerting]",
         f"rules = {json.dumps(str(rules))}",
+        "[books]",
+        f"folder = {json.dumps(str(books))}",
         "[store]",
         f"url = {json.dumps(store_url)}",
         f'user = "{AGENT}"',

@@ -29,13 +29,20 @@ def run_app(where: Target, *, theme: str | None = None, ascii: bool = False, bel
 
     from console.app import TradexApp
     from console.feed import LiveFeed
+    from console.places import state_dir
 
     gc.freeze()
     # With thousands of alerts the usual steps looked through everything, 30 ms long, every few seconds.
     gc.set_threshold(20_000, 5, 100)
     gc.enable()
     feed = LiveFeed(where.url, user=where.user, password=where.password, read_only=where.read_only)
-    app = TradexApp(feed, theme=theme, ascii=ascii or bool(os.environ.get("TRADEX_ASCII")), bell=bell)
+    app = TradexApp(
+        feed,
+        theme=theme,
+        ascii=ascii or bool(os.environ.get("TRADEX_ASCII")),
+        bell=bell,
+        drafts=state_dir() / "drafts",
+    )
     app.run()
     if app.return_code:
         raise SystemExit(app.return_code)

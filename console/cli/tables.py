@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from console.domain.text import printable
 from widgets.glyphs import UNICODE
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from widgets.states import State
 
 CRITICAL_EXIT = 3
+_FORMULA = ("=", "+", "-", "@")
 STYLE = {
     "ok": "green",
     "healthy": "green",
@@ -76,6 +78,12 @@ def print_table(rows: Table, headline: str = "") -> None:
         out.print(Text(headline))
     if rows.row_count:
         out.print(rows)
+
+
+def csv_cell(text: str) -> str:
+    """Printable, and nothing that a spreadsheet would take for a formula."""
+    shown = printable(text, 100_000)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def on_terminal() -> bool:

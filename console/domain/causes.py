@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from console.domain.event import Event, Severity
+from console.domain.incident import KINDS
 
 _WEIGHTS = {
     "deployment": 1.0,
@@ -18,6 +19,8 @@ _WEIGHTS = {
     "alert": 0.3,
 }
 _UNKNOWN = 0.2
+# What people write down about trouble is no cause of it.
+_EXPLAINS_NOTHING = frozenset({*KINDS, "handover", "checklist", "book"})
 # At the far end of the window a change counts half: one kind of change gives way to the next but two or three.
 _FAR = 0.5
 # A component or an alert that got better explains trouble less often than one that got worse.
@@ -32,11 +35,14 @@ def ranked(
 
     Deployments come before configuration, actions, drills, security, changes of the leading agent, changes of
     health and other alerts, as far as they are equally near; nearer counts more, up to twice. Several of one kind
-    about the same subject are one, the newest. What is about `but` (the alert's own rule) explains nothing.
+    about the same subject are one, the newest. What is about `but` (the alert's own rule) explains nothing, and
+    neither does what was written down about incidents, shifts, checklists and runbooks.
     """
     newest: dict[tuple[str, str], Event] = {}
     for event in events:
         if not moment - window <= event.at <= moment or event.subject == but:
+            continue
+        if event.kind in _EXPLAINS_NOTHING:
             continue
         key = (event.kind, event.subject)
         kept = newest.get(key)

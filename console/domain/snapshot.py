@@ -16,7 +16,9 @@ from console.domain.metric import MetricSpec, MetricValue, Series
 if TYPE_CHECKING:
     from console.domain.action import Action, Effect, Freeze, Glass, KindSpec
     from console.domain.check import CheckRun
+    from console.domain.duties import Standing
     from console.domain.finding import Detector, Finding
+    from console.domain.incident import Incident
     from console.domain.release import Commit, Release
 
 STALE_AFTER_TICKS = 3
@@ -109,7 +111,9 @@ class Snapshot:
     for, `effects` what is in force or was until an hour ago, `freezes` and `glass` those that are not over,
     `findings` the open and blocked ones and those of the last day, `detectors` who looks for them, `releases` the
     latest that were deployed, `candidates` the commits after the live one, `checklist` the last run of the checks
-    before a deployment. They are read after the rest: `control` says whether they were.
+    before a deployment, `incidents` those that are not over (the worst level, then the latest, first) and those that
+    were closed in the last day, `checklists` how each recurring one stands. They are read after the rest: `control`
+    says whether they were.
     """
 
     at: datetime
@@ -133,6 +137,8 @@ class Snapshot:
     releases: tuple[Release, ...] = ()
     candidates: tuple[Commit, ...] = ()
     checklist: CheckRun | None = None
+    incidents: tuple[Incident, ...] = ()
+    checklists: tuple[Standing, ...] = ()
 
     def without_the_past(self) -> Snapshot:
         """Without what has been over for too long by now: nobody tells that time passes."""
@@ -142,6 +148,7 @@ class Snapshot:
             actions=tuple(a for a in self.actions if a.ended_at is None or a.ended_at >= day),
             effects=tuple(e for e in self.effects if e.lifted_at is None or e.lifted_at >= hour),
             findings=tuple(f for f in self.findings if f.state in ("open", "blocked") or f.at >= day),
+            incidents=tuple(i for i in self.incidents if i.closed_at is None or i.closed_at >= day),
         )
 
     @property
@@ -149,6 +156,19 @@ class Snapshot:
         """The deployment or rollback that is under way, else the last one that anybody confirmed."""
         found = [a for a in self.actions if a.kind in DEPLOYMENTS and not a.only_planned]
         return next((a for a in found if not a.state.final), found[0] if found else None)
+
+    @property
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Those that somebody has to work on, the worst first."""
+        return tuple(incident for incident in self.incidents if not incident.state.over)
+
+    def overdue(self, now: datetime) -> int:
+        """How many checklists should have been done by now."""
+        return sum(s.run is not None and s.run.state(now) == "overdue" for s in self.checklists)
+
+    def incident(self, incident_id: int) -> Incident | None:
+        """One of `incidents`; None where it is not among them."""
+        return next((incident for incident in self.incidents if incident.id == incident_id), None)
 
     @property
     def open_findings(self) -> int:

@@ -30,3 +30,12 @@ def printable(text: object, limit: int = 500) -> str:
         raw = raw[: limit - 1] + "…"
     # Nearly all of it: four times as fast as the search.
     return raw if raw.isascii() and raw.isprintable() else _UNSAFE.sub(_visible, raw)
+
+
+def lines_of(text: object, limit: int = 8000) -> str:
+    """`text` of several lines, each of them printable, tabs as spaces and without white space at its end, cut to
+    `limit` characters in all. No empty lines at its ends."""
+    raw = text if isinstance(text, str) else str(text)
+    lines = raw.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4).split("\n")
+    whole = "\n".join(printable(line, limit).rstrip() for line in lines).strip("\n")
+    return whole if len(whole) <= limit else whole[: limit - 1] + "…"

@@ -43,7 +43,6 @@ _TELLING = (
 _SETTINGS = {
     "cluster_name": "tradex",
     "shared_buffers": "128MB",
-    "max_connections": "100",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "min_wal_size": "32MB",
@@ -72,7 +71,8 @@ class EmbeddedPostgres:
 
     superuser = "postgres"
 
-    def __init__(self, folder: Path, *, bin_dir: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, bin_dir: Path | None = None, connections: int = 100) -> None:
+        """`connections` is how many it takes at a time; each console needs two."""
         self.folder = folder.absolute()
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
@@ -80,6 +80,7 @@ class EmbeddedPostgres:
         self.password = ""
         self.socket_dir: Path | None = None
         self._bin_dir = bin_dir
+        self._connections = connections
         self._child: Child | None = None
         self._lock: int | None = None
 
@@ -273,6 +274,7 @@ class EmbeddedPostgres:
     def _options(self) -> list[str]:
         settings = _SETTINGS | {
             "listen_addresses": "127.0.0.1",
+            "max_connections": str(self._connections),
             "port": str(self.port),
             "unix_socket_directories": str(self.socket_dir),
         }

@@ -16,7 +16,7 @@ from console.rules.file import Vocabulary
 from console.rules.inhibition import LABELS, Inhibition, Term
 
 SHIPPED = Path(__file__).resolve().parent.parent / "defaults" / "alerting.yaml"
-_SECTIONS = ("verbs", "channels", "types", "timings", "inhibitions", "diagnoses")
+_SECTIONS = ("verbs", "incidents", "channels", "types", "timings", "inhibitions", "diagnoses")
 _KINDS = ("errors", "performance")
 _TIMINGS = ("lookback", "flap_window", "acknowledgement_idle", "collection_for")
 
@@ -32,10 +32,12 @@ class Diagnosed:
 
 @dataclass(frozen=True, slots=True)
 class Alerting:
-    """The file's content. `verbs` and `channels` are explained in words; durations are the clock's."""
+    """The file's content. `verbs` and `channels` are explained in words; durations are the clock's. `incidents` are the
+    verbs that open one, each with the runbook of an alert that no runbook names ("": none)."""
 
     vocabulary: Vocabulary
     verbs: Mapping[str, str]
+    incidents: Mapping[str, str]
     channels: Mapping[str, str]
     inhibitions: tuple[Inhibition, ...]
     lookback: timedelta
@@ -67,6 +69,7 @@ def load(path: Path | None = None, *, time_scale: float = 1.0) -> Alerting:
     return Alerting(
         vocabulary=Vocabulary(frozenset(verbs), frozenset(channels), types),
         verbs=verbs,
+        incidents=_openers(whole.table("incidents"), verbs),
         channels=channels,
         inhibitions=tuple(_inhibition(name, table) for name, table in _entries(whole.table("inhibitions"))),
         diagnoses=tuple(_diagnosed(kind, table) for kind, table in _entries(whole.table("diagnoses"))),
@@ -100,6 +103,14 @@ def _words(table: Table) -> dict[str, str]:
         if printable(name, 100) != name or printable(text, 1000) != text:
             table.fail(name, "printable text")
     return found
+
+
+def _openers(table: Table, verbs: Iterable[str]) -> dict[str, str]:
+    table.only(verbs, "verb")
+    found = dict(_entries(table))
+    for entry in found.values():
+        entry.only(("runbook",), "key of a verb that opens an incident")
+    return {verb: printable(entry.text("runbook", ""), 100) for verb, entry in found.items()}
 
 
 def _entries(table: Table) -> list[tuple[str, Table]]:

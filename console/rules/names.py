@@ -1,7 +1,7 @@
 """How the names of rules tell where a rule comes from."""
 
-THRESHOLD, PROBE, COLLECTION, CONFIGURATION, ACTIONS = PREFIXES = (
-    "threshold:", "probe:", "collection:", "configuration:", "actions:",
+THRESHOLD, PROBE, COLLECTION, CONFIGURATION, ACTIONS, CHECKLISTS = PREFIXES = (
+    "threshold:", "probe:", "collection:", "configuration:", "actions:", "checklists:",
 )  # fmt: skip
 """What the names of rules begin with that no file declares."""
 

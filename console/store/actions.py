@@ -8,15 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import NamedTuple
 
-from console.domain.action import (
-    Action,
-    ActionState,
-    KindSpec,
-    OutputLine,
-    Plan,
-    Proof,
-    Step,
-)
+from console.domain.action import Action, ActionState, KindSpec, OutputLine, Plan, Proof, Step
 from console.domain.text import printable
 from console.store import action_rows
 from console.store.action_rows import COLUMNS
@@ -303,18 +295,24 @@ async def kinds(store: Store) -> list[KindSpec]:
     return [action_rows.kind(row) for row in rows]
 
 
-async def current(store: Store, *, since: datetime, limit: int = 200) -> list[Action]:
-    """All that are not final, and those that ended since then (at most the last `limit`); the latest first."""
+async def current(
+    store: Store, *, since: datetime, until: datetime | None = None, limit: int = 200
+) -> list[Action]:
+    """All that are not final, and those that ended since then (at most the last `limit`); the latest first. With
+    `until` only what was asked for by then."""
     rows = await store.fetch(
         f"""
         SELECT * FROM (
             SELECT {COLUMNS} FROM console.action AS a WHERE ended_at IS NULL
             UNION ALL
-            (SELECT {COLUMNS} FROM console.action AS a WHERE ended_at >= $1 ORDER BY ended_at DESC LIMIT $2)
-        ) AS q ORDER BY id DESC
+            (SELECT {COLUMNS} FROM console.action AS a
+             WHERE ended_at >= $1 AND requested_at <= coalesce($3::timestamptz, 'infinity')
+             ORDER BY ended_at DESC LIMIT $2)
+        ) AS q WHERE requested_at <= coalesce($3::timestamptz, 'infinity') ORDER BY id DESC
         """,  # noqa: S608 - no value from outside
         since,
         limit,
+        until,
     )
     return [action_rows.action(row) for row in rows]
 

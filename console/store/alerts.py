@@ -92,6 +92,15 @@ async def current(store: Store, *, resolved_since: datetime, limit: int = 500) -
     return [alert for _, alert, _ in sorted(found.values(), key=itemgetter(2))]
 
 
+async def some(store: Store, ids: Iterable[int]) -> list[Alert]:
+    """Those of these alerts that are there, however old, in the order of a list."""
+    rows = await store.fetch(
+        f"SELECT {_COLUMNS} FROM console.alert_now WHERE id = ANY ($1)",  # noqa: S608 - no value from outside
+        list(ids),
+    )
+    return sorted((_alert(row) for row in rows), key=order)
+
+
 async def standing(store: Store) -> Standings:
     """Where evaluation stands, read in one moment. For an agent that begins to lead, and after each write that
     failed or was passed over."""

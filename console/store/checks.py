@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from console.domain.check import CheckResult, CheckRun, CheckStatus, Subject, Tick, ticked
@@ -180,6 +180,19 @@ async def ticks(store: Store, *, commit: str = "") -> list[Tick]:
     return [_tick(row) for row in rows]
 
 
+async def last(store: Store, check: str) -> tuple[CheckResult, datetime] | None:
+    """What this check found when it ran last, in whatever run, and when that was; None: there is none any more."""
+    row = await store.fetchrow(
+        """
+        SELECT to_jsonb(r) AS result, coalesce(c.ended_at, c.started_at, c.asked_at) AS at
+        FROM console.check_result AS r JOIN console.check_run AS c ON c.id = r.run_id
+        WHERE r.item = $1 ORDER BY r.run_id DESC LIMIT 1
+        """,
+        check,
+    )
+    return None if row is None else (_result(json.loads(row["result"])), row["at"])
+
+
 def _written(result: CheckResult) -> dict[str, Any]:
     return {
         "id": result.id,
@@ -202,19 +215,20 @@ def _run(row: Any) -> CheckRun:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         total=row["total"],
-        results=tuple(
-            CheckResult(
-                printable(r["item"], 60),
-                printable(r["title"], 100),
-                printable(r["part"], 40),
-                CheckStatus(r["status"]),
-                printable(r["evidence"], 500),
-                float(r["duration_ms"]),
-            )
-            for r in json.loads(row["results"] or "[]")
-        ),
+        results=tuple(_result(each) for each in json.loads(row["results"] or "[]")),
         action_id=row["action_id"],
         words=printable(row["words"], 500),
+    )
+
+
+def _result(content: Mapping[str, Any]) -> CheckResult:
+    return CheckResult(
+        printable(content["item"], 60),
+        printable(content["title"], 100),
+        printable(content["part"], 40),
+        CheckStatus(content["status"]),
+        printable(content["evidence"], 500),
+        float(content["duration_ms"]),
     )
 
 

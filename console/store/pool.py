@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -20,6 +20,9 @@ from console.domain.snapshot import Link
 from console.domain.text import printable
 from console.store.faults import explained, lost, place
 from console.store.shipped import NEWER, OLDER, names
+
+if TYPE_CHECKING:
+    from console.domain.incident import Attached
 
 CHANNEL = "tradex"
 _CONNECT_S = 5.0
@@ -67,6 +70,8 @@ class Store:
         """Metric catalogues read so far, by their sha256; they never change."""
         self.alerts: dict[int, tuple[asyncpg.Record, Alert, tuple[int, int, float]]] = {}
         """Alerts as they were read last, by id: the row, what it says, and its place in a list's order."""
+        self.attached: dict[int, Attached] = {}
+        """Runbooks of incidents read so far, by id, nothing of them ticked; they never change."""
         self._pool = pool
         self._connect = connect
 
@@ -166,7 +171,8 @@ class Store:
 
     async def listen(self, callback: Callable[[str], None]) -> None:
         """Call `callback` with the payload of every notice (`tick`, `event`, `health`, `lease`,
-        `alert`, `log`, `diagnosis`, `action`, `output`, `kind`, `finding`, `release`, `check`, `audit`), until
+        `alert`, `log`, `diagnosis`, `action`, `output`, `kind`, `finding`, `release`, `check`, `audit`,
+        `incident`, `duty`, `book`, `presence`, `handover`), until
         cancelled.
 
         A payload is a hint to read again and may come from anybody. Once it hears them it says

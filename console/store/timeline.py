@@ -34,25 +34,27 @@ async def recent(
         before,
         until,
     )
-    return [_event(row) for row in rows]
+    return [event_of(row) for row in rows]
 
 
 async def between(store: Store, *, start: datetime, end: datetime, limit: int = 500) -> list[Event]:
-    """Entries of [start, end], newest first; where there are more than `limit`, the newest."""
+    """Entries of [start, end] that are no incident's own, newest first; where there are more than `limit`, the
+    newest."""
     rows = await store.fetch(
         """
         SELECT id, at, kind, severity, subject, text, actor FROM console.event
-        WHERE at >= $1 AND at <= $2
+        WHERE at >= $1 AND at <= $2 AND incident_id IS NULL
         ORDER BY at DESC, id DESC LIMIT $3
         """,
         start,
         end,
         limit,
     )
-    return [_event(row) for row in rows]
+    return [event_of(row) for row in rows]
 
 
-def _event(row: asyncpg.Record) -> Event:
+def event_of(row: asyncpg.Record) -> Event:
+    """An entry from its row; all of its text is printable."""
     return Event(
         id=row["id"],
         at=row["at"],

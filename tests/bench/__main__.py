@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import actions, alerts, collector, deployments, logs, person, rules, store
+from tests.bench import actions, alerts, collector, deployments, incidents, logs, person, rules, store
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def main() -> None:
         "alerts": alerts.figures,
         "actions": actions.figures,
         "deployments": deployments.figures,
+        "incidents": incidents.figures,
     }
     table = Table("figure", "measured", "goal", "", title="tradex-console")
     failed = 0

@@ -8,22 +8,20 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from console.domain.alert import Matcher
 from console.domain.metric import MetricValue
 from console.domain.snapshot import Snapshot
-from console.feed import LiveFeed
 from console.metrics import catalogue
 from console.store import alerts, ticks
 from console.store import lease as leases
 from console.store.pool import Store
-from tests.bench.stage import p95, stage
+from tests.bench.stage import following, p95, stage, until
 from tests.demo import TRADEX
-from tests.store.stores import Place, password_of
+from tests.store.stores import Place
 from tests.terminal import Terminal
 
 Row = tuple[str, float, float, str, bool]
@@ -51,12 +49,15 @@ def figures(folder: Path) -> Iterator[Row]:
 async def _acts(place: Place) -> list[float]:
     """Milliseconds from asking in one console until another one knows: acknowledge, take back, silence, lift."""
     taken: list[float] = []
-    async with _following(place, "alice") as one, _following(place, "bob") as other:
+    async with (
+        following(place.url, "alice", lambda s: bool(s.alerts)) as one,
+        following(place.url, "bob", lambda s: bool(s.alerts)) as other,
+    ):
 
         async def act(work: Awaitable[object], seen: Callable[[Snapshot], bool]) -> None:
             begun = time.monotonic()
             await work
-            await _until(other, seen)
+            await until(other, seen)
             taken.append(1000 * (time.monotonic() - begun))
 
         for i in range(ACTS // 4):
@@ -74,35 +75,6 @@ async def _acts(place: Place) -> list[float]:
             assert number is not None
             await act(one.desk.end_silence(number), lambda s, f=find: f(s)[1] is None)
     return taken
-
-
-async def _until(feed: LiveFeed, seen: Callable[[Snapshot], bool]) -> None:
-    """Until a snapshot of the feed fulfils this."""
-    shown = asyncio.Event()
-
-    def look(snapshot: Snapshot, _changed: object = None) -> None:
-        if seen(snapshot):
-            shown.set()
-
-    unsubscribe = feed.subscribe(look)
-    look(feed.snapshot)
-    try:
-        async with asyncio.timeout(20):
-            await shown.wait()
-    finally:
-        unsubscribe()
-
-
-@asynccontextmanager
-async def _following(place: Place, person: str) -> AsyncIterator[LiveFeed]:
-    feed = LiveFeed(place.url, user=person, password=password_of(person))
-    task = asyncio.create_task(feed.run())
-    try:
-        await _until(feed, lambda snapshot: bool(snapshot.alerts))
-        yield feed
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _measure(terminal: Terminal) -> Iterator[Row]:

@@ -4,11 +4,13 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from console.domain.snapshot import Snapshot
+from console.feed import LiveFeed
 from console.processes.postgres import EmbeddedPostgres
 from tests.store.stores import Place, password_of, prepare
 
@@ -31,9 +33,9 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
-    """A server in this folder with an upgraded, empty store."""
-    postgres = EmbeddedPostgres(folder)
+def stage(folder: Path, *, connections: int = 100) -> Iterator[Stage]:
+    """A server in this folder with an upgraded, empty store, which takes so many connections."""
+    postgres = EmbeddedPostgres(folder, connections=connections)
     postgres.start()
     try:
         place = Place(postgres, postgres.url("postgres"))
@@ -48,6 +50,42 @@ def stage(folder: Path) -> Iterator[Stage]:
         )
     finally:
         postgres.stop()
+
+
+@asynccontextmanager
+async def following(
+    url: str,
+    person: str,
+    ready: Callable[[Snapshot], bool] = lambda s: s.control,
+    *,
+    password: str | None = None,
+) -> AsyncIterator[LiveFeed]:
+    """What a console of this person follows the store by, once it knows what `ready` says."""
+    feed = LiveFeed(url, user=person, password=password or password_of(person))
+    task = asyncio.create_task(feed.run())
+    try:
+        await until(feed, ready)
+        yield feed
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(feed: LiveFeed, seen: Callable[[Snapshot], bool]) -> None:
+    """Until a snapshot of the feed fulfils this."""
+    shown = asyncio.Event()
+
+    def look(snapshot: Snapshot, _changed: object = None) -> None:
+        if seen(snapshot):
+            shown.set()
+
+    unsubscribe = feed.subscribe(look)
+    look(feed.snapshot)
+    try:
+        async with asyncio.timeout(20):
+            await shown.wait()
+    finally:
+        unsubscribe()
 
 
 def p95(taken: Sequence[float]) -> float:

@@ -27,7 +27,7 @@ _WAITING = {
     "mon.metrics": "no source: store.url is not set",
     "mon.security": "no source: store.url is not set",
     "mon.dashboards": "no source: store.url is not set",
-    "mon.incident": "no source: this console has no runbooks",
+    "mon.incident": "no source: store.url is not set",
 }
 """What nobody can be asked here, whatever the platform is like."""
 

@@ -11,8 +11,10 @@ from console.checks.watching import rules
 from console.domain.metric import MetricValue
 from console.processes.postgres import EmbeddedPostgres
 from console.rules.file import SHIPPED
+from console.runbooks.library import Library
+from console.runbooks.reading import Vocabulary
 from console.sections import AlertingSettings
-from console.store import findings, ticks
+from console.store import books, findings, ticks
 from tests.checks.conftest import Stage, applied, by_id, failures
 from tests.conftest import NewDatabase
 from tests.store.stores import NOON, Place, spec, upgraded
@@ -90,9 +92,13 @@ async def test_a_rule_file_that_is_broken_or_short_of_a_rule_is_named(stage: Sta
     await doors.close()
 
 
-async def _watched(place: Place, *, value: MetricValue, detector: str = "") -> None:
-    """An agent leads, has read its metrics, and its detector ran."""
+async def _watched(
+    place: Place, *, value: MetricValue, detector: str = "", without: tuple[str, ...] = ()
+) -> None:
+    """An agent leads, has published its books and read its metrics, and its detector ran."""
+    shelf = [book for book in Library().load(Vocabulary()).books if book.name not in without]
     async with place.leader() as (store, lease):
+        await books.publish(store, lease, shelf)
         at = await store.now()
         number = await ticks.ensure_catalogue(store, lease, [spec("p95_execution_time")])
         values = [replace(value, at=at)]
@@ -114,6 +120,7 @@ async def _watched(place: Place, *, value: MetricValue, detector: str = "") -> N
         ("mon.security", "brute_force: permission denied for auth_audit_log"),
         ("mon.rules", "rules.yaml: no rule High Error Rate"),
         ("mon.dashboards", "viewers may not read console.alert"),
+        ("mon.incident", "no runbook names Security Breach Detection"),
     ],
 )
 async def test_a_fault_of_the_watch_fails_just_its_item(
@@ -125,6 +132,7 @@ async def test_a_fault_of_the_watch_fails_just_its_item(
         place,
         value=bad if fault == "mon.metrics" else good,
         detector="permission denied for auth_audit_log" if fault == "mon.security" else "",
+        without=("security-breach",) if fault == "mon.incident" else (),
     )
     alerting = AlertingSettings()
     if fault == "mon.rules":

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from console.domain.causes import ranked
 from console.domain.event import Event, Severity
+from console.domain.incident import KINDS as INCIDENT_KINDS
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 WINDOW = timedelta(minutes=30)
@@ -28,6 +29,13 @@ def order(*events: Event, but: str | None = None) -> list[tuple[str, str]]:
 def test_equally_near_the_kind_decides() -> None:
     found = order(*(event(kind, 5, id=i) for i, kind in enumerate(("new-kind", *reversed(KINDS)))))
     assert [kind for kind, _ in found] == [*KINDS, "new-kind"]
+
+
+def test_what_is_written_down_about_trouble_explains_none() -> None:
+    written = [*INCIDENT_KINDS, "handover", "checklist"]
+    assert order(*(event(kind, 1, id=i) for i, kind in enumerate(written)), event("agent", 29)) == [
+        ("agent", "x")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ BEGIN
     -- A refused one is told: somebody wanted it.
     IF p_action.confirmed_at IS NOT NULL OR p_action.state = 'refused' THEN
         INSERT INTO console.event (kind, severity, subject, text)
-            VALUES ('action',
+            -- What runs is another thing from then on: whoever looks for a cause looks there first.
+            VALUES (CASE WHEN p_action.kind IN ('deploy', 'rollback') THEN 'deployment' ELSE 'action' END,
                 CASE p_action.state WHEN 'failed' THEN 'critical' WHEN 'interrupted' THEN 'critical'
                     WHEN 'refused' THEN 'warning' WHEN 'done' THEN 'ok' ELSE 'info' END,
                 left(coalesce(nullif(p_action.target, ''), subject), 100),

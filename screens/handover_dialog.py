@@ -1,0 +1,62 @@
+"""The dialog that hands over: to whom, with what to say beside what the store knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from screens.base import ConsoleScreen
+from screens.note_dialog import NoteDialog
+from widgets.dialog import LabelledField
+from widgets.field import Field
+
+
+class HandoverDialog(NoteDialog):
+    """The note may be empty; who takes over may not."""
+
+    VERB: ClassVar[str] = "offers it"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("h", "edit('taker')", "hand to", id="handover.taker")]
+    AUTO_FOCUS: ClassVar[str | None] = "#taker"
+
+    def __init__(self, screen: ConsoleScreen, text: str) -> None:
+        lines = sum(bool(line.strip()) for line in text.splitlines())
+
+        async def send(note: str, _key: str) -> str:
+            taker = self._taker
+            await screen.feed.desk.offer_handover(taker, text, note=note)
+            return f"offered to {taker}, who is to sign it"
+
+        super().__init__(
+            "Hand over",
+            send,
+            name="handover",
+            drafts=screen.host.drafts,
+            about=(("gives", f"what there is to know now, {lines} lines, and the note below"),),
+            words="Offer it",
+            hint="a note, or nothing",
+        )
+
+    def compose_fields(self) -> Iterable[Widget]:
+        first, *rest = super().compose_fields()
+        yield first
+        yield LabelledField("h", "hand to", Field(id="taker", placeholder="the login of who takes over"))
+        yield from rest
+
+    @property
+    def _taker(self) -> str:
+        return self.query_one("#taker", Field).value.strip()
+
+    def action_edit(self, field: str) -> None:
+        self.query_one(f"#{field}").focus()
+
+    def problem(self) -> tuple[str, str | None]:
+        if not self._taker:
+            return "say who takes over", "taker"
+        if self._taker == self.host.feed.snapshot.link.user:
+            return "hand over to somebody else: you are the one who gives", "taker"
+        text, field = super().problem()
+        # There may be nothing to add.
+        return (text, field) if self.text.strip() else ("", None)

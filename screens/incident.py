@@ -1,0 +1,324 @@
+"""5 Incident: the war-room. Who works on it, its clocks, what happened, the steps, what changed before, the metric."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from console.domain import format as fmt
+from console.domain.alert import Alert
+from console.domain.book import Marked
+from console.domain.incident import Attached, Presence
+from console.domain.incident import Entry as Written
+from screens.base import EVERYTHING, Layout
+from screens.incident_close_up import entry_screen, step_screen
+from screens.incident_entries import PIN
+from screens.incident_panels import MOST_CHANGES, Changed, MetricPlot, Steps, Story
+from screens.incident_past import PastIncidents
+from screens.incident_reading import IncidentReading
+from screens.incident_rows import GONE_AFTER, clock_lines, head_lines, step_key
+from widgets.arrow_table import ArrowTable
+from widgets.cells import EMPTY, cells
+from widgets.fact_list import FactList
+from widgets.live_table import LiveTable
+from widgets.panel import set_subtitle, set_title
+
+_NEAR_THE_END = 20
+_LOOK_EVERY_S = 10
+
+
+class IncidentScreen(IncidentReading):
+    """The worst of those that are open, or the one that was chosen; without one, a list of those that were."""
+
+    NUMBER = 5
+    AUTO_FOCUS: ClassVar[str | None] = "#steps"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "left_square_bracket", "switch(-1)", "other incident", key_display="[ ]", id="incident.previous"
+        ),
+        Binding("right_square_bracket", "switch(1)", "other incident", show=False, id="incident.next"),
+        Binding("5", "show_called", "where somebody calls", show=False, id="incident.called"),
+        Binding("i", "open_incident", "open incident", id="screen.incident"),
+        Binding("r", "app.refresh", "refresh", show=False, id="incident.refresh"),
+        Binding("escape", "back", "back", show=False, id="incident.back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed_rows = MOST_CHANGES + 2
+        self._hints = (False, False, False)
+        self._seconds = 0
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield FactList(id="incident-head", classes="panel")
+        yield FactList(id="rail", classes="panel")
+        with Container(id="room"):
+            with Container(id="side"):
+                yield Steps(id="steps", header=False, empty="", follow=True)
+                yield Changed(id="changed", header=False, empty="", opens=False)
+                yield MetricPlot()
+            yield Story()
+        yield PastIncidents()
+
+    def on_mount(self) -> None:
+        set_title(self.query_one("#incident-head"), "Incident")
+        set_title(self.query_one("#rail"), "Clock")
+        self._table("timeline").on_cursor = self._scrolled
+
+    def _table(self, name: str) -> ArrowTable:
+        return self.query_one(f"#{name}", ArrowTable)
+
+    # What is in view
+
+    @property
+    def step(self) -> tuple[Attached, Marked] | None:
+        table, incident = self._table("steps"), self.incident
+        if incident is None or not table.has_focus:
+            return None
+        return next(
+            (
+                (book, marked)
+                for book in incident.runbooks
+                for marked in book.steps
+                if step_key(book, marked) == table.selected
+            ),
+            None,
+        )
+
+    @property
+    def entry(self) -> Written | None:
+        table = self._table("timeline")
+        key = (table.selected or "").removeprefix(PIN)
+        if not table.has_focus:
+            return None
+        return next((each for each in self._pages.entries if str(each.event.id) == key), None)
+
+    def handed_on(self) -> bool:
+        table = self._table("steps")
+        if not table.has_focus or table.handed_on is None:
+            return False
+        table.handed_on = None
+        self.say("the step under the cursor has changed; press again for this one", role="warn", glyph="warn")
+        return True
+
+    def show_metric(self, metric: str) -> None:
+        self._metric = metric
+        self._draw_plot()
+        here = self.arrangement is not Layout.COMPACT
+        self.say(f"{metric} is shown {'here' if here else 'on a larger screen'}; p pins it for everybody")
+
+    def alerts_aimed_at(self) -> Sequence[Alert]:
+        """A new incident has its own."""
+        return ()
+
+    def show_incident(self, number: int) -> None:
+        """Show this one."""
+        self._chosen, self._listing, self._metric = number, False, ""
+        self._other_one()
+
+    def _other_one(self) -> None:
+        if self.snapshot.incident(self._chosen or 0) is None:
+            # It is not among those of the last day.
+            self._timeline.again()
+        if self._framed:
+            self.update(EVERYTHING)
+
+    def on_screen_resume(self) -> None:
+        called, self.host.following.called = self.host.following.called, None
+        incident = self.incident
+        if called is not None:
+            self._chosen, self._listing = called, False
+        elif incident is not None and incident.state.over and self.snapshot.open_incidents:
+            self._chosen = None
+        super().on_screen_resume()
+        if called is not None:
+            self._other_one()
+
+    def second(self) -> None:
+        self._seconds += 1
+        if self._seconds % _LOOK_EVERY_S == 0 and self.is_current:
+            # Nobody tells that somebody is still here.
+            self._company.again()
+        super().second()
+
+    # Drawing
+
+    def update(self, changed: frozenset[str]) -> None:
+        incident = self.incident
+        self.host.following.room = None if incident is None else incident.id
+        if incident is not None:
+            # A worse one that opens meanwhile must not come under a key that is meant for this one.
+            self._chosen = incident.id
+        elif self._has_one():
+            self._timeline.again()
+        none = not self._has_one()
+        hints = none, self.hinted("acknowledge"), self.hinted("tick")
+        if hints != self._hints:
+            self._hints = hints
+            self.refresh_bindings()
+        if none is not self.has_class("-none"):
+            self.set_class(none, "-none")
+            self.call_after_refresh(self._lead)
+            if none:
+                self._shelf.again()
+        self.update_ages()
+        if changed & {"incidents", "actions", "checklist", "link", "control"}:
+            self._draw_steps()
+            self._draw_past()
+        if changed & {"trends", "metrics", "alerts", "incidents"}:
+            self._draw_plot()
+        if changed == EVERYTHING or "incidents" in changed:
+            self._draw_timeline()
+            self._draw_changes()
+        for reading in (self._timeline, self._before, self._company):
+            reading.soon()
+
+    def _lead(self) -> None:
+        """The focus goes to what is shown, which has its size only now."""
+        self._draw_steps()
+        if self.is_current:
+            self._table("past" if self.has_class("-none") else "steps").focus()
+
+    def update_ages(self) -> None:
+        self._draw_head()
+        incident, rail = self.incident, self.query_one("#rail", FactList)
+        if incident is not None and rail.content_size.width:
+            rail.show(clock_lines(incident, self._scene(), rail.content_size.width))
+
+    def acted(self) -> None:
+        self._draw_steps()
+
+    def _draw_head(self) -> None:
+        incident, head = self.incident, self.query_one("#incident-head", FactList)
+        if incident is None:
+            words = "" if self._number() is None else self._timeline.empty("there is no such incident")
+            head.show([(cells(words, self.look("muted")), EMPTY)])
+            return
+        others = sum(each.id != incident.id for each in self.snapshot.open_incidents)
+        head.show(head_lines(incident, self._alerts, self._present_now(), self._scene(), others=others))
+        here = sum(self.now - each.seen_at <= GONE_AFTER for each in self._present_now())
+        parts = [f"following {self.host.following.leader}"] if self.host.following.leader else []
+        parts.append(f"war room, {fmt.counted(here, 'console')}" if here else "war room")
+        set_subtitle(head, ", ".join(parts))
+
+    def _present_now(self) -> Sequence[Presence]:
+        return () if self._company.is_other else self._present
+
+    def _draw_steps(self) -> None:
+        room = self.query_one("#room").size.height - self._changed_rows
+        self.query_one(Steps).show_incident(self.incident, self._scene(), room=room)
+
+    def _draw_timeline(self) -> None:
+        self.query_one(Story).show(
+            self.incident,
+            () if self._timeline.is_other else self._pages.entries,
+            self._scene(),
+            complete=self._pages.complete,
+            empty=self._timeline.empty("nothing was written yet"),
+        )
+        self._draw_head()
+
+    def _draw_changes(self) -> None:
+        changes = () if self._before.is_other else self._changes
+        empty = self._before.empty("nothing in the half hour before")
+        changed = self.query_one(Changed)
+        self._changed_rows = changed.show_changes(changes, self._scene(), empty=empty)
+        self._give_room()
+        self._draw_steps()
+        self._draw_plot()
+
+    def _give_room(self) -> None:
+        """Without a metric to plot, what changed has its room."""
+        plotted = bool(self.shown_metric())
+        self.set_class(not plotted, "-unplotted")
+        if not plotted:
+            self.query_one(Changed).styles.height = "1fr"
+
+    def _draw_plot(self) -> None:
+        incident, plot = self.incident, self.query_one(MetricPlot)
+        if incident is not None and self.arrangement is not Layout.COMPACT:
+            then = self._series if incident.state.over and not self._before.is_other else {}
+            metric = self.shown_metric()
+            plot.show_metric(
+                *(incident, self._alerts, self.snapshot, metric, self._scene()), series=then.get(metric)
+            )
+
+    def _draw_past(self) -> None:
+        if self.has_class("-none"):
+            self.query_one(PastIncidents).show(
+                self._past,
+                self._books,
+                self._scene(),
+                open_now=len(self.snapshot.open_incidents),
+                empty=self._shelf.empty("there was none yet"),
+            )
+
+    def _scrolled(self) -> None:
+        """The cursor is near the end of what was read: read on."""
+        table = self._table("timeline")
+        near = (table.place or 0) >= len(table.keys) - _NEAR_THE_END
+        if table.has_focus and near and self._pages.want_older():
+            self._timeline.again()
+
+    # Choosing
+
+    def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
+        if event.table.id == "past":
+            self.show_incident(int(event.key))
+        elif event.table.id == "steps" and (found := self.step) is not None:
+            self.app.push_screen(step_screen(*found))
+        elif event.table.id == "timeline" and (incident := self.incident) is not None:
+            pin = next((pin for pin in incident.pins if f"{PIN}{pin.event_id}" == event.key), None)
+            if (shown := entry_screen(self.entry, pin)) is not None:
+                self.app.push_screen(shown)
+
+    def action_switch(self, step: int) -> None:
+        """Another one that is open."""
+        numbers = [incident.id for incident in self.snapshot.open_incidents]
+        now = self._number()
+        if not numbers or numbers == [now]:
+            self.say("no other incident is open; escape lists those that were")
+        else:
+            place = numbers.index(now) if now in numbers else -1 if step > 0 else 0
+            self.show_incident(numbers[(place + step) % len(numbers)])
+
+    def action_show_called(self) -> None:
+        """The incident in which somebody calls this person."""
+        called, self.host.following.called = self.host.following.called, None
+        if called is not None:
+            self.show_incident(called)
+
+    def action_back(self) -> None:
+        """From an incident to the list of all; from the list to the one that is open."""
+        if self._listing or not self._has_one():
+            self._listing, self._chosen = False, None
+        else:
+            self._listing = True
+        self._other_one()
+
+    def hinted(self, action: str) -> bool:
+        incident = self.incident
+        if action == "open_incident":
+            return not self._has_one()
+        if incident is None or incident.state.over:
+            return action not in _WHILE_OPEN
+        return action != "acknowledge" or incident.acknowledged_at is None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without an incident its keys are not offered."""
+        if action in _NEEDS_ONE and not self._has_one():
+            return False
+        return super().check_action(action, parameters)
+
+
+_WHILE_OPEN = frozenset(
+    "start tick acknowledge mitigate update_status roles level skip close_incident pin links runbook"
+    " app.follow_commander".split()
+)
+"""What nobody needs while it is over; `C` opens it again."""
+_NEEDS_ONE = frozenset(
+    "note start tick acknowledge mitigate update_status roles level skip close_incident pin follow_ups"
+    " postmortem links runbook switch".split()
+)

@@ -1,0 +1,38 @@
+"""A step or an entry of the war-room at full size."""
+
+from __future__ import annotations
+
+from console.domain import format as fmt
+from console.domain.book import Marked
+from console.domain.incident import Attached, Entry, Pin
+from screens.reading import ReadingScreen
+
+_NUMBER = 5
+
+
+def step_screen(book: Attached, marked: Marked) -> ReadingScreen:
+    """What is to be done in whole, what it starts, and what was said of it."""
+    step, mark = marked.step, marked.mark
+    params = "".join(f", {name} {value}" for name, value in step.params.items())
+    facts = [
+        ("runbook", book.title),
+        ("part", step.part),
+        ("starts", f"{step.action}{params}" if step.action else ""),
+        ("check", step.check),
+        ("metric", step.metric),
+        ("holds", step.holds),
+        ("state", "" if mark is None else f"{mark.state} by {mark.by}, {fmt.iso(mark.at)}"),
+        ("action", "" if mark is None or mark.action_id is None else str(mark.action_id)),
+        ("note", "" if mark is None else mark.note),
+    ]
+    text = f"{step.text}\n\n{step.detail}"
+    return ReadingScreen(f"Step {marked.place}", text, number=_NUMBER, facts=facts)
+
+
+def entry_screen(entry: Entry | None, pin: Pin | None) -> ReadingScreen | None:
+    """What was written in whole; of a pinned entry that was not read its fact."""
+    if entry is None:
+        return None if pin is None else ReadingScreen("Pinned", pin.text, number=_NUMBER)
+    event = entry.event
+    facts = [("at", fmt.iso(event.at)), ("by", event.actor), ("kind", event.kind), ("about", event.subject)]
+    return ReadingScreen(f"Entry {event.id}", entry.body or event.text, number=_NUMBER, facts=facts)

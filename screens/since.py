@@ -1,0 +1,129 @@
+"""Since you were last here: said once at the start in one line with counts, and listed with `h`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from console.domain import format as fmt
+from console.domain.errors import TradexError
+from console.domain.event import Event, Severity
+from console.domain.snapshot import Snapshot
+from screens.base import ConsoleScreen, Host
+from screens.timeline import event_columns, event_entries
+from widgets.live_table import Entry, Group, LiveTable
+from widgets.panel import set_title
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from widgets.look import Look
+
+_MOST = 500
+"""Entries that are read; whoever was away for longer has the audit and the incidents."""
+
+
+def counted(events: Sequence[Event]) -> str:
+    """`2 critical, 1 warning, 3 actions, 1 incident of 24 entries`"""
+    incidents = {event.subject for event in events if event.kind == "incident"}
+    found = (
+        (sum(event.severity is Severity.CRITICAL for event in events), "critical", "critical"),
+        (sum(event.severity is Severity.WARNING for event in events), "warning", "warnings"),
+        (sum(event.kind == "action" for event in events), "change of actions", "changes of actions"),
+        (len(incidents), "incident", "incidents"),
+    )
+    words = ", ".join(fmt.counted(number, one, many) for number, one, many in found if number)
+    total = "500 entries or more" if len(events) >= _MOST else fmt.counted(len(events), "entry", "entries")
+    return f"{words} in {total}" if words else f"{total}, nothing of weight"
+
+
+def by_day(events: Sequence[Event], look: Look) -> list[Entry]:
+    """Newest first, under the day on which it happened."""
+    entries: list[Entry] = []
+    day = ""
+    for event, row in zip(events, event_entries(events, look), strict=True):
+        if (name := f"{event.at.astimezone(UTC):%a %d %b}") != day:
+            day = name
+            entries.append(Group(day))
+        entries.append(row)
+    return entries
+
+
+class Since:
+    """Of one app: it looks back once, as soon as the store answers. `at` is when the visit before this one ended, None
+    where there was none or nobody knows yet."""
+
+    def __init__(self, app: App[None], host: Host) -> None:
+        self._app, self._host = app, host
+        self._looked = False
+        self.at: datetime | None = None
+        self.known = False
+
+    def listen(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
+        """The snapshot has changed."""
+        if not self._looked and snapshot.link.away is None and snapshot.control:
+            self._looked = True
+            self._app.run_worker(self._look_back(), group="since", exit_on_error=False)
+
+    async def _look_back(self) -> None:
+        try:
+            self.at = await self._host.feed.query.last_seen()
+            self.known = True
+            events = await self.events()
+        except TradexError:
+            # It is tried again with the next change: nobody waits for it.
+            self._looked = False
+            return
+        screen = self._app.screen
+        if events and self.at is not None and isinstance(screen, ConsoleScreen):
+            when = fmt.age(self._host.feed.now() - self.at)
+            screen.say(f"since you were last here, {when} ago: {counted(events)}; h shows them", role="info")
+
+    async def events(self) -> Sequence[Event]:
+        """What happened since then, newest first."""
+        if self.at is None:
+            return ()
+        return [e for e in await self._host.feed.query.events(limit=_MOST) if e.at > self.at]
+
+
+class SinceScreen(ConsoleScreen):
+    """What happened meanwhile."""
+
+    TITLE: ClassVar[str | None] = "Since you were last here"
+    AUTO_FOCUS: ClassVar[str | None] = "#since"
+    DEFAULT_CSS = "SinceScreen #since { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,h", "app.pop_screen", "back", key_display="esc", id="detail.back"),
+    ]
+
+    def __init__(self, since: Since, *, number: int) -> None:
+        super().__init__(number=number)
+        self._since = since
+        self._events: Sequence[Event] = ()
+        self._reading = self.follow(self._read, self._draw, "event", what="what happened", rest_s=1.0)
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield LiveTable(id="since", header=False, empty="", newest_first=True, opens=False)
+
+    async def _read(self) -> None:
+        self._events = await self._since.events()
+
+    def update(self, changed: frozenset[str]) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        table, at = self.query_one("#since", LiveTable), self._since.at
+        empty = "nothing has happened since then"
+        if at is None:
+            empty = "this is your first visit" if self._since.known else ""
+        table.show(
+            event_columns(seconds=True), by_day(self._events, self.look), empty=self._reading.empty(empty)
+        )
+        when = "" if at is None else f", {at.astimezone(UTC):%a %d %b %H:%M} UTC"
+        set_title(
+            table, f"Since you were last here{when}", subtitle=counted(self._events) if self._events else ""
+        )

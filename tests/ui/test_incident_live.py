@@ -1,0 +1,93 @@
+"""The war-room on a real store: a console of one person, and what another one does meanwhile."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from console.app import TradexApp
+from console.domain.book import Done
+from console.domain.errors import TradexError
+from console.domain.incident import Role
+from console.feed import LiveFeed
+from console.processes.postgres import EmbeddedPostgres
+from console.store import incidents, presences
+from console.store.pool import Store
+from screens.incident import IncidentScreen
+from screens.note_dialog import NoteDialog
+from tests.conftest import NewDatabase
+from tests.incidents.rooms import look, published, told
+from tests.store.stores import Place, password_of, upgraded
+from tests.ui.drive import shown, until
+
+
+@pytest.fixture(scope="module")
+def place(postgres: EmbeddedPostgres, session_database: NewDatabase) -> Place:
+    return Place(postgres, session_database(postgres, template=upgraded(postgres, session_database)))
+
+
+@pytest.fixture
+async def bob(place: Place) -> AsyncIterator[Store]:
+    async with place.open("bob") as store:
+        yield store
+
+
+class WarRoom(TradexApp):
+    DEFAULT_MODE = "incident"
+
+    def __init__(self, place: Place, drafts: Path) -> None:
+        feed = LiveFeed(place.url_of("alice"), user="alice", password=password_of("alice"))
+        super().__init__(feed, theme="dark", bell=False, drafts=drafts)
+        self.rung = 0
+
+    def _ring(self) -> None:
+        self.rung += 1
+
+
+async def says(app: WarRoom, pilot: Pilot[None], *parts: str) -> None:
+    await until(pilot, lambda: all(part in shown(app) for part in parts), " and ".join(parts))
+
+
+async def test_two_people_work_on_one_incident(place: Place, bob: Store, tmp_path: Path) -> None:
+    await published(place)
+    number = await incidents.open_by_hand(bob, "orders fail", 2, runbook="order-execution-failure")
+    await incidents.set_role(bob, number, Role.COMMANDER, "bob")
+    book = (await look(bob, number)).runbooks[0].id
+    app = WarRoom(place, tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await says(app, pilot, "SEV2", f"INC-{number}", "Orders fail", "commander  bob", "Look at the health")
+        room = app.screen
+        assert isinstance(room, IncidentScreen)
+        # What bob does is here at once.
+        await incidents.mark(bob, number, book, 1, Done.DONE)
+        await incidents.add_note(bob, number, "first\n\n@alice look", key="k1")
+        await says(app, pilot, "[✓] 1 Look at the health", "1 of 4 done", "bob calls you", "note+  first")
+        assert app.rung == 1
+        # What alice does is told to everybody, with her name.
+        await pilot.press("down", "space")
+        await says(app, pilot, "2 of 4 done", "alice ")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, NoteDialog) and app.screen._is_open)
+        await pilot.press(*"it was me", "ctrl+s")
+        await says(app, pilot, "it was me", "the note is on the timeline")
+        assert not list(tmp_path.iterdir())  # noqa: ASYNC240
+        # Both say the same: the second one is told who was first.
+        await incidents.mark(bob, number, book, 3, Done.DONE)
+        with pytest.raises(TradexError):
+            await incidents.mark(bob, number, book, 2, Done.DONE)
+        # She is there, and goes where bob goes.
+        await until(pilot, lambda: app.following._told is not None and not app.following._beating)
+        assert [each.person for each in await presences.present(bob, number)] == ["alice"]
+        await says(app, pilot, "war room")
+        await pilot.press("f")
+        await says(app, pilot, "following bob")
+        await presences.beat(bob, number, screen=4)
+        await until(pilot, lambda: app.current_mode == "alerts", "the way of bob")
+        await pilot.press("f", "5")
+        await until(pilot, lambda: app.screen is room)
+        await says(app, pilot, "bob on 4")
+        await incidents.close(bob, number, "a bad release")
+        await says(app, pilot, "closed", "✓ resolved")
+    kinds = [entry.event.kind for entry in await told(bob, number)]
+    assert kinds.count("join") == 2 and kinds.count("note") == 2 and kinds.count("step") == 3
