@@ -11,14 +11,12 @@ import contextlib
 import logging
 import os
 import platform as host
-import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from console import __version__
+from console import __version__, anchoring
 from console.actions.duties import Actions
 from console.alerting.diagnosing import Diagnosing
 from console.alerting.engine import Engine
@@ -27,7 +25,6 @@ from console.checks.duty import Checking
 from console.checks.registry import OCCASIONS
 from console.domain.errors import Fenced, StoreAway, TradexError
 from console.domain.event import Severity
-from console.domain.format import iso
 from console.domain.health import Check, CheckPoint
 from console.domain.metric import MetricValue
 from console.domain.snapshot import STALE_AFTER_TICKS
@@ -35,6 +32,7 @@ from console.evidence import Evidence
 from console.gateway import logs
 from console.gateway.platform import Platform
 from console.incidents.opening import Opening
+from console.incidents.ticking import Ticking
 from console.metrics import catalogue
 from console.monitors.collector import Collector
 from console.monitors.detectors import Detectors
@@ -46,7 +44,7 @@ from console.runbooks.reading import Vocabulary
 from console.runbooks.rounds import Rounds
 from console.sections import plain
 from console.settings import Settings
-from console.store import audit, health, maintenance, ticks, timeline
+from console.store import health, maintenance, ticks, timeline
 from console.store import lease as leases
 from console.store.lease import Lease
 from console.store.pool import Store
@@ -57,8 +55,6 @@ _RETRY_S = 1.0
 _MAINTENANCE_EVERY_S = 600.0
 _CLOCK_EVERY_S = 15.0
 _AVAILABILITY = timedelta(hours=1)
-_ANCHOR_EVERY_S = 3600.0
-_SYSLOG = Path("/dev/log")
 _CHECKS = frozenset(check.id for listed in OCCASIONS.values() for check in listed)
 
 
@@ -155,6 +151,7 @@ class Agent:
             while True:
                 lease = await self._wait_for_lease(self._store)
                 past = await self._platform_past(self._store)
+                evidence = Evidence(self._store)
                 engine = Engine(rulebook)
                 term = _Term(
                     store=self._store,
@@ -168,7 +165,8 @@ class Agent:
                     actions=actions,
                     checking=checking,
                     books=books,
-                    rounds=Rounds(Evidence(self._store).of),
+                    rounds=Rounds(evidence.of),
+                    ticking=Ticking(evidence.of),
                     opening=Opening(lambda: rulebook.alerting.incidents),
                     detectors=detectors,
                 )
@@ -244,7 +242,7 @@ class Agent:
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "ticks": lambda: self._tick_forever(term),
             "maintenance": lambda: self._maintain_forever(store, lease),
-            "audit": lambda: _anchor_forever(store),
+            "audit": lambda: anchoring.forever(store),
             "diagnosis": lambda: term.diagnosing.run(store, lease),
             "logs": lambda: term.log_tail.run(store, lease),
             **term.actions.duties(store, lease, others=term.hear),
@@ -252,6 +250,7 @@ class Agent:
             "books": lambda: term.books.run(store, lease),
             "checklists": lambda: term.rounds.run(store, lease),
             "incidents": lambda: term.opening.run(store, lease),
+            "steps of runbooks": lambda: term.ticking.run(store, lease),
             "security": lambda: term.detectors.run(store, lease),
         }
         try:
@@ -366,26 +365,6 @@ class Agent:
             await asyncio.sleep(_MAINTENANCE_EVERY_S)
 
 
-async def _anchor_forever(store: Store) -> None:
-    """Tell the log and syslog how the audit ends, so that a chain that is cut or rewritten is found by what stands
-    where the database's owner can't reach: what follows `audit anchor` is what `audit verify --anchor` takes."""
-    while True:
-        seq, digest, at = await audit.head(store)
-        line = f"audit anchor {seq} {digest} {iso(at)}"
-        log.info("%s", line)
-        to_syslog(line)
-        await asyncio.sleep(_ANCHOR_EVERY_S)
-
-
-def to_syslog(line: str, place: Path = _SYSLOG) -> None:
-    """One line for the machine's own log, where there is one (RFC 3164, section 4.1: authpriv.info); it waits for
-    nobody."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
-        link.setblocking(False)
-        link.connect(str(place))
-        link.send(f"<86>tradex-agent[{os.getpid()}]: {line}".encode())
-
-
 async def _duty(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Work that goes on whatever happens to it, until the lease is lost."""
     while True:
@@ -418,6 +397,7 @@ class _Term:
     books: Publishing
     rounds: Rounds
     opening: Opening
+    ticking: Ticking
     detectors: Detectors
 
     def hear(self, payload: str) -> None:
@@ -425,6 +405,7 @@ class _Term:
         self.checking.hear(payload)
         self.opening.hear(payload)
         self.rounds.hear(payload)
+        self.ticking.hear(payload)
 
 
 class _LeaseLost(Exception):

@@ -1,5 +1,5 @@
-"""Whether an item of a checklist holds by itself, in words and numbers, from what the store knows: readings, alerts,
-health, and what the checks of the platform found last."""
+"""Whether an item of a checklist or a step of a runbook holds by itself, in words and numbers, from what the store
+knows: readings, alerts, health, and what the checks of the platform found last."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from console.domain.alert import AlertState
 from console.domain.book import Step
 from console.domain.check import BY_HAND, CheckStatus, Outcome, passed, ticked, warned
-from console.domain.duties import Run
 from console.domain.event import Severity
 from console.domain.format import age, clock, counted, metric
 from console.domain.health import Verdict
@@ -41,7 +40,7 @@ class Evidence:
 
     store: Store
 
-    async def of(self, step: Step, run: Run, now: datetime) -> Outcome:
+    async def of(self, step: Step, since: datetime, now: datetime) -> Outcome:
         """Passed with the evidence; else a warning that says what is in the way, or that there is no source. Raises
         StoreAway and StoreRefused."""
         if step.holds:
@@ -52,7 +51,7 @@ class Evidence:
             case "health":
                 return await self._health(now)
             case "alerts":
-                return await self._alerts(min(run.opens_at, now - NIGHT), now)
+                return await self._alerts(min(since, now - NIGHT), now)
             case "trends":
                 return await self._trends(now)
         return warned(f"no source: nothing is known of {printable(step.evidence, 60) or 'it'}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from console.domain.book import Step
 
 
 class CheckStatus(StrEnum):
@@ -73,6 +75,11 @@ def together(parts: Iterable[Outcome]) -> Outcome:
     worst = max((part.status for part in known), key=lambda status: status.rank)
     told = [part for part in known if not part.good] or known
     return Outcome(worst, "; ".join(part.evidence for part in sorted(told, key=lambda p: -p.status.rank)))
+
+
+Ask = Callable[[Step, datetime, datetime], Awaitable[Outcome]]
+"""Whether an automatic step holds, as of what happened since the first moment, at the second one: passed with the
+evidence in words and numbers, else why it does not."""
 
 
 @dataclass(frozen=True, slots=True)

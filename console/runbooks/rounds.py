@@ -6,11 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from console.domain.book import Checklist, Marked, Step
-from console.domain.check import Outcome
+from console.domain.book import Checklist, Marked
+from console.domain.check import Ask
 from console.domain.duties import Occurrence, Run, RunState
 from console.runbooks import recurrence
 from console.store import books, checklists
@@ -19,9 +18,6 @@ from console.store.lease import Lease
 from console.store.pool import Store
 
 log = logging.getLogger("tradex.checklists")
-
-Ask = Callable[[Step, Run, datetime], Awaitable[Outcome]]
-"""Whether an automatic item of a run holds at this moment: the evidence in words and numbers, or why it does not."""
 
 MADE_UP = timedelta(days=35)
 """After an absence, occurrences that are longer ago are not made up for."""
@@ -105,7 +101,7 @@ class Rounds:
         hold: dict[int, str] = {}
         waits: dict[int, str] = {}
         for item in open_items:
-            found = await self._ask(item.step, run, now)
+            found = await self._ask(item.step, run.opens_at, now)
             (hold if found.good else waits)[item.place] = found.evidence
         if hold or self._news(run, open_items, waits, now):
             await checklists.tick(store, lease, run.id, now, hold=hold, waits=waits)

@@ -128,6 +128,7 @@ def _mark(each: Mapping[str, Any]) -> Mark:
         by=printable(each["author"], _PERSON),
         at=_at(each["at"]),
         note=printable(each["note"]),
+        automatic=each["automatic"],
         action_id=each["action_id"],
     )
 

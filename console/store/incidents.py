@@ -308,6 +308,19 @@ async def open_by_rule(store: Store, lease: Lease, alert: int, *, runbook: str, 
     )
 
 
+async def tick(store: Store, lease: Lease, incident: int, book: int, place: int, note: str) -> bool:
+    """A step that the agent has seen to be done, with its evidence; whether it is ticked now: not where somebody said
+    something of it before, or took such a tick back. Raises Fenced."""
+    return await store.fetchval(
+        "SELECT console.tick_step($1, $2, $3, $4, $5)",
+        lease.fence,
+        incident,
+        book,
+        place,
+        printable(note, 400),
+    )
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 # Two indexes, each read from where the page begins: one bound, or the later one would be read from.

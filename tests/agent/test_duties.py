@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from console.agent import _duty, to_syslog
+from console.agent import _duty
+from console.anchoring import to_syslog
 from console.domain.errors import Fenced, StoreRefused
 from tests.agent.conftest import Watch
 

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from console.alerting.engine import Engine
 from console.domain.book import Step
 from console.domain.check import CheckResult, CheckStatus
-from console.domain.duties import Run
 from console.domain.health import Status
 from console.evidence import Evidence
 from console.store import alerts, checks, ticks
@@ -15,7 +14,6 @@ from tests.alerting.recorded import SPECS, TICK, row
 from tests.store.stores import NOON, Place, check
 
 OPENED = NOON - timedelta(hours=3)
-RUN = Run(1, "morning", "Morning", "daily", OPENED, NOON, NOON + timedelta(hours=1))
 
 
 class Asking:
@@ -25,7 +23,7 @@ class Asking:
         self._evidence = evidence
 
     async def __call__(self, now: datetime = NOON, **step: str) -> str:
-        found = await self._evidence.of(Step("x", **step), RUN, now)  # pyright: ignore[reportArgumentType]
+        found = await self._evidence.of(Step("x", **step), OPENED, now)  # pyright: ignore[reportArgumentType]
         return f"{'+' if found.good else '-'} {found.evidence}"
 
 
@@ -95,7 +93,7 @@ async def test_the_night_is_quiet_when_nobody_was_left_alone_with_an_alert(place
         await engine.catch_up(store, lease, until=NOON + TICK * 59)
         assert (await ask(NOON + TICK * 59, evidence="alerts"))[0] == "+"
         # What was before the list opened is another one's.
-        later = replace(RUN, opens_at=NOON + timedelta(hours=20))
+        later = NOON + timedelta(hours=20)
         found = await Evidence(store).of(Step("x", evidence="alerts"), later, NOON + timedelta(hours=24))
         assert found.evidence == "no critical alert and no warning since 11 Mar 00:00"
 

@@ -268,12 +268,13 @@ def test_bad_input_is_one_line(desk: Desk) -> None:
 
 
 def test_a_viewer_may_look_and_nothing_else(desk: Desk) -> None:
-    assert desk.json("list", "--all", person="vera") and desk.done("export", "1", person="vera")
+    number = str(desk.json("open", "Looked at")["id"])
+    assert desk.json("list", "--all", person="vera") and desk.done("export", number, person="vera")
     assert desk.done("handover", person="vera").startswith("# Hand-over")
     for args in (
         ("open", "x"),
-        ("note", "1", "x"),
-        ("reopen", "1", "--reason", "x"),
+        ("note", number, "x"),
+        ("close", number, "--resolution", "x"),
         ("handover", "offer", "bob"),
     ):
         done = desk.run(*args, person="vera")

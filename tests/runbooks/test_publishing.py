@@ -100,7 +100,8 @@ async def test_what_steps_may_name_is_looked_at_again_when_it_changes(
         return any(book.title == "Named" for book in await books.runbooks(store))
 
     async def told() -> bool:
-        return "no such action: our_own" in (await timeline.recent(store, limit=1, subject=SUBJECT))[0].text
+        said = await timeline.recent(store, limit=1, subject=SUBJECT)
+        return bool(said) and "no such action: our_own" in said[0].text
 
     async with publishes(place, tmp_path, lambda: words[0]) as store:
         await wait_for(told)

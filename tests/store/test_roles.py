@@ -64,6 +64,7 @@ AGENT_ONLY = {
     "next_checks": "SELECT console.next_checks(1)",
     "publish_books": "SELECT console.publish_books(1, '[]')",
     "open_by_rule": "SELECT console.open_by_rule(1, 1, '', 2)",
+    "tick_step": "SELECT console.tick_step(1, 1, 1, 1, '')",
     "know_checklists": "SELECT console.know_checklists(1, now(), '{x}')",
     "open_runs": "SELECT console.open_runs(1, 'x', '[]', '{}')",
     "tick_items": "SELECT console.tick_items(1, 1, now(), '[]', '{}')",

@@ -56,7 +56,8 @@ CREATE TABLE console.incident_book (
 );
 CREATE INDEX incident_book_incident ON console.incident_book (incident_id);
 
--- What was said of a step last; what was said before is on the timeline.
+-- What was said of a step last; what was said before is on the timeline. `automatic`: the agent said it, and `note` is
+-- its evidence.
 CREATE TABLE console.incident_mark (
     book_id bigint NOT NULL REFERENCES console.incident_book,
     place int NOT NULL,
@@ -65,6 +66,14 @@ CREATE TABLE console.incident_mark (
     at timestamptz NOT NULL,
     note text NOT NULL,
     action_id bigint,
+    automatic boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (book_id, place)
+);
+
+-- Steps of which a person took back what the agent had said: from then on only people tick them.
+CREATE TABLE console.incident_by_hand (
+    book_id bigint NOT NULL REFERENCES console.incident_book,
+    place int NOT NULL,
     PRIMARY KEY (book_id, place)
 );
 
@@ -156,7 +165,7 @@ CREATE VIEW console.alert_alone AS
         );
 
 GRANT SELECT ON console.incident, console.incident_alert, console.incident_book, console.incident_mark,
-    console.incident_pin, console.follow_up, console.incident_update, console.attendance, console.handover,
+    console.incident_by_hand, console.incident_pin, console.follow_up, console.incident_update, console.attendance, console.handover,
     console.alert_alone
 TO console_viewer;
 
@@ -574,7 +583,7 @@ BEGIN
         p_id, p_into, i.title), moment);
     -- Of a runbook that both have, what the other one lacks is ticked there.
     INSERT INTO console.incident_mark
-        SELECT theirs.id, m.place, m.state, m.author, m.at, m.note, m.action_id
+        SELECT theirs.id, m.place, m.state, m.author, m.at, m.note, m.action_id, m.automatic
         FROM console.incident_book AS mine
             JOIN console.incident_book AS theirs ON theirs.incident_id = p_into AND theirs.name = mine.name
                 AND theirs.steps = mine.steps
@@ -856,6 +865,9 @@ BEGIN
         || CASE WHEN p_action_id IS NULL THEN '' ELSE format(', action %s', p_action_id) END, moment);
     IF p_state IS NULL THEN
         DELETE FROM console.incident_mark WHERE book_id = p_book AND place = p_place;
+        IF m.automatic THEN
+            INSERT INTO console.incident_by_hand VALUES (p_book, p_place) ON CONFLICT DO NOTHING;
+        END IF;
     ELSE
         INSERT INTO console.incident_mark (book_id, place, state, at, note, action_id)
             VALUES (p_book, p_place, p_state, moment, note, p_action_id)
@@ -864,6 +876,34 @@ BEGIN
         PERFORM console.begin_work(p_id, session_user::text, moment, ', by working through its runbook');
     END IF;
     RETURN NULL;
+END $$;
+
+-- A step that the agent has seen to be done, unless somebody said something of it meanwhile; whether it is ticked now.
+CREATE FUNCTION console.tick_step(p_fence bigint, p_id bigint, p_book bigint, p_place int, p_note text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, console, pg_temp AS $$
+DECLARE
+    i console.incident;
+    b console.incident_book;
+    note text := left(p_note, 400);
+    moment timestamptz;
+BEGIN
+    PERFORM console.hold(p_fence);
+    i := console.hold_incident(p_id);
+    SELECT * INTO b FROM console.incident_book WHERE id = p_book AND incident_id = p_id;
+    IF i.closed_at IS NOT NULL OR b.id IS NULL OR p_place NOT BETWEEN 1 AND jsonb_array_length(b.steps)
+        OR EXISTS (SELECT FROM console.incident_by_hand WHERE book_id = p_book AND place = p_place)
+    THEN
+        RETURN false;
+    END IF;
+    moment := clock_timestamp();
+    INSERT INTO console.incident_mark (book_id, place, state, at, note, automatic)
+        VALUES (p_book, p_place, 'done', moment, note, true) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM console.tell_incident(p_id, 'step', 'info', format('%s ticked step %s of %s: %s (%s)', session_user, p_place,
+        b.name, b.steps -> (p_place - 1) ->> 'text', note), moment);
+    RETURN true;
 END $$;
 
 -- The same key again is the same note.
@@ -1112,7 +1152,10 @@ END $$;
 -- Nobody but the console's own functions may run what stands inside.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA console FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION console.beat(bigint, int, text, boolean) TO console_viewer;
-GRANT EXECUTE ON FUNCTION console.open_by_rule(bigint, bigint, text, int) TO console_agent;
+GRANT EXECUTE ON FUNCTION
+    console.open_by_rule(bigint, bigint, text, int),
+    console.tick_step(bigint, bigint, bigint, int, text)
+TO console_agent;
 GRANT EXECUTE ON FUNCTION
     console.ack_incident(bigint),
     console.open_incident(text, int, bigint[], text, text),

@@ -1,0 +1,69 @@
+"""Steps of runbooks that the agent ticks."""
+
+from datetime import datetime, timedelta
+
+from console.domain.book import Done, Runbook, Step
+from console.domain.check import Outcome, passed, warned
+from console.incidents.ticking import Ticking
+from console.store import alerts, books, incidents
+from tests.incidents.rooms import fire, leading, look, told
+from tests.store.alerting import resolved
+from tests.store.stores import Place
+
+BOOK = Runbook(
+    name="slow",
+    title="Slow",
+    aliases=("Slow",),
+    steps=(
+        Step("Look", "immediate"),
+        Step("Orders go through", "resolution", holds="error_rate < 1%"),
+        Step("All is well", "resolution", evidence="health"),
+    ),
+)
+
+
+async def test_what_holds_is_ticked_with_its_evidence_once_nothing_fires_and_people_have_the_last_word(
+    room: Place,
+) -> None:
+    rate = 0.2
+
+    async def ask(step: Step, since: datetime, now: datetime) -> Outcome:
+        assert since <= now
+        good = bool(step.holds) and rate < 1
+        return passed(f"Error rate is {rate} %") if good else warned("it is not")
+
+    ticking = Ticking(ask)
+    async with room.open("alice") as alice, leading(room) as (store, lease):
+        await books.publish(store, lease, [BOOK])
+        (alert,) = await fire(store, lease, "Slow")
+        number = await incidents.open_by_rule(store, lease, alert, runbook="slow", level=2)
+        assert number is not None
+        book = (await look(alice, number)).runbooks[0].id
+
+        async def marks() -> list[tuple[str, bool, str] | None]:
+            steps = (await look(alice, number)).runbooks[0].steps
+            return [None if (m := step.mark) is None else (m.by, m.automatic, m.note) for step in steps]
+
+        # While its alert fires, what is good is so from before, or between two waves.
+        await ticking.round(store, lease, await store.now())
+        assert await marks() == [None, None, None]
+        moment = await store.now() + timedelta(seconds=1)
+        assert await alerts.write(store, lease, cursor=moment, changes=[resolved("Slow")])
+        rate = 2.5
+        await ticking.round(store, lease, await store.now())
+        assert await marks() == [None, None, None]
+        rate = 0.1
+        for _ in range(2):
+            await ticking.round(store, lease, await store.now())
+        assert await marks() == [None, ("auto", True, "Error rate is 0.1 %"), None]
+        steps = [entry.event.text for entry in await told(alice, number) if entry.event.kind == "step"]
+        assert steps == ["auto ticked step 2 of slow: Orders go through (Error rate is 0.1 %)"]
+        assert (await look(alice, number)).acknowledged_at is None, "nobody works on it for that"
+        # Whoever takes it back ticks it, if anybody does.
+        await incidents.mark(alice, number, book, 2, None)
+        await ticking.round(store, lease, await store.now())
+        assert await marks() == [None, None, None]
+        await incidents.mark(alice, number, book, 2, Done.DONE, note="seen")
+        assert await marks() == [None, ("alice", False, "seen"), None]
+        await incidents.close(alice, number, "it went away")
+        assert not await incidents.tick(store, lease, number, book, 3, "late")
