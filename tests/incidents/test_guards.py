@@ -23,7 +23,7 @@ CHANGES: dict[str, Act] = {
     "role": lambda s, i, b: incidents.set_role(s, i, Role.COMMANDER, "bob"),
     "link": lambda s, i, b: incidents.link(s, i, [1]),
     "split": lambda s, i, b: incidents.split(s, i, [1], "x"),
-    "merge": lambda s, i, b: incidents.merge(s, i, 1),
+    "merge": lambda s, i, b: incidents.merge(s, i, i + 100_000),
     "attach": lambda s, i, b: incidents.attach(s, i, BREACH.name),
     "mark": lambda s, i, b: incidents.mark(s, i, b, 1, Done.DONE),
     "plot": lambda s, i, b: incidents.pin_plot(s, i, "error_rate"),
