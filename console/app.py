@@ -3,13 +3,15 @@
 What a screen shows is the screen's business; what is read is the feed's.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
@@ -22,12 +24,9 @@ from console.domain.alert import Alert, AlertState
 from console.domain.event import Severity
 from console.domain.snapshot import Snapshot
 from console.domain.text import printable
-from console.feed import Feed
+from console.feed import SECTIONS, Feed
 from screens.base import ConsoleScreen
-from screens.drafts import Drafts
-from screens.following import Following
 from screens.registry import ACTIONS, SCREENS, Entry
-from screens.since import Since
 from screens.trouble import trouble
 from themes.palette import ANSI, DARK, PALETTES, Palette
 from themes.stylesheet import ParsedOnce
@@ -37,6 +36,11 @@ from widgets.look import Look
 from widgets.opening import Keeping
 from widgets.sparse_update import SparseUpdate
 from widgets.tab_row import Tab
+
+if TYPE_CHECKING:
+    from screens.drafts import Drafts
+    from screens.following import Following
+    from screens.since import Since
 
 _UNMARKED = str.maketrans("[]", "()")
 _LONGEST_COMMAND = 400
@@ -96,9 +100,11 @@ class TradexApp(App[None]):
         self.feed = feed
         self.tabs: Sequence[Tab] = tuple(entry.tab for entry in SCREENS)
         self.confirmed: int | None = None
-        self.drafts = Drafts(drafts)
-        self.following = Following(self, self, self._ring)
-        self.since = Since(self, self)
+        self._drafts = drafts
+        self._kept: Drafts | None = None
+        self._following: Following | None = None
+        self._since: Since | None = None
+        self._together = False
         self._bell = bell
         self._alarmed = False
         self._heard: frozenset[tuple[int, int]] = frozenset()
@@ -112,6 +118,35 @@ class TradexApp(App[None]):
         self.stylesheet = ParsedOnce(variables=self.get_css_variables())
         self.set_class(self._glyphs is ASCII, "ascii")
 
+    # Imported when they are wanted, or the first screen is full.
+
+    @property
+    def drafts(self) -> Drafts:
+        """What this person is writing."""
+        if self._kept is None:
+            from screens.drafts import Drafts
+
+            self._kept = Drafts(self._drafts)
+        return self._kept
+
+    @property
+    def following(self) -> Following:
+        """Who else is here, and whom this console follows."""
+        if self._following is None:
+            from screens.following import Following
+
+            self._following = Following(self, self, self._ring)
+        return self._following
+
+    @property
+    def since(self) -> Since:
+        """What happened since this person was here last."""
+        if self._since is None:
+            from screens.since import Since
+
+            self._since = Since(self, self)
+        return self._since
+
     def _fitting_palette(self) -> Palette:
         return ANSI if self._has_16_colours() else DARK
 
@@ -122,12 +157,24 @@ class TradexApp(App[None]):
 
     def on_mount(self) -> None:
         self.feed.subscribe(self._listen)
-        self.following.begin()
         self.theme_changed_signal.subscribe(self, lambda _theme: self._restyle())
         self.set_interval(1.0, self._second)
         self.run_worker(self.feed.run(), group="feed", exit_on_error=False)
         if not self.is_headless:
             self._end_on_hang_up()
+        if self.feed.snapshot.control:
+            self.call_after_refresh(self._gather)
+
+    def _gather(self) -> None:
+        """Once: be seen by the others, and hear of them."""
+        if not self._together and self.is_running:
+            self._together = True
+            self.following.begin()
+            self._tell(self.feed.snapshot, frozenset(SECTIONS))
+
+    def _tell(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
+        self.following.listen(snapshot, changed)
+        self.since.listen(snapshot, changed)
 
     def _end_on_hang_up(self) -> None:
         """A lost SSH line ends the console; nothing that it shows ends with it."""
@@ -143,7 +190,8 @@ class TradexApp(App[None]):
 
     async def on_event(self, event: Event) -> None:
         """What is typed while a dialog or a field opens is for that."""
-        self.following.active |= isinstance(event, Key)
+        if self._together:
+            self.following.active |= isinstance(event, Key)
         early = (
             isinstance(event, Key | Paste)
             and self.screen_stack
@@ -166,12 +214,15 @@ class TradexApp(App[None]):
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
             screen.second()
+        self._gather()
         self.following.second()
         self._sound(self.feed.snapshot)
 
     def _listen(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
-        self.following.listen(snapshot, changed)
-        self.since.listen(snapshot, changed)
+        if self._together:
+            self._tell(snapshot, changed)
+        elif snapshot.control:
+            self.call_later(self._gather)
         self._sound(snapshot)
 
     def _ring(self) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from console.domain.book import Done
 from console.room import Connected
 
 if TYPE_CHECKING:
-    from console.domain.book import Checklist, Runbook, Template
+    from console.domain.book import Checklist, Done, Runbook, Template
     from console.domain.duties import Past, Run
 
 

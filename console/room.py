@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from console.domain.book import Done
-from console.domain.incident import Role
-
 if TYPE_CHECKING:
+    from console.domain.book import Done
     from console.domain.handover import Handover
-    from console.domain.incident import Entry, Incident, Presence
+    from console.domain.incident import Entry, Incident, Presence, Role
     from console.store.pool import Store
 
 

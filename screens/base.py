@@ -66,8 +66,11 @@ class Host(Protocol):
     confirmed: int | None
     """The action that was confirmed last, until 9 has shown it."""
 
-    drafts: Drafts
-    following: Following
+    @property
+    def drafts(self) -> Drafts: ...
+
+    @property
+    def following(self) -> Following: ...
 
     def go(self, number: int) -> None: ...
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from console.domain.book import Template
+from console.domain.book import Template, unfilled
 from console.domain.incident import Incident
 from screens import incident_asking as asking
 from screens.asking_dialog import Values
@@ -15,12 +14,9 @@ if TYPE_CHECKING:
     from screens.incident_acting import IncidentActing
 
 
-_UNFILLED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-
-
-def unfilled(text: str) -> str:
+def waits(text: str) -> str:
     """What nobody may read: a name that has no value yet."""
-    names = dict.fromkeys(_UNFILLED.findall(text))
+    names = unfilled(text)
     return f"no value yet for {', '.join(names)}: write it, or take it out" if names else ""
 
 
@@ -69,6 +65,6 @@ def _write(screen: IncidentActing, incident: Incident, template: Template, text:
         text=text,
         words="Record update",
         hint="Markdown",
-        check=unfilled,
+        check=waits,
     )
     screen.app.push_screen(dialog, screen.wrote)

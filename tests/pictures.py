@@ -45,6 +45,7 @@ def main() -> None:
             demo.run("drill", "errors", "--for", "120")
             asyncio.run(asyncio.sleep(45))
             (DOCS / "alerts.svg").write_text(asyncio.run(draw(demo, "4")))
+            (DOCS / "incident.svg").write_text(asyncio.run(draw(demo, "5", "a", "space")))
             demo.run("drill", "--stop")
             demo.run("drill", "brute-force", "--for", "60")
             asyncio.run(asyncio.sleep(20))

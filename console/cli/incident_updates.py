@@ -14,6 +14,7 @@ from console.cli.connect import with_feed
 from console.cli.how import pairs
 from console.cli.incident_doing import found, number
 from console.cli.tables import print_table, table
+from console.domain.book import unfilled
 from console.domain.errors import Misuse, TradexError
 from console.domain.format import iso
 from console.domain.text import lines_of, printable
@@ -112,8 +113,6 @@ def _list(options: dict[str, Any], as_json: bool) -> None:
 
 def _whole(text: str) -> None:
     """Raises Misuse for a text that still waits for something."""
-    from console.incidents.updates import unfilled
-
     if missing := unfilled(text):
         raise Misuse(
             f"it still has {', '.join(f'{{{{ {m} }}}}' for m in missing)}: --text FILE gives your words"

@@ -6,6 +6,7 @@ console has the same ones.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -119,6 +120,13 @@ BLANKS = (
     *("next_update", "resolution", "done"),
 )
 """What a template may have between `{{` and `}}`: each is filled in from the incident."""
+PLACEHOLDER = re.compile(r"\{\{ *([a-z_]+) *\}\}")
+
+
+def unfilled(text: str) -> list[str]:
+    """The names of placeholders that still wait for a value, each once; what else stands in such braces somebody
+    wrote."""
+    return list(dict.fromkeys(match[1] for match in PLACEHOLDER.finditer(text) if match[1] in BLANKS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from console.domain.action import Action, ActionState, worded
-from console.domain.book import BLANKS, Done, Template
+from console.domain.book import PLACEHOLDER, Done, Template
 from console.domain.errors import Refused
 from console.domain.format import clock, iso
 from console.domain.incident import Incident, IncidentState
@@ -16,7 +16,6 @@ from console.incidents import figures
 from console.store import actions, alerts, books, incidents, ticks
 from console.store.pool import Store
 
-_PLACE = re.compile(r"\{\{ *([a-z_]+) *\}\}")
 # What makes a block of Markdown of a line that begins with it (CommonMark 0.31, sections 4 and 5), after indentation
 # and the marks of quotes and lists.
 _BEFORE = re.compile(r"[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]+)*\Z")
@@ -38,13 +37,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
         return _plain(line) if _BEFORE.match(before) else line
 
-    return _PLACE.sub(value, text)
-
-
-def unfilled(text: str) -> list[str]:
-    """The names of placeholders that still wait for a value, each once; what else stands in such braces somebody
-    wrote."""
-    return list(dict.fromkeys(match[1] for match in _PLACE.finditer(text) if match[1] in BLANKS))
+    return PLACEHOLDER.sub(value, text)
 
 
 def values(

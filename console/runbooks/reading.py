@@ -16,6 +16,7 @@ from console.domain.book import (
     BLANKS,
     EVIDENCE,
     PARTS,
+    PLACEHOLDER,
     Checklist,
     Runbook,
     Rung,
@@ -41,7 +42,6 @@ AUDIENCES = ("internal", "customer")
 UPDATES = ("initial", "update", "final")
 _DOES = ("action", "check", "screen", "metric", "holds", "evidence")
 _SYMPTOMS, _LADDER = "symptoms", "escalation"
-_BLANK = re.compile(r"\{\{ *([a-z_]+) *\}\}")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _LONGEST = 500
 _LONGEST_TEMPLATE = 8000
@@ -133,10 +133,10 @@ def template(text: str, file: Path, words: Vocabulary) -> Template:
     front = whole.front
     front.only(("title", "audience", "kind", "again"), "key of a template")
     for number, line in enumerate(whole.text.split("\n"), whole.line):
-        for name in _BLANK.findall(line):
+        for name in PLACEHOLDER.findall(line):
             if name not in BLANKS:
                 whole.fail(number, f"no such placeholder: {printable(name, 60)}; {meant(name, BLANKS)}")
-        if "{{" in (rest := _BLANK.sub("", line)) or "}}" in rest:
+        if "{{" in (rest := PLACEHOLDER.sub("", line)) or "}}" in rest:
             whole.fail(number, "expected {{ name }}, both braces on one line")
     body = lines_of(whole.text)
     if not body.strip():

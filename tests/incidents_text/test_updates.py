@@ -9,9 +9,9 @@ from markdown_it import MarkdownIt
 
 import console
 from console.domain.action import ActionState
-from console.domain.book import BLANKS, Template
+from console.domain.book import BLANKS, Template, unfilled
 from console.incidents.figures import Impact
-from console.incidents.updates import fill, unfilled, values
+from console.incidents.updates import fill, values
 from tests.incidents_text.cases import BARE, CLOSED, FAILOVER, HOSTILE, RATE, at, hostile
 
 TEXT = "\n".join(f"{name}: {{{{ {name} }}}}" for name in BLANKS)
