@@ -1,5 +1,6 @@
 """The war-room on a real store: a console of one person, and what another one does meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from textual.pilot import Pilot
 from console.app import TradexApp
 from console.domain.book import Done
 from console.domain.errors import TradexError
-from console.domain.incident import Role
+from console.domain.incident import Entry, Role
 from console.feed import LiveFeed
 from console.processes.postgres import EmbeddedPostgres
 from console.store import incidents, presences
@@ -17,8 +18,10 @@ from console.store.pool import Store
 from screens.incident import IncidentScreen
 from screens.note_dialog import NoteDialog
 from tests.conftest import NewDatabase
+from tests.demo import TRADEX
 from tests.incidents.rooms import look, published, told
 from tests.store.stores import Place, password_of, upgraded
+from tests.terminal import Terminal
 from tests.ui.drive import shown, until
 
 
@@ -91,3 +94,47 @@ async def test_two_people_work_on_one_incident(place: Place, bob: Store, tmp_pat
         await says(app, pilot, "closed", "✓ resolved")
     kinds = [entry.event.kind for entry in await told(bob, number)]
     assert kinds.count("join") == 2 and kinds.count("note") == 2 and kinds.count("step") == 3
+
+
+async def test_a_console_that_is_killed_in_the_middle_of_a_note_has_it_when_it_comes_back(
+    place: Place, bob: Store, tmp_path: Path
+) -> None:
+    number = await incidents.open_by_hand(bob, "prices stand still", 1)
+    env = {
+        "TRADEX_STORE__URL": place.url_of("alice"),
+        "TRADEX_STORE__PASSWORD": password_of("alice"),
+        "TRADEX_STATE_DIR": str(tmp_path / "state"),
+        "XDG_CONFIG_HOME": str(tmp_path / "no config"),
+        "LC_ALL": "C.UTF-8",
+    }
+
+    def opened(terminal: Terminal) -> None:
+        terminal.wait_for("Components")
+        terminal.send("5")
+        terminal.wait_for("note to timeline")
+        terminal.send("n")
+        terminal.wait_for("Save note")
+
+    def written() -> None:
+        with Terminal(TRADEX, env=env) as terminal:
+            opened(terminal)
+            terminal.send("the provider says\rthat it is them")
+            terminal.wait_for("that it is them")
+            terminal.process.kill()
+            terminal.process.wait(10)
+
+    def kept() -> None:
+        with Terminal(TRADEX, env=env) as terminal:
+            opened(terminal)
+            terminal.wait_for(lambda text: "the provider says" in text and "that it is them" in text)
+            terminal.send("\x13")
+            terminal.wait_for("the note is on the timeline")
+
+    def notes(found: list[Entry]) -> list[str]:
+        return [entry.body for entry in found if entry.event.kind == "note"]
+
+    await asyncio.to_thread(written)
+    assert notes(await told(bob, number)) == []
+    await asyncio.to_thread(kept)
+    assert notes(await told(bob, number)) == ["the provider says\nthat it is them"]
+    assert list((tmp_path / "state").rglob("*INC-*.json")) == [], "what is sent is no draft any more"
