@@ -156,10 +156,10 @@ class RoomDesk(Protocol):
         ...
 
     async def record_update(
-        self, incident_id: int, template: str, text: str, *, again_s: float | None = None
+        self, incident_id: int, template: str, text: str, *, key: str, again_s: float | None = None
     ) -> int:
         """A stakeholder update as it goes out, by this template; `again_s` seconds from now the next one is promised.
-        The event's number."""
+        The event's number. The same `key` again is the same update."""
         ...
 
     async def beat(
@@ -342,12 +342,12 @@ class StoreRoomDesk:
         await incidents.end_follow_up(await self._source.connected(), follow_up)
 
     async def record_update(
-        self, incident_id: int, template: str, text: str, *, again_s: float | None = None
+        self, incident_id: int, template: str, text: str, *, key: str, again_s: float | None = None
     ) -> int:
         from console.store import incidents
 
         store = await self._source.connected()
-        return await incidents.record_update(store, incident_id, template, text, again_s=again_s)
+        return await incidents.record_update(store, incident_id, template, text, key=key, again_s=again_s)
 
     async def beat(
         self, incident_id: int | None, *, screen: int, selection: str = "", active: bool = True

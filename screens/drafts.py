@@ -7,9 +7,15 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from console.domain.snapshot import Link
 from console.domain.text import lines_of, printable
 
 _UNSAFE = re.compile(r"[^\w-]+")
+
+
+def draft_name(link: Link, what: str) -> str:
+    """Under which name a draft of this person about something of this store is kept."""
+    return f"{link.environment}-{link.user}-{what}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import partial
 from console.domain.book import Done, Marked
 from console.domain.duties import Run, Standing
 from screens.base import ConsoleScreen
+from screens.drafts import draft_name
 from screens.note_dialog import NoteDialog
 
 
@@ -23,7 +24,7 @@ def write(screen: ConsoleScreen, standing: Standing, run: Run, item: Marked, sta
     dialog = NoteDialog(
         "Skip an item" if skips else "Tick with a note",
         send,
-        name=f"item-{run.id}-{item.place}-{state}",
+        name=draft_name(screen.feed.snapshot.link, f"item-{run.id}-{item.place}-{state}"),
         drafts=screen.host.drafts,
         about=(("list", standing.title), ("item", f"{item.place} {item.step.text}")),
         text=kept,

@@ -91,7 +91,8 @@ class Following:
         """A second has passed."""
         self._seconds += 1
         self._apply()
-        if self._snapshot.link.away is not None or not self._snapshot.link.user or self._beating:
+        link = self._snapshot.link
+        if link.away is not None or not link.user or link.read_only or self._beating:
             return
         place = self._place()
         told = self._told

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from screens.base import ConsoleScreen
+from screens.drafts import draft_name
 from screens.note_dialog import NoteDialog
 from widgets.dialog import LabelledField
 from widgets.field import Field
@@ -32,7 +33,7 @@ class HandoverDialog(NoteDialog):
         super().__init__(
             "Hand over",
             send,
-            name="handover",
+            name=draft_name(screen.feed.snapshot.link, "handover"),
             drafts=screen.host.drafts,
             about=(("gives", f"what there is to know now, {lines} lines, and the note below"),),
             words="Offer it",

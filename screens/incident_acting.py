@@ -204,8 +204,10 @@ class IncidentActing(ConsoleScreen):
 
     def draft_name(self, what: str, incident: Incident) -> str:
         """Under which name a draft of this person about it is kept."""
-        link = self.snapshot.link
-        return f"{what}-{link.environment}-{link.user}-{incident.id}"
+        # Only where something is written.
+        from screens.drafts import draft_name
+
+        return draft_name(self.snapshot.link, f"{what}-{incident.id}")
 
     def wrote(self, words: str | None) -> None:
         """What was written has arrived; None: it is kept."""

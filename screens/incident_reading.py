@@ -127,13 +127,19 @@ class IncidentReading(IncidentActing):
         await self._pages.read(self.feed.query, number)
 
     async def _read_changes(self) -> None:
-        incident = self.incident
-        if incident is not None:
-            before = BEFORE / max(self.snapshot.link.time_scale, 1.0)
-            found = await self.feed.query.changes_before(incident.detected_at, before)
-            # That other alerts fired is no change that anybody made; they stand in the timeline.
-            self._changes = [event for event in found if event.kind != "alert"]
-            self._series = await self._then(incident)
+        number = self._number()
+        if number is None:
+            return
+        # The timeline may not have read an old one yet.
+        incident = self.incident or await self.feed.query.incident(number)
+        if incident is None:
+            self._changes, self._series = (), {}
+            return
+        before = BEFORE / max(self.snapshot.link.time_scale, 1.0)
+        found = await self.feed.query.changes_before(incident.detected_at, before)
+        # That other alerts fired is no change that anybody made; they stand in the timeline.
+        self._changes = [event for event in found if event.kind != "alert"]
+        self._series = await self._then(incident)
 
     async def _then(self, incident: Incident) -> Mapping[str, Series]:
         """The metric of one that is over, at its time."""

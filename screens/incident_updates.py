@@ -50,9 +50,11 @@ def _preview(screen: IncidentActing, incident: Incident, template: Template) -> 
 def _write(screen: IncidentActing, incident: Incident, template: Template, text: str) -> None:
     again = template.promises(incident.level, screen.feed.snapshot.link.time_scale)
 
-    async def send(written: str, _key: str) -> str:
+    async def send(written: str, key: str) -> str:
         await screen.feed.desk.record_update(
-            incident.id, template.name, written, again_s=None if again is None else again.total_seconds()
+            *(incident.id, template.name, written),
+            key=key,
+            again_s=None if again is None else again.total_seconds(),
         )
         return f"recorded: {template.title}"
 

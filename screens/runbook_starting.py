@@ -30,6 +30,8 @@ def asking(screen: ConsoleScreen, book: Runbook) -> Asking:
     """What is asked: which incident, and of a new one what it is."""
     shown = showing(book, screen.snapshot.alerts)
     free = [i for i in screen.snapshot.open_incidents if not _has(i, book)]
+    # What belongs to one that is open stays there.
+    taken = {number for incident in screen.snapshot.open_incidents for number in incident.alerts}
 
     def check(values: Values) -> tuple[str, str | None]:
         if not values["title"]:
@@ -41,7 +43,7 @@ def asking(screen: ConsoleScreen, book: Runbook) -> Asking:
     return Asking(
         "Start a runbook",
         "Start",
-        partial(_start, screen, book, [alert.id for alert in shown]),
+        partial(_start, screen, book, [alert.id for alert in shown if alert.id not in taken]),
         about=(("runbook", book.title), ("shown by", ", ".join(a.rule for a in shown) or "no alert now")),
         questions=(
             Question("t", "title", book.title, "of a new incident: what is wrong"),

@@ -108,7 +108,9 @@ async def response(doors: Doors) -> Outcome:
         rule.name
         for rule in known
         if rule.severity is Severity.CRITICAL
-        and not any(book.name == rule.runbook or book.shows(rule.name, None) for book in found)
+        and not any(
+            rule.runbook in (book.name, *book.aliases) or book.shows(rule.name, None) for book in found
+        )
     ]
     if bare:
         return failed(f"no runbook names {', '.join(bare)}")

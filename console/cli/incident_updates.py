@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,8 @@ def update(
             await _ask(as_json)
         again = chosen.promises(one.level, feed.snapshot.link.time_scale)
         again_s = None if again is None else again.total_seconds()
-        made = await feed.desk.record_update(number, template, text, again_s=again_s)
+        key = uuid.uuid4().hex
+        made = await feed.desk.record_update(number, template, text, key=key, again_s=again_s)
         return {"id": made, "state": "recorded", "at": iso(feed.now()), "text": text}
 
     done = with_feed(options, work)

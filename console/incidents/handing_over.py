@@ -37,7 +37,9 @@ WORSE = 0.2
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # What moves by less than this share of its limit is noise, however large a share of itself that is.
 _NOISE = 0.05
-_MOST = 20
+# So many lines a section; where the whole would not fit into a hand-over, fewer.
+_MOST = (20, 10, 5, 2)
+_LONGEST = 20_000
 _RESTS = frozenset({AlertState.FIRING, AlertState.STALE, AlertState.ACKNOWLEDGED, AlertState.PENDING})
 
 
@@ -111,19 +113,22 @@ def render(shift: Shift) -> str:
         ("Deployments of the last 12 hours", _deployments(shift)),
         ("Freezes", _freezes(shift)),
     )
-    lines = [f"# Hand-over, {iso(shift.at)[:10]} {_at(shift, shift.at)} UTC"]
+    head = [f"# Hand-over, {iso(shift.at)[:10]} {_at(shift, shift.at)} UTC"]
     if watching := _watching(shift):
-        lines += ["", f"**{watching}**"]
-    for title, said in sections:
-        count = f" ({len(said)})" if said else ""
-        more = [f"and {len(said) - _MOST} more"] if len(said) > _MOST else []
-        lines += [
-            "",
-            f"## {title}{count}",
-            "",
-            *(f"- {line}" for line in [*said[:_MOST], *more] or ["nothing"]),
-        ]
-    return "\n".join(lines) + "\n"
+        head += ["", f"**{watching}**"]
+    whole = ""
+    for most in _MOST:
+        lines = [*head, *(line for title, said in sections for line in _section(title, said, most))]
+        whole = "\n".join(lines) + "\n"
+        if len(whole) <= _LONGEST:
+            break
+    return whole
+
+
+def _section(title: str, said: Sequence[str], most: int) -> list[str]:
+    count = f" ({len(said)})" if said else ""
+    more = [f"and {len(said) - most} more"] if len(said) > most else []
+    return ["", f"## {title}{count}", "", *(f"- {line}" for line in [*said[:most], *more] or ["nothing"])]
 
 
 def odd(

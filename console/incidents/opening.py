@@ -15,11 +15,12 @@ from console.domain.book import Runbook
 from console.store import books, incidents
 from console.store.lease import Lease
 from console.store.pool import Store
+from console.store.woken import Woken
 
 log = logging.getLogger("tradex.incidents")
 
-# A silence ends by the clock, and a hint may be lost.
-_LOOK_S = 5.0
+_APART_S = 0.2
+_PATIENCE_S = 5.0
 _LEVEL = 2
 
 
@@ -28,33 +29,23 @@ class Opening:
 
     def __init__(self, verbs: Callable[[], Mapping[str, str]]) -> None:
         self._verbs = verbs
-        self._woken = asyncio.Event()
-
-    def hear(self, payload: str) -> None:
-        """A notice of the store."""
-        if payload in ("alert", "book", "listening", "reconnected"):
-            self._woken.set()
+        # A silence ends by the clock.
+        self._woken = Woken("alert", "book", apart_s=_APART_S)
+        self.hear = self._woken.hear
 
     async def run(self, store: Store, lease: Lease) -> None:
         """Until cancelled. Raises StoreAway, StoreRefused and Fenced."""
         await self._until_published(store)
         while True:
-            self._woken.clear()
             await self.round(store, lease)
-            await self._wait()
+            await self._woken.rest()
 
     async def _until_published(self, store: Store) -> None:
         """A while: books are published as a term begins, and what fires meanwhile is to have its own."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(_PATIENCE_S):
                 while not await books.runbooks(store):
-                    self._woken.clear()
-                    await self._woken.wait()
-
-    async def _wait(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
-                await self._woken.wait()
+                    await self._woken.rest()
 
     async def round(self, store: Store, lease: Lease) -> list[int]:
         """The incidents that alerts were opened for or linked to now."""

@@ -3,20 +3,16 @@ good before the harm began, or between two of its waves, is not taken for its en
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from datetime import datetime
 
-from console.domain.alert import Phase
 from console.domain.check import Ask
-from console.domain.incident import Incident
 from console.store import alerts, incidents
 from console.store.lease import Lease
 from console.store.pool import Store
+from console.store.woken import Woken
 
-_LOOK_S = 5.0
-# Hints come by the hundred while people tick.
-_APART_S = 1.0
+# Each look asks of every step that waits.
+_APART_S, _AT_LATEST_S = 5.0, 15.0
 
 
 class Ticking:
@@ -24,25 +20,19 @@ class Ticking:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._woken = asyncio.Event()
-
-    def hear(self, payload: str) -> None:
-        """A notice of the store."""
-        if payload in ("alert", "incident", "listening", "reconnected"):
-            self._woken.set()
+        self._woken = Woken("alert", "incident", apart_s=_APART_S, at_latest_s=_AT_LATEST_S)
+        self.hear = self._woken.hear
+        self._left: set[tuple[int, int]] = set()
 
     async def run(self, store: Store, lease: Lease) -> None:
         """Until cancelled. Raises StoreAway, StoreRefused and Fenced."""
         while True:
-            self._woken.clear()
             await self.round(store, lease, await store.now())
-            await asyncio.sleep(_APART_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S - _APART_S):
-                    await self._woken.wait()
+            await self._woken.rest()
 
     async def round(self, store: Store, lease: Lease, now: datetime) -> None:
         """All that hold at this moment. Raises as `run`."""
+        left, self._left = self._left, set()
         for incident in await incidents.current(store, closed_since=now):
             waiting = [
                 (book, step)
@@ -50,16 +40,14 @@ class Ticking:
                 for step in book.steps
                 if step.mark is None and (step.step.holds or step.step.evidence)
             ]
-            if not waiting or await _burns(store, incident):
+            # What the store left to people once is left to them while it waits: each try would hold the incident.
+            self._left |= left & {(book.id, step.place) for book, step in waiting}
+            waiting = [(book, step) for book, step in waiting if (book.id, step.place) not in self._left]
+            if not waiting or incident.state.over or await alerts.fires(store, incident.alerts):
                 continue
             for book, step in waiting:
                 found = await self._ask(step.step, incident.detected_at, now)
-                if found.good:
-                    await incidents.tick(store, lease, incident.id, book.id, step.place, found.evidence)
-
-
-async def _burns(store: Store, incident: Incident) -> bool:
-    """Whether any of its alerts fires, or it is over."""
-    if incident.state.over:
-        return True
-    return any(alert.phase is Phase.FIRING for alert in await alerts.some(store, incident.alerts))
+                if found.good and not await incidents.tick(
+                    store, lease, incident.id, book.id, step.place, found.evidence
+                ):
+                    self._left.add((book.id, step.place))

@@ -3,8 +3,6 @@ ticks the items that hold by themselves. Times of the calendar are real, whateve
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from datetime import datetime, timedelta
 
@@ -16,13 +14,12 @@ from console.store import books, checklists
 from console.store.checklists import Known
 from console.store.lease import Lease
 from console.store.pool import Store
+from console.store.woken import Woken
 
 log = logging.getLogger("tradex.checklists")
 
 MADE_UP = timedelta(days=35)
 """After an absence, occurrences that are longer ago are not made up for."""
-_LOOK_S = 5.0
-# Hints come by the hundred while people tick.
 _APART_S = 1.0
 # What does not hold is asked again after this, and words that only have other numbers are written after that.
 _ASK_AGAIN, _SAY_AGAIN = timedelta(seconds=15), timedelta(minutes=1)
@@ -33,27 +30,19 @@ class Rounds:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._woken = asyncio.Event()
+        self._woken = Woken("duty", "book", apart_s=_APART_S)
+        self.hear = self._woken.hear
         self._asked: dict[int, datetime] = {}
         self._said: dict[int, datetime] = {}
         self._told_late: set[int] = set()
         self._planned: dict[str, tuple[Checklist, Known]] = {}
         self._broken: dict[str, str] = {}
 
-    def hear(self, payload: str) -> None:
-        """What the store told."""
-        if payload in ("duty", "book", "listening", "reconnected"):
-            self._woken.set()
-
     async def run(self, store: Store, lease: Lease) -> None:
         """Until cancelled. Raises Fenced, StoreAway and StoreRefused."""
         while True:
-            self._woken.clear()
             await self.round(store, lease, await store.now())
-            await asyncio.sleep(_APART_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S - _APART_S):
-                    await self._woken.wait()
+            await self._woken.rest()
 
     async def round(self, store: Store, lease: Lease, now: datetime) -> None:
         """Everything that is to be done at this moment. Raises as `run`."""

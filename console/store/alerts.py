@@ -101,6 +101,13 @@ async def some(store: Store, ids: Iterable[int]) -> list[Alert]:
     return sorted((_alert(row) for row in rows), key=order)
 
 
+async def fires(store: Store, ids: Iterable[int]) -> bool:
+    """Whether any of these alerts fires."""
+    return await store.fetchval(
+        "SELECT EXISTS (SELECT FROM console.alert WHERE id = ANY ($1) AND phase = 'firing')", list(ids)
+    )
+
+
 async def standing(store: Store) -> Standings:
     """Where evaluation stands, read in one moment. For an agent that begins to lead, and after each write that
     failed or was passed over."""

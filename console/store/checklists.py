@@ -234,7 +234,9 @@ async def tell_overdue(store: Store, lease: Lease, now: datetime) -> int:
 async def _known(store: Store, names: Iterable[str]) -> dict[str, Known]:
     rows = await store.fetch(
         """
-        SELECT c.*, (SELECT max(r.day) FROM console.checklist_run AS r WHERE r.checklist = c.name) AS last_day
+        SELECT c.*, (
+            SELECT r.day FROM console.checklist_run AS r WHERE r.checklist = c.name ORDER BY r.due_at DESC LIMIT 1
+        ) AS last_day
         FROM console.checklist AS c WHERE c.name = ANY($1)
         """,
         list(names),

@@ -230,17 +230,18 @@ async def end_follow_up(store: Store, follow_up: int) -> None:
 
 
 async def record_update(
-    store: Store, incident_id: int, template: str, text: str, *, again_s: float | None = None
+    store: Store, incident_id: int, template: str, text: str, *, key: str, again_s: float | None = None
 ) -> int:
     """A stakeholder update as it goes out; the event's number. The next one is promised `again_s` seconds from now, or
-    none."""
+    none. The same key again is the same update."""
     row = await _change(
         store,
-        "record_update($1, $2, $3, $4)",
+        "record_update($1, $2, $3, $4, $5)",
         incident_id,
         printable(template.strip(), 100),
         lines_of(text, _NOTE),
         again_s,
+        printable(key, 100),
         columns="refusal, id",
     )
     return row["id"]

@@ -32,7 +32,7 @@ AFTERWARDS: dict[str, Act] = {
     "rename": lambda s, i, b: incidents.rename(s, i, "x"),
     "note": lambda s, i, b: incidents.add_note(s, i, "x", key="x"),
     "follow-up": lambda s, i, b: incidents.add_follow_up(s, i, "x"),
-    "update": lambda s, i, b: incidents.record_update(s, i, "customer-initial", "x"),
+    "update": lambda s, i, b: incidents.record_update(s, i, "customer-initial", "x", key="x"),
     "reopen": lambda s, i, b: incidents.reopen(s, i, "x"),
 }
 
@@ -93,7 +93,7 @@ async def test_what_is_over_or_unknown_is_told_in_words(room: Place) -> None:
             ),
             (incidents.attach(alice, number, ORDERS.name), "has the runbook order-execution-failure already"),
             (incidents.pin(alice, number, 999_999), "there is no entry 999999"),
-            (incidents.record_update(alice, number, "none", "x"), "there is no template none"),
+            (incidents.record_update(alice, number, "none", "x", key="n"), "there is no template none"),
             (incidents.reopen(alice, number, "x"), "is not closed"),
             (incidents.mitigate(alice, number, back=True), "nobody has said"),
             (incidents.close(alice, number, ""), "a resolution is missing"),
@@ -127,6 +127,9 @@ async def test_a_merge_and_a_split_move_what_is_linked(room: Place) -> None:
         await incidents.mark(bob, second, theirs[0].id, 1, Done.SKIPPED, note="why")
         await incidents.mark(bob, second, theirs[0].id, 2, Done.DONE)
         await incidents.mark(bob, second, theirs[1].id, 1, Done.DONE)
+        # A tick of the agent that somebody took back stays theirs to give.
+        assert await incidents.tick(store, lease, second, theirs[0].id, 3, "it holds")
+        await incidents.mark(bob, second, theirs[0].id, 3, None)
         note = await incidents.add_note(bob, second, "ours", key="k")
         await incidents.pin(bob, second, note)
         with pytest.raises(Refused, match=rf"entry {note} is INC-{second}'s"):
@@ -150,6 +153,7 @@ async def test_a_merge_and_a_split_move_what_is_linked(room: Place) -> None:
             None,
         ]
         assert whole.runbooks[1].done == 1
+        assert not await incidents.tick(store, lease, first, mine.id, 3, "it holds again")
         assert [p.text for p in whole.pins] == ["ours"]
         assert [f.text for f in whole.follow_ups] == ["afterwards"]
         await incidents.end_follow_up(alice, whole.follow_ups[0].id)
@@ -180,6 +184,10 @@ async def test_a_merge_and_a_split_move_what_is_linked(room: Place) -> None:
             for found in await incidents.current(alice, closed_since=gone.closed_at or gone.opened_at)
         ]
         assert shown.index(first) < shown.index(second)
+        await incidents.set_role(alice, first, Role.DATABASE, "alice")
+        async with room.raw("alice") as raw:
+            assert await raw.fetchval("SELECT console.set_role($1, 'database', NULL)", first) is None
+        assert Role.DATABASE not in (await look(alice, first)).roles, "nobody is nobody's name"
 
 
 async def test_presence_is_told_once_and_a_visit_has_an_end(

@@ -49,6 +49,8 @@ async def test_an_incident_from_its_alert_to_its_end(room: Place) -> None:
         await incidents.mark(alice, number, book.id, 1, Done.DONE, note="all red")
         with pytest.raises(Refused, match=r"alice ticked it already, \d\d:\d\d"):
             await incidents.mark(bob, number, book.id, 1, Done.DONE)
+        # Said again without a word, what was noted stays.
+        await incidents.mark(alice, number, book.id, 1, Done.DONE)
         await incidents.mark(bob, number, book.id, 3, Done.SKIPPED, note="no pattern")
         await incidents.set_role(bob, number, Role.COMMANDER, "bob")
         await incidents.set_role(bob, number, Role.TECHNICAL, "alice")
@@ -59,8 +61,9 @@ async def test_an_incident_from_its_alert_to_its_end(room: Place) -> None:
         await incidents.pin(bob, number, note)
         await incidents.pin_plot(bob, number, "error_rate")
         update = await incidents.record_update(
-            alice, number, INITIAL.name, "# We know\nabout it", again_s=600
+            alice, number, INITIAL.name, "# We know\nabout it", key="u1", again_s=600
         )
+        assert update == await incidents.record_update(alice, number, INITIAL.name, "anything", key="u1")
         await incidents.mitigate(alice, number, "rolled back")
         await incidents.end_follow_up(bob, follow_up)
 

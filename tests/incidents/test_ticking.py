@@ -26,9 +26,11 @@ async def test_what_holds_is_ticked_with_its_evidence_once_nothing_fires_and_peo
     room: Place,
 ) -> None:
     rate = 0.2
+    asked: list[str] = []
 
     async def ask(step: Step, since: datetime, now: datetime) -> Outcome:
         assert since <= now
+        asked.append(step.text)
         good = bool(step.holds) and rate < 1
         return passed(f"Error rate is {rate} %") if good else warned("it is not")
 
@@ -63,6 +65,9 @@ async def test_what_holds_is_ticked_with_its_evidence_once_nothing_fires_and_peo
         await incidents.mark(alice, number, book, 2, None)
         await ticking.round(store, lease, await store.now())
         assert await marks() == [None, None, None]
+        asked.clear()
+        await ticking.round(store, lease, await store.now())
+        assert asked == ["All is well"], "what is left to people is not tried over and over"
         await incidents.mark(alice, number, book, 2, Done.DONE, note="seen")
         assert await marks() == [None, ("alice", False, "seen"), None]
         await incidents.close(alice, number, "it went away")

@@ -156,6 +156,13 @@ def test_nothing_is_said_where_there_is_nothing_and_long_lists_are_cut() -> None
     assert all(lines == ["nothing"] for lines in sections(render(Shift(NOON, LEADS, NOON))).values())
     many = sections(render(Shift(NOON, LEADS, NOON, alerts=[replace(FIRES, id=i) for i in range(500)])))
     assert len(many["Alerts (500)"]) == 21 and many["Alerts (500)"][-1] == "and 480 more"
+    # The worst of nights can be handed over, too.
+    loud = [replace(FIRES, id=i, summary="it fails " * 55) for i in range(500)]
+    blocks = [replace(block(i, 120), reason="it attacks " * 45) for i in range(500)]
+    worst = render(Shift(NOON, LEADS, NOON, alerts=loud, effects=blocks))
+    assert (
+        len(worst) <= 20_000 and {"Alerts (500)", "In force on the platform (500)"} < sections(worst).keys()
+    )
 
 
 def test_a_trend_is_odd_when_it_is_worse_than_before_or_yesterday_by_more_than_a_fifth() -> None:

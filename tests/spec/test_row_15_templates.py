@@ -24,7 +24,8 @@ async def test_an_update_of_every_kind_is_written_read_first_and_recorded(demo: 
     internal = texts["internal", "initial"]
     assert name in internal and title in internal, "what a person wrote is not filled in a second time"
     assert demo.info["person"] in internal
-    recorded = demo.ask("incident", "update", name, "internal-initial", "--yes", "--set", "done=nothing yet")
+    said = ("--set", "done=nothing yet", "--set", "impact=few see it")
+    recorded = demo.ask("incident", "update", name, "internal-initial", "--yes", *said)
     assert recorded.returncode == 0, recorded.stderr
     store = await demo.store()
     try:

@@ -95,7 +95,7 @@ PERSON = {
     "pin_event": "SELECT console.pin_event(1, 1, false)",
     "add_follow_up": "SELECT console.add_follow_up(1, 'x', '')",
     "end_follow_up": "SELECT console.end_follow_up(1)",
-    "record_update": "SELECT console.record_update(1, 'x', 'x', NULL)",
+    "record_update": "SELECT console.record_update(1, 'x', 'x', NULL, 'k')",
     "offer_handover": "SELECT console.offer_handover('bob', 'x', '')",
     "sign_handover": "SELECT console.sign_handover(1)",
     "mark_item": "SELECT console.mark_item(1, 1, 'done', '')",

@@ -186,6 +186,12 @@ async def test_what_is_skipped_takes_a_reason_and_a_refusal_loses_nothing() -> N
         assert seen.clerk.asked[-1] == ("mark_item", 11, 6, Done.SKIPPED, "no access")
 
 
+def _names(folder: Path) -> list[str]:
+    names = [file.name for file in folder.iterdir()]
+    assert names
+    return names
+
+
 async def test_what_was_being_written_is_there_again_after_the_console_was_killed(tmp_path: Path) -> None:
     for written in ("half a", "half a note"):
         app = BooksApp(books.feed(books.live()), drafts=tmp_path)
@@ -196,6 +202,11 @@ async def test_what_was_being_written_is_there_again_after_the_console_was_kille
             dialog = await seen.dialog(NoteDialog)
             await seen.press(*(written if written == "half a" else " note"))
             await seen.until(lambda dialog=dialog, written=written: dialog.text == written)
+    link = books.live().link
+    begins = f"{link.environment}-{link.user}-item-"
+    assert all(name.startswith(begins) for name in _names(tmp_path)), (
+        "another store has an item of its number"
+    )
 
 
 async def test_from_the_lists_the_first_key_leads_to_the_item_it_would_act_on() -> None:
@@ -372,6 +383,14 @@ async def test_a_runbook_opens_an_incident_of_its_level_with_what_shows_it() -> 
         assert seen.clerk.asked == [
             ("open_incident", "Order execution fails", 1, (33,), "order-execution-failure")
         ]
+        # An alert that belongs to one that is open stays there, and keeps nobody from opening another one.
+        seen.app.static.publish(replace(books.live(), incidents=(replace(attached, alerts=(33,)),)))
+        await seen.press("6", "s")
+        await seen.dialog(AskingDialog)
+        await seen.says("shown by")
+        await seen.press("down", "y")
+        await seen.until(lambda: len(seen.clerk.asked) == 2)
+        assert seen.clerk.asked[1][3] == ()
 
 
 async def test_a_book_that_is_longer_than_its_panel_is_scrolled_and_stays_while_alerts_change() -> None:

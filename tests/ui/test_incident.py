@@ -1,5 +1,6 @@
 """The war-room: what it shows, and what its keys ask of the store."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -296,6 +297,7 @@ async def test_an_update_is_written_by_a_template_seen_first_and_recorded() -> N
         await seen.says("no value yet for impact: write it, or take it out")
         await seen.press(*["backspace"] * len("{{ impact }}"), *"312 users", "ctrl+s")
         number, name, text, more = await seen.asked("record_update")
+        assert more.pop("key"), "sent again, it is no second one"
         assert (number, name, more) == (147, "customer-update", {"again_s": 1800.0})
         assert text == "Still: Price feed slow. 312 users"
 
@@ -442,14 +444,20 @@ async def test_without_an_incident_the_past_ones_are_listed_and_what_would_open_
 async def test_an_old_incident_is_read_and_a_store_that_goes_away_says_so() -> None:
     old = replace(CLOSED, id=12, title="of last month")
     feed_incident: dict[int, Incident] = {12: old}
+    answers = asyncio.Event()
     async with opened(incidents.none()) as seen:
 
         async def one(number: int) -> Incident | None:
+            await answers.wait()
             return feed_incident.get(number)
 
         seen.app.static.incident = one  # type: ignore[method-assign]
         seen.room.show_incident(12)
+        before = seen.room._before
+        await seen.until(lambda: before.busy or before.of == 12, "what changed is read, too")
+        answers.set()
         await seen.says("INC-12", "of last month")
+        await seen.until(lambda: seen.table("changed").keys, "what changed before this one")
 
         async def away(*_: Any, **__: Any) -> Any:
             raise StoreAway("the store did not answer within 2 s")

@@ -590,6 +590,14 @@ BEGIN
             JOIN console.incident_mark AS m ON m.book_id = mine.id
         WHERE mine.incident_id = p_id
         ON CONFLICT DO NOTHING;
+    INSERT INTO console.incident_by_hand
+        SELECT theirs.id, h.place
+        FROM console.incident_book AS mine
+            JOIN console.incident_book AS theirs ON theirs.incident_id = p_into AND theirs.name = mine.name
+                AND theirs.steps = mine.steps
+            JOIN console.incident_by_hand AS h ON h.book_id = mine.id
+        WHERE mine.incident_id = p_id
+        ON CONFLICT DO NOTHING;
     UPDATE console.incident_book AS mine SET incident_id = p_into
         WHERE incident_id = p_id AND NOT EXISTS (
             SELECT FROM console.incident_book AS theirs
@@ -751,6 +759,7 @@ DECLARE
     moment timestamptz;
 BEGIN
     PERFORM console.require('console_responder');
+    p_person := coalesce(p_person, '');
     i := console.hold_incident(p_id);
     before := i.roles ->> p_role;
     refusal := coalesce(
@@ -824,7 +833,7 @@ BEGIN
     RETURN refusal;
 END $$;
 
--- `p_state` null: not done after all. The same again by the same person is the same.
+-- `p_state` null: not done after all. The same again by the same person is the same: what was noted with it stays.
 CREATE FUNCTION console.mark_step(
     p_id bigint, p_book bigint, p_place int, p_state text, p_note text, p_action_id bigint
 ) RETURNS text
@@ -833,6 +842,7 @@ DECLARE
     b console.incident_book;
     m console.incident_mark;
     note text := left(btrim(coalesce(p_note, '')), 400);
+    started bigint := p_action_id;
     refusal text;
     moment timestamptz;
 BEGIN
@@ -853,7 +863,11 @@ BEGIN
         WHEN p_action_id IS NOT NULL AND NOT EXISTS (SELECT FROM console.action WHERE id = p_action_id) THEN
             format('there is no action %s', p_action_id)
     END);
-    IF refusal IS NOT NULL OR (m.state, m.note, m.action_id) IS NOT DISTINCT FROM (p_state, note, p_action_id) THEN
+    IF m.state = p_state THEN
+        note := coalesce(nullif(note, ''), m.note);
+        started := coalesce(started, m.action_id);
+    END IF;
+    IF refusal IS NOT NULL OR (m.state, m.note, m.action_id) IS NOT DISTINCT FROM (p_state, note, started) THEN
         RETURN refusal;
     END IF;
     moment := clock_timestamp();
@@ -862,7 +876,7 @@ BEGIN
             CASE p_state WHEN 'done' THEN 'ticked' WHEN 'skipped' THEN 'skipped' ELSE 'took back' END,
             p_place, b.name, b.steps -> (p_place - 1) ->> 'text')
         || CASE note WHEN '' THEN '' ELSE format(' (%s)', note) END
-        || CASE WHEN p_action_id IS NULL THEN '' ELSE format(', action %s', p_action_id) END, moment);
+        || CASE WHEN started IS NULL THEN '' ELSE format(', action %s', started) END, moment);
     IF p_state IS NULL THEN
         DELETE FROM console.incident_mark WHERE book_id = p_book AND place = p_place;
         IF m.automatic THEN
@@ -870,7 +884,7 @@ BEGIN
         END IF;
     ELSE
         INSERT INTO console.incident_mark (book_id, place, state, at, note, action_id)
-            VALUES (p_book, p_place, p_state, moment, note, p_action_id)
+            VALUES (p_book, p_place, p_state, moment, note, started)
             ON CONFLICT (book_id, place) DO UPDATE SET state = excluded.state, author = excluded.author,
                 at = excluded.at, note = excluded.note, action_id = excluded.action_id;
         PERFORM console.begin_work(p_id, session_user::text, moment, ', by working through its runbook');
@@ -1005,9 +1019,10 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- A stakeholder update as it goes out; `p_again_s` from now the next one is promised (null: none is).
+-- A stakeholder update as it goes out; `p_again_s` from now the next one is promised (null: none is). The same key
+-- again is the same update.
 CREATE FUNCTION console.record_update(
-    p_id bigint, p_template text, p_text text, p_again_s float8, OUT refusal text, OUT id bigint
+    p_id bigint, p_template text, p_text text, p_again_s float8, p_key text, OUT refusal text, OUT id bigint
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, console, pg_temp AS $$
 DECLARE
@@ -1017,10 +1032,15 @@ DECLARE
 BEGIN
     PERFORM console.require('console_responder');
     i := console.hold_incident(p_id);
+    SELECT event_id INTO id FROM console.incident_note WHERE incident_id = p_id AND key = p_key;
+    IF FOUND THEN
+        RETURN;
+    END IF;
     SELECT * INTO t FROM console.book WHERE kind = 'template' AND name = p_template;
     refusal := coalesce(
         -- The last one is often written when it is closed.
         console.why_not_incident(i, p_id, true),
+        console.check_text(p_key, 100, 'a key of the update'),
         CASE WHEN t.name IS NULL THEN format('there is no template %s', left(coalesce(p_template, ''), 100)) END,
         console.check_text(p_text, 8000, 'an update'),
         CASE WHEN p_again_s IS NOT NULL AND NOT (p_again_s > 0 AND p_again_s <= 7 * 86400) THEN
@@ -1032,6 +1052,7 @@ BEGIN
             p_text, moment);
         INSERT INTO console.incident_update
             VALUES (id, p_id, t.name, coalesce(t.content ->> 'audience', ''), coalesce(t.content ->> 'kind', ''));
+        INSERT INTO console.incident_note VALUES (p_id, p_key, id);
         UPDATE console.incident
             SET next_update_at = CASE WHEN closed_at IS NULL THEN moment + make_interval(secs => p_again_s) END
             WHERE incident.id = p_id;
@@ -1175,7 +1196,7 @@ GRANT EXECUTE ON FUNCTION
     console.pin_event(bigint, bigint, boolean),
     console.add_follow_up(bigint, text, text),
     console.end_follow_up(bigint),
-    console.record_update(bigint, text, text, float8),
+    console.record_update(bigint, text, text, float8, text),
     console.offer_handover(text, text, text),
     console.sign_handover(bigint)
 TO console_responder;
