@@ -114,7 +114,7 @@ def closing(desk: Desk, incident: Incident, open_steps: int) -> Asking:
     """What it was."""
 
     async def call(_key: str, values: Values) -> str:
-        await desk.close_incident(incident.id, values["resolution"])
+        await desk.close_incident(incident.id, values["outcome"])
         return f"{incident.name} is closed"
 
     left = sum(each.done_at is None for each in incident.follow_ups)
@@ -123,13 +123,13 @@ def closing(desk: Desk, incident: Incident, open_steps: int) -> Asking:
         about.append(("steps", f"{open_steps} neither done nor skipped"))
     if left:
         about.append(("left", f"{left} follow-ups are open; they stay"))
-    required = "a resolution is required: what it was and what ended it; then enter and y"
+    required = "the outcome is required: what it was and what ended it; then enter and y"
     return Asking(
         "Close the incident",
         f"Close {incident.name}",
         call,
         about=about,
-        questions=[Question("r", "resolution", hint="what it was, and what ended it", required=required)],
+        questions=[Question("o", "outcome", hint="what it was, and what ended it", required=required)],
         role="warn",
         verb="closes it",
     )

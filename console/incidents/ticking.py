@@ -1,5 +1,6 @@
-"""Ticks the steps of runbooks that hold by themselves: once no alert of their incident fires any more, so that what was
-good before the harm began, or between two of its waves, is not taken for its end."""
+"""Ticks the steps of runbooks that hold by themselves: once no alert of their incident fires any more, or where none
+belongs to it, once somebody said that it is mitigated; so that what was good before the harm began, or between two of
+its waves, is not taken for its end."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ class Ticking:
             # What the store left to people once is left to them while it waits: each try would hold the incident.
             self._left |= left & {(book.id, step.place) for book, step in waiting}
             waiting = [(book, step) for book, step in waiting if (book.id, step.place) not in self._left]
-            if not waiting or incident.state.over or await alerts.fires(store, incident.alerts):
+            unseen = not incident.alerts and incident.mitigated_at is None
+            if not waiting or unseen or incident.state.over or await alerts.fires(store, incident.alerts):
                 continue
             for book, step in waiting:
                 found = await self._ask(step.step, incident.detected_at, now)

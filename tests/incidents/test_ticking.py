@@ -72,3 +72,22 @@ async def test_what_holds_is_ticked_with_its_evidence_once_nothing_fires_and_peo
         assert await marks() == [None, ("alice", False, "seen"), None]
         await incidents.close(alice, number, "it went away")
         assert not await incidents.tick(store, lease, number, book, 3, "late")
+
+
+async def test_where_no_alert_tells_somebody_says_first_that_the_harm_has_stopped(room: Place) -> None:
+    async def ask(_step: Step, _since: datetime, _now: datetime) -> Outcome:
+        return passed("all is well")
+
+    ticking = Ticking(ask)
+    async with room.open("alice") as alice, leading(room) as (store, lease):
+        await books.publish(store, lease, [BOOK])
+        number = await incidents.open_by_hand(alice, "customers call", 2, runbook="slow")
+
+        async def ticked() -> list[bool]:
+            return [step.mark is not None for step in (await look(alice, number)).runbooks[0].steps]
+
+        await ticking.round(store, lease, await store.now())
+        assert await ticked() == [False, False, False]
+        await incidents.mitigate(alice, number)
+        await ticking.round(store, lease, await store.now())
+        assert await ticked() == [False, True, True]

@@ -279,7 +279,7 @@ async def test_the_incident_itself_is_changed_with_one_key_each() -> None:
         await seen.press("C")
         await seen.dialog()
         await seen.says("4 neither done nor skipped")
-        await seen.typed("resolution", "the cache had no floor")
+        await seen.typed("outcome", "the cache had no floor")
         await seen.press("y")
         assert await seen.asked("close_incident") == (147, "the cache had no floor")
         await seen.says("closed: v shows the post-mortem")
