@@ -46,6 +46,7 @@ from console.sections import plain
 from console.settings import Settings
 from console.store import health, maintenance, ticks, timeline
 from console.store import lease as leases
+from console.store.clock import StoreClock
 from console.store.lease import Lease
 from console.store.pool import Store
 
@@ -53,7 +54,6 @@ log = logging.getLogger("tradex.agent")
 
 _RETRY_S = 1.0
 _MAINTENANCE_EVERY_S = 600.0
-_CLOCK_EVERY_S = 15.0
 _AVAILABILITY = timedelta(hours=1)
 _CHECKS = frozenset(check.id for listed in OCCASIONS.values() for check in listed)
 
@@ -74,28 +74,6 @@ class Vitals:
     checks: Sequence[Check] = ()
     values: Sequence[MetricValue] = ()
     at: datetime | None = None
-
-
-class StoreClock:
-    """The store's clock, from its last answer and the monotonic clock."""
-
-    def __init__(self) -> None:
-        self._offset: float | None = None
-        self._measured = 0.0
-
-    async def measure(self, store: Store) -> None:
-        """Ask again when the last answer is old; half the round trip is taken off."""
-        begun = time.monotonic()
-        if self._offset is not None and begun - self._measured < _CLOCK_EVERY_S:
-            return
-        answer = await store.now()
-        ended = time.monotonic()
-        self._offset = answer.timestamp() - (begun + ended) / 2
-        self._measured = ended
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.monotonic() + (self._offset or 0.0)
 
 
 class Agent:

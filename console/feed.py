@@ -31,7 +31,6 @@ from console.domain.snapshot import (
 from console.domain.text import printable
 from console.domain.verdict import overall
 from console.metrics.trend import StatusTrend, Trend, bucket_start
-from console.query import Query, StoreQuery
 from console.rules.names import ACTIONS, named
 from console.store import alerts, health, silences, ticks, timeline
 from console.store import lease as leases
@@ -40,6 +39,7 @@ from console.store.pool import Store
 
 if TYPE_CHECKING:
     from console.desk import Desk
+    from console.query import Query
 
 SECTIONS = (
     *("link", "agent", "overall", "health", "metrics", "trends", "events", "alerts", "silences"),
@@ -158,6 +158,9 @@ class LiveFeed:
 
     @property
     def query(self) -> Query:
+        # The first screen asks nothing.
+        from console.query import StoreQuery
+
         return StoreQuery(self)
 
     @property

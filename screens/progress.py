@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.query import Query
-
 # The first screen is there without them.
 if TYPE_CHECKING:
     from console.domain.action import Action, Step
     from console.domain.forecast import Forecast, Usual
     from console.domain.snapshot import Snapshot
+    from console.query import Query
 
 
 def moving(snapshot: Snapshot) -> Action | None:
