@@ -17,6 +17,7 @@ from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key, Paste, Resize
+from textual.filter import Monochrome
 from textual.screen import Screen
 
 from console import terminal_watch
@@ -97,6 +98,10 @@ class TradexApp(App[None]):
             for variable in ("COLUMNS", "LINES"):
                 os.environ.pop(variable, None)
         super().__init__()
+        if self.no_color:
+            from widgets.plain import Plain
+
+            self._filters = [Plain() if isinstance(f, Monochrome) else f for f in self._filters]
         self.feed = feed
         self.tabs: Sequence[Tab] = tuple(entry.tab for entry in SCREENS)
         self.confirmed: int | None = None

@@ -4,10 +4,11 @@ knows: readings, alerts, health, and what the checks of the platform found last.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from console.domain.alert import AlertState
+from console.domain.alert import Alert, AlertState
 from console.domain.book import Step
 from console.domain.check import BY_HAND, CheckStatus, Outcome, passed, ticked, warned
 from console.domain.event import Severity
@@ -21,7 +22,7 @@ from console.rules import because, compiled, parser
 from console.rules.evaluator import Recent, judge
 from console.rules.replay import DAY, DAY_LOOKBACK
 from console.rules.rule import Rule
-from console.store import alerts, checks, health, ticks
+from console.store import alerts, checks, health, incidents, ticks
 from console.store import lease as leases
 from console.store.pool import Store
 
@@ -114,7 +115,8 @@ class Evidence:
         return passed(f"{whole.reason}{orders}")
 
     async def _alerts(self, since: datetime, now: datetime) -> Outcome:
-        """No alert that nobody took on: those of the time since then, and those that fire now."""
+        """No alert that nobody took on, by itself or with its incident: those of the time since then, and those that
+        fire now."""
         known = await alerts.current(self.store, resolved_since=since)
         fired = [
             alert
@@ -124,7 +126,9 @@ class Evidence:
             and (alert.fired_at >= since or alert.resolved_at is None)
             and alert.state is not AlertState.INHIBITED
         ]
-        unseen = [a for a in fired if a.acknowledged_by is None and a.silence is None]
+        alone = [a for a in fired if a.acknowledged_by is None and a.silence is None]
+        taken = await self._taken_on(alone, since)
+        unseen = [a for a in alone if a.id not in taken]
         span = f"since {since:%d %b %H:%M}"
         if unseen:
             named = ", ".join(dict.fromkeys(alert.rule for alert in unseen[:_MOST_NAMED]))
@@ -132,7 +136,26 @@ class Evidence:
             return warned(f"{counted(len(unseen), 'alert')} {span} acknowledged by nobody: {named}{more}")
         if not fired:
             return passed(f"no critical alert and no warning {span}")
-        return passed(f"{counted(len(fired), 'alert')} {span}, all acknowledged")
+        by = "; ".join(dict.fromkeys(taken.values()))
+        how = f"all acknowledged or taken on ({printable(by, 200)})" if by else "all acknowledged"
+        return passed(f"{counted(len(fired), 'alert')} {span}, {how}")
+
+    async def _taken_on(self, found: Sequence[Alert], since: datetime) -> dict[int, str]:
+        """Those of these alerts that belong to an incident that somebody works on, or did when they fired: by their
+        numbers, `INC-1, alice`."""
+        if not found:
+            return {}
+        taken: dict[int, str] = {}
+        for each in await incidents.current(self.store, closed_since=since):
+            for alert in found:
+                ended = (
+                    each.closed_at is not None
+                    and alert.fired_at is not None
+                    and alert.fired_at > each.closed_at
+                )
+                if each.worked_on and alert.id in each.alerts and not ended:
+                    taken.setdefault(alert.id, each.worked_on)
+        return taken
 
     async def _trends(self, now: datetime) -> Outcome:
         """The last hour beside the same one of the day before, of all metrics that have a threshold."""

@@ -17,7 +17,7 @@ from console.store import alerts, health, ticks, timeline
 # What is only asked for later is loaded later: the first screen is there sooner.
 if TYPE_CHECKING:
     from console.domain.action import Action, AuditEntry, OutputLine, Step
-    from console.domain.check import CheckRun
+    from console.domain.check import CheckRun, Known
     from console.domain.diagnosis import Diagnosis
     from console.domain.finding import Finding, FindingChange
     from console.domain.forecast import Usual
@@ -106,6 +106,14 @@ class Query(RoomQuery, ShelfQuery, Protocol):
 
     async def checklist(self, commit: str) -> CheckRun | None:
         """The last run of the checks before a deployment about this commit."""
+        ...
+
+    async def known_checks(self, names: Sequence[str]) -> Mapping[str, Known]:
+        """What is known of these checks of the platform."""
+        ...
+
+    async def responders(self) -> Sequence[str]:
+        """The logins of all who may respond, by name."""
         ...
 
     async def audit(
@@ -238,6 +246,17 @@ class StoreQuery(StoreRoomQuery, StoreShelfQuery):
         from console.store import checks
 
         return await checks.latest(await self._source.connected(), "pre", commit=commit)
+
+    async def known_checks(self, names: Sequence[str]) -> Mapping[str, Known]:
+        from console.store import checks
+
+        store = await self._source.connected()
+        return await checks.known(store, names)
+
+    async def responders(self) -> Sequence[str]:
+        from console.store import presences
+
+        return await presences.responders(await self._source.connected())
 
     async def audit(
         self, *, before: int | None = None, limit: int = 200, action_id: int | None = None

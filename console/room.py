@@ -51,6 +51,10 @@ class RoomQuery(Protocol):
         """When this person was here last, before this console; None: never."""
         ...
 
+    async def first_came(self) -> datetime | None:
+        """When this person's first visit began, while it lasts; None: it is not their first, or it has not begun."""
+        ...
+
     async def postmortem(self, incident_id: int) -> str:
         """The post-mortem as Markdown: figures, timeline, plots as text, open follow-ups. Raises Refused where there is
         no such incident."""
@@ -71,9 +75,17 @@ class RoomDesk(Protocol):
     """What people change. Each call raises Refused when a guard says no, StoreAway and StoreRefused."""
 
     async def open_incident(
-        self, title: str, level: int, *, alerts: Sequence[int] = (), runbook: str = "", note: str = ""
+        self,
+        title: str,
+        level: int,
+        *,
+        alerts: Sequence[int] = (),
+        runbook: str = "",
+        note: str = "",
+        key: str = "",
     ) -> int:
-        """Open one by hand; its number. Refused for an alert that belongs to another one that is not over."""
+        """Open one by hand; its number. Refused for an alert that belongs to another one that is not over. The same
+        `key` again is the same one, here and below: so it may be sent again when nobody knows whether it arrived."""
         ...
 
     async def acknowledge_incident(self, incident_id: int) -> None:
@@ -89,7 +101,7 @@ class RoomDesk(Protocol):
         ...
 
     async def reopen_incident(self, incident_id: int, reason: str) -> None:
-        """It was not over."""
+        """It was not over, nor is it mitigated."""
         ...
 
     async def set_level(self, incident_id: int, level: int, reason: str) -> None:
@@ -108,7 +120,9 @@ class RoomDesk(Protocol):
         """These alerts belong to it, whichever they belonged to before."""
         ...
 
-    async def split_incident(self, incident_id: int, alerts: Sequence[int], title: str) -> int:
+    async def split_incident(
+        self, incident_id: int, alerts: Sequence[int], title: str, *, key: str = ""
+    ) -> int:
         """These alerts become an incident of their own; its number."""
         ...
 
@@ -135,8 +149,7 @@ class RoomDesk(Protocol):
         ...
 
     async def add_note(self, incident_id: int, text: str, *, key: str) -> int:
-        """A note, Markdown of several lines; the event's number. The same `key` again is the same note: it may be sent
-        again when nobody knows whether it arrived."""
+        """A note, Markdown of several lines; the event's number."""
         ...
 
     async def pin(self, incident_id: int, event_id: int, *, off: bool = False) -> None:
@@ -147,7 +160,7 @@ class RoomDesk(Protocol):
         """The metric that everybody looks at; "" for none."""
         ...
 
-    async def add_follow_up(self, incident_id: int, text: str, owner: str = "") -> int:
+    async def add_follow_up(self, incident_id: int, text: str, owner: str = "", *, key: str = "") -> int:
         """What is to be done afterwards; its number."""
         ...
 
@@ -159,7 +172,7 @@ class RoomDesk(Protocol):
         self, incident_id: int, template: str, text: str, *, key: str, again_s: float | None = None
     ) -> int:
         """A stakeholder update as it goes out, by this template; `again_s` seconds from now the next one is promised.
-        The event's number. The same `key` again is the same update."""
+        The event's number."""
         ...
 
     async def beat(
@@ -169,7 +182,7 @@ class RoomDesk(Protocol):
         pressed since the last one."""
         ...
 
-    async def offer_handover(self, to: str, text: str, *, note: str = "") -> int:
+    async def offer_handover(self, to: str, text: str, *, note: str = "", key: str = "") -> int:
         """Hand over to somebody, who is to sign it; its number."""
         ...
 
@@ -216,6 +229,11 @@ class StoreRoomQuery:
 
         return await presences.last_seen(await self._source.connected())
 
+    async def first_came(self) -> datetime | None:
+        from console.store import presences
+
+        return await presences.first_came(await self._source.connected())
+
     async def postmortem(self, incident_id: int) -> str:
         from console.incidents import postmortem
 
@@ -239,12 +257,21 @@ class StoreRoomDesk:
     _source: Connected
 
     async def open_incident(
-        self, title: str, level: int, *, alerts: Sequence[int] = (), runbook: str = "", note: str = ""
+        self,
+        title: str,
+        level: int,
+        *,
+        alerts: Sequence[int] = (),
+        runbook: str = "",
+        note: str = "",
+        key: str = "",
     ) -> int:
         from console.store import incidents
 
         store = await self._source.connected()
-        return await incidents.open_by_hand(store, title, level, alerts=alerts, runbook=runbook, note=note)
+        return await incidents.open_by_hand(
+            store, title, level, alerts=alerts, runbook=runbook, note=note, key=key
+        )
 
     async def acknowledge_incident(self, incident_id: int) -> None:
         from console.store import incidents
@@ -286,10 +313,12 @@ class StoreRoomDesk:
 
         await incidents.link(await self._source.connected(), incident_id, alerts)
 
-    async def split_incident(self, incident_id: int, alerts: Sequence[int], title: str) -> int:
+    async def split_incident(
+        self, incident_id: int, alerts: Sequence[int], title: str, *, key: str = ""
+    ) -> int:
         from console.store import incidents
 
-        return await incidents.split(await self._source.connected(), incident_id, alerts, title)
+        return await incidents.split(await self._source.connected(), incident_id, alerts, title, key=key)
 
     async def merge_incident(self, incident_id: int, into: int) -> None:
         from console.store import incidents
@@ -331,10 +360,11 @@ class StoreRoomDesk:
 
         await incidents.pin_plot(await self._source.connected(), incident_id, metric)
 
-    async def add_follow_up(self, incident_id: int, text: str, owner: str = "") -> int:
+    async def add_follow_up(self, incident_id: int, text: str, owner: str = "", *, key: str = "") -> int:
         from console.store import incidents
 
-        return await incidents.add_follow_up(await self._source.connected(), incident_id, text, owner)
+        store = await self._source.connected()
+        return await incidents.add_follow_up(store, incident_id, text, owner, key=key)
 
     async def end_follow_up(self, follow_up: int) -> None:
         from console.store import incidents
@@ -357,10 +387,10 @@ class StoreRoomDesk:
         store = await self._source.connected()
         await presences.beat(store, incident_id, screen=screen, selection=selection, active=active)
 
-    async def offer_handover(self, to: str, text: str, *, note: str = "") -> int:
+    async def offer_handover(self, to: str, text: str, *, note: str = "", key: str = "") -> int:
         from console.store import handovers
 
-        return await handovers.offer(await self._source.connected(), to, text, note=note)
+        return await handovers.offer(await self._source.connected(), to, text, note=note, key=key)
 
     async def sign_handover(self, handover: int) -> None:
         from console.store import handovers

@@ -10,7 +10,7 @@ from console.desk import Desk
 from console.domain.action import Action, AuditEntry, OutputLine, Step
 from console.domain.alert import AlertChange
 from console.domain.book import Checklist, Runbook, Template
-from console.domain.check import CheckRun
+from console.domain.check import CheckRun, Known
 from console.domain.diagnosis import Diagnosis
 from console.domain.duties import Past, Run
 from console.domain.errors import Refused
@@ -86,7 +86,10 @@ class StaticFeed:
         runs: Sequence[Run] = (),
         ticked: Sequence[tuple[str, int]] = (),
         texts: Mapping[str, str] | None = None,
+        known: Mapping[str, Known] | None = None,
         last_seen: datetime | None = None,
+        first_came: datetime | None = None,
+        responders: Sequence[str] = (),
         desk: Desk | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -116,7 +119,10 @@ class StaticFeed:
         self._runs = runs
         self._ticked = ticked
         self._texts = texts or {}
+        self.known = dict(known or {})
         self._last_seen = last_seen
+        self._first_came = first_came
+        self._responders = responders
         self._listeners = Listeners()
         self._hints = Hints()
 
@@ -208,6 +214,9 @@ class StaticFeed:
         run = self.snapshot.checklist
         return run if run is not None and run.commit == commit else None
 
+    async def known_checks(self, names: Sequence[str]) -> Mapping[str, Known]:
+        return {name: self.known.get(name, Known(name)) for name in names}
+
     async def audit(
         self, *, before: int | None = None, limit: int = 200, action_id: int | None = None
     ) -> Sequence[AuditEntry]:
@@ -248,6 +257,12 @@ class StaticFeed:
 
     async def last_seen(self) -> datetime | None:
         return self._last_seen
+
+    async def first_came(self) -> datetime | None:
+        return self._first_came
+
+    async def responders(self) -> Sequence[str]:
+        return self._responders
 
     async def postmortem(self, incident_id: int) -> str:
         return self._texts.get("postmortem", "")

@@ -141,6 +141,10 @@ class ConsoleScreen(Keeping[None]):
         """Whether the key of an action is worth its place in the last row now; the help has it in any case."""
         return True
 
+    def worded(self, action: str) -> str:
+        """What the key of an action does now, where that is something else than its hint says; "" otherwise."""
+        return ""
+
     def follow(
         self, read: Callable[[], Awaitable[None]], draw: Callable[[], None], *hints: str, **more: Any
     ) -> Rereading:
@@ -220,6 +224,11 @@ class ConsoleScreen(Keeping[None]):
             self._catch_up(frozenset())
         for reading in self._readings:
             reading.catch_up()
+
+    def on_screen_suspend(self) -> None:
+        # What was said here is not about the next screen, and is over when somebody comes back.
+        if self._framed:
+            self.say("")
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()

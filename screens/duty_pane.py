@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from console.domain import format as fmt
 from console.domain.book import Done, Mark, Marked
 from console.domain.duties import Run, RunState, Standing
 from console.domain.text import printable
@@ -21,6 +23,7 @@ from screens.duty_rows import (
     LIST_COLUMNS,
     LIST_COLUMNS_COMPACT,
     day,
+    day_and_time,
     item_entries,
     list_entries,
     moment,
@@ -83,6 +86,7 @@ class ChecklistsPane(Pane):
         self._begun = False
         self._drawn: int | None = None
         self._warned: tuple[int, int, Mark] | None = None
+        self._opening: tuple[str, datetime] | None = None
         self._reading_run = home.follow(
             *(self._read_older, self.draw_run),
             what="that run of the checklist",
@@ -127,7 +131,7 @@ class ChecklistsPane(Pane):
         return None if run is None else next((i for i in run.items if str(i.place) == key), None)
 
     def _moved(self) -> None:
-        self._chosen = None
+        self._chosen = self._opening = None
         self.draw_run()
         self.table("history").select(self.table("lists").selected or "")
 
@@ -263,8 +267,9 @@ class ChecklistsPane(Pane):
             if mark is not None and mark.by != user and self._warned != (run.id, item.place, mark):
                 # It may have been ticked a moment before the key was pressed.
                 self._warned = run.id, item.place, mark
-                who = "the agent" if mark.automatic else mark.by
-                self.home.say(f"{who} said {mark.state}: press again to take that back")
+                what = "tick" if mark.state is Done.DONE else "skip"
+                said = printable(item.step.text, 60)
+                self.home.say(f"press again to take back {mark.by}'s {what}: {said}")
             else:
                 self._marking.ask(run, item, Done.DONE if mark is None else None)
 
@@ -292,7 +297,13 @@ class ChecklistsPane(Pane):
             if run is not None and not run.state(self.home.now).over:
                 when = moment(run.due_at, standing.timezone, self.home.now)
                 self.home.say(f"{standing.title} is open already, due {when}")
+            elif (due := standing.next_due_at) is not None and self._opening != (standing.name, due):
+                self._opening = standing.name, due
+                when = day_and_time(due, standing.timezone, self.home.now)
+                title, early = printable(standing.title, 60), fmt.age(due - self.home.now)
+                self.home.say(f"press o again: opens {title} of {when}, {early} before it is due")
             else:
+                self._opening = None
                 from screens.action_asking import tell
 
                 async def start() -> None:

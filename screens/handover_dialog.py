@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -14,6 +15,14 @@ from screens.note_dialog import NoteDialog
 from widgets.dialog import LabelledField
 from widgets.field import Field
 
+_HEADING = re.compile(r"^## (.+) \((\d+)\)$", re.MULTILINE)
+
+
+def contents(text: str) -> str:
+    """`Incidents 2, Alerts 4`: how much a hand-over says of what."""
+    found = ", ".join(f"{title} {count}" for title, count in _HEADING.findall(text))
+    return found or "nothing is open"
+
 
 class HandoverDialog(NoteDialog):
     """The note may be empty; who takes over may not."""
@@ -22,12 +31,15 @@ class HandoverDialog(NoteDialog):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("h", "edit('taker')", "hand to", id="handover.taker")]
     AUTO_FOCUS: ClassVar[str | None] = "#taker"
 
-    def __init__(self, screen: ConsoleScreen, text: str) -> None:
-        lines = sum(bool(line.strip()) for line in text.splitlines())
+    def __init__(self, screen: ConsoleScreen, text: str, takers: Sequence[str] = ()) -> None:
+        """`text` is what is handed over, `takers` the logins of all who could take it."""
+        user = screen.feed.snapshot.link.user
+        self._takers = ", ".join(name for name in takers if name != user)
 
-        async def send(note: str, _key: str) -> str:
+        async def send(note: str, key: str) -> str:
             taker = self._taker
-            await screen.feed.desk.offer_handover(taker, text, note=note)
+            # The same note to somebody else is another hand-over.
+            await screen.feed.desk.offer_handover(taker, text, note=note, key=f"{key} {taker}")
             return f"offered to {taker}, who is to sign it"
 
         super().__init__(
@@ -35,7 +47,7 @@ class HandoverDialog(NoteDialog):
             send,
             name=draft_name(screen.feed.snapshot.link, "handover"),
             drafts=screen.host.drafts,
-            about=(("gives", f"what there is to know now, {lines} lines, and the note below"),),
+            about=(("gives", contents(text)), ("read it", "esc, then up and down: the note stays")),
             words="Offer it",
             hint="a note, or nothing",
         )
@@ -43,7 +55,9 @@ class HandoverDialog(NoteDialog):
     def compose_fields(self) -> Iterable[Widget]:
         first, *rest = super().compose_fields()
         yield first
-        yield LabelledField("h", "hand to", Field(id="taker", placeholder="the login of who takes over"))
+        yield LabelledField(
+            "h", "hand to", Field(id="taker", placeholder=self._takers or "the login of who takes over")
+        )
         yield from rest
 
     @property

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from console.domain.errors import TradexError
+from console.domain.event import Event
 from console.domain.handover import Handover
 from screens.books_pane import Command, Pane
 from screens.duty_dialog import said
@@ -24,6 +25,8 @@ from widgets.panel import set_subtitle, set_title
 if TYPE_CHECKING:
     from screens.books import BooksScreen
 
+_MOST = 500
+"""Entries that what happened since an offer is counted of."""
 _REST_S = 5.0
 """The text is put together from all that is open; more often than this nobody reads it."""
 
@@ -53,10 +56,11 @@ class HandoverPane(Pane):
         super().__init__(home, id="handover")
         self._text = ""
         self._found: Sequence[Handover] = ()
+        self._events: Sequence[Event] = ()
         # Whether something waits for a signature is worth knowing in the other views, too.
         self._reading = home.follow(*(self._read, self._draw, "handover"), what="the hand-overs", rest_s=1.0)
         self._reading_text = home.follow(
-            *(self._read_text, self._draw, "incident", "duty", "alert", "action", "release"),
+            *(self._read_text, self._draw, "incident", "duty", "alert", "action", "release", "handover"),
             what="what there is to hand over",
             wanted=lambda: self.seen,
             rest_s=_REST_S,
@@ -89,7 +93,8 @@ class HandoverPane(Pane):
         self._found = await self.home.feed.query.handovers()
 
     async def _read_text(self) -> None:
-        self._text = await self.home.feed.query.handover_text()
+        query = self.home.feed.query
+        self._text, self._events = await query.handover_text(), await query.events(limit=_MOST)
 
     def catch_up(self) -> None:
         self._reading.catch_up()
@@ -136,7 +141,7 @@ class HandoverPane(Pane):
 
     def _write_past(self, handover: Handover, width: int) -> Sequence[Cells]:
         look, now = self.home.look, self.home.now
-        facts: list[Cells] = [line for line, _ in handover_facts(handover, look, now, width)]
+        facts: list[Cells] = [line for line, _ in handover_facts(handover, self._events, look, now, width)]
         return [*facts, (), *markdown_lines(handover_text(handover), width, look)]
 
     # Keys
@@ -148,9 +153,9 @@ class HandoverPane(Pane):
 
     async def _offer(self) -> None:
         """What is handed over is what is so now, not when the view was opened."""
-        home = self.home
+        home, query = self.home, self.home.feed.query
         try:
-            self._text = await home.feed.query.handover_text()
+            self._text, takers = await query.handover_text(), await query.responders()
         except TradexError as error:
             home.say(f"what there is to hand over could not be read: {error}", role="crit", glyph="crit")
             return
@@ -158,7 +163,7 @@ class HandoverPane(Pane):
             from screens.handover_dialog import HandoverDialog
 
             self._draw()
-            self.app.push_screen(HandoverDialog(home, self._text), partial(said, home))
+            self.app.push_screen(HandoverDialog(home, self._text, takers), partial(said, home))
 
     def action_sign(self) -> None:
         """Take over what was offered: the one under the cursor, which was read."""

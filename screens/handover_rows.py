@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from console.domain import format as fmt
-from console.domain.handover import Handover
+from console.domain.event import Event
+from console.domain.handover import Handover, meanwhile
 from screens.paragraphs import Labels, Line
 from widgets.cells import cells, piece
 from widgets.live_table import Column, Entry, Row
@@ -53,14 +54,17 @@ def _when(at: datetime, now: datetime) -> str:
     return fmt.clock(at, seconds=False) if same else f"{at.astimezone(UTC):%d %b}"
 
 
-def handover_facts(handover: Handover, look: Look, now: datetime, width: int) -> list[Line]:
-    """Who gave it, who takes it, when both signed."""
+def handover_facts(
+    handover: Handover, events: Sequence[Event], look: Look, now: datetime, width: int
+) -> list[Line]:
+    """Who gave it, who takes it, when both signed, and what it does not say: `events` are the latest ones."""
     given = f"{handover.giver}, {_when(handover.at, now)}"
     taken = "not signed yet" if handover.signed_at is None else f"signed {_when(handover.signed_at, now)}"
     role = "pending" if handover.signed_at is None else "text"
     return [
         *_LABELS.text("from", given, look, width),
         *_LABELS.text("to", f"{handover.taker}, {taken}", look, width, role=role),
+        *_LABELS.text("as of", f"{_when(handover.at, now)}, {meanwhile(handover, events, now)}", look, width),
     ]
 
 

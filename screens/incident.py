@@ -10,7 +10,7 @@ from textual.widget import Widget
 from console.domain import format as fmt
 from console.domain.alert import Alert
 from console.domain.book import Marked
-from console.domain.incident import Attached, Presence
+from console.domain.incident import Attached, IncidentState, Presence, incident_name
 from console.domain.incident import Entry as Written
 from screens.base import EVERYTHING, Layout
 from screens.incident_close_up import entry_screen, step_screen
@@ -18,7 +18,8 @@ from screens.incident_entries import PIN
 from screens.incident_panels import MOST_CHANGES, Changed, MetricPlot, Steps, Story
 from screens.incident_past import PastIncidents
 from screens.incident_reading import IncidentReading
-from screens.incident_rows import GONE_AFTER, clock_lines, head_lines, step_key
+from screens.incident_rows import GONE_AFTER, clock_lines, head_lines
+from screens.incident_step_rows import step_key
 from widgets.arrow_table import ArrowTable
 from widgets.cells import EMPTY, cells
 from widgets.fact_list import FactList
@@ -48,7 +49,8 @@ class IncidentScreen(IncidentReading):
     def __init__(self) -> None:
         super().__init__()
         self._changed_rows = MOST_CHANGES + 2
-        self._hints = (False, False, False)
+        self._hints: tuple[object, ...] = ()
+        self._worked_on: int | None = None
         self._seconds = 0
 
     def compose_body(self) -> Iterable[Widget]:
@@ -131,7 +133,8 @@ class IncidentScreen(IncidentReading):
         if called is not None:
             self._chosen, self._listing = called, False
         elif incident is not None and incident.state.over and self.snapshot.open_incidents:
-            self._chosen = None
+            merged = incident.merged_into is not None and incident.id == self._worked_on
+            self._chosen = incident.id if merged else None
         super().on_screen_resume()
         if called is not None:
             self._other_one()
@@ -141,11 +144,27 @@ class IncidentScreen(IncidentReading):
         if self._seconds % _LOOK_EVERY_S == 0 and self.is_current:
             # Nobody tells that somebody is still here.
             self._company.again()
+            if self.checked:
+                # Their ages.
+                self._draw_steps()
         super().second()
 
     # Drawing
 
+    def _goes_on(self) -> bool:
+        """The incident in view was merged: the screen is about the one that goes on with it."""
+        incident = self.incident
+        into = None if incident is None or incident.id != self._worked_on else incident.merged_into
+        if incident is not None and into is not None:
+            self._chosen, self._metric = into, ""
+            self.say(f"{incident.name} was merged: {incident_name(into)} goes on with it", role="accent")
+        now = self.incident
+        self._worked_on = None if now is None or now.state.over else now.id
+        return into is not None
+
     def update(self, changed: frozenset[str]) -> None:
+        if self._goes_on():
+            changed = EVERYTHING
         incident = self.incident
         self.host.following.room = None if incident is None else incident.id
         if incident is not None:
@@ -154,7 +173,8 @@ class IncidentScreen(IncidentReading):
         elif self._has_one():
             self._timeline.again()
         none = not self._has_one()
-        hints = none, self.hinted("acknowledge"), self.hinted("tick")
+        state = None if incident is None else incident.state
+        hints = none, self.hinted("acknowledge"), self.hinted("tick"), self.hinted("note"), state
         if hints != self._hints:
             self._hints = hints
             self.refresh_bindings()
@@ -172,7 +192,10 @@ class IncidentScreen(IncidentReading):
         if changed == EVERYTHING or "incidents" in changed:
             self._draw_timeline()
             self._draw_changes()
-        for reading in (self._timeline, self._before, self._company):
+        if not self.checked.keys() >= set(self._check_names()):
+            # Another runbook was attached.
+            self._checking.again()
+        for reading in (self._timeline, self._before, self._company, self._checking):
             reading.soon()
 
     def _lead(self) -> None:
@@ -185,7 +208,7 @@ class IncidentScreen(IncidentReading):
         self._draw_head()
         incident, rail = self.incident, self.query_one("#rail", FactList)
         if incident is not None and rail.content_size.width:
-            rail.show(clock_lines(incident, self._scene(), rail.content_size.width))
+            rail.show(clock_lines(incident, self._alerts, self._scene(), rail.content_size.width))
 
     def acted(self) -> None:
         self._draw_steps()
@@ -247,8 +270,9 @@ class IncidentScreen(IncidentReading):
 
     def _draw_past(self) -> None:
         if self.has_class("-none"):
+            known = {each.id: each for each in (*self._past, *self.snapshot.open_incidents)}
             self.query_one(PastIncidents).show(
-                self._past,
+                tuple(known.values()),
                 self._books,
                 self._scene(),
                 open_now=len(self.snapshot.open_incidents),
@@ -268,7 +292,8 @@ class IncidentScreen(IncidentReading):
         if event.table.id == "past":
             self.show_incident(int(event.key))
         elif event.table.id == "steps" and (found := self.step) is not None:
-            self.app.push_screen(step_screen(*found))
+            known = self.checked.get(found[1].step.check)
+            self.app.push_screen(step_screen(*found, known, self.now))
         elif event.table.id == "timeline" and (incident := self.incident) is not None:
             pin = next((pin for pin in incident.pins if f"{PIN}{pin.event_id}" == event.key), None)
             if (shown := entry_screen(self.entry, pin)) is not None:
@@ -288,6 +313,7 @@ class IncidentScreen(IncidentReading):
         """The incident in which somebody calls this person."""
         called, self.host.following.called = self.host.following.called, None
         if called is not None:
+            self.say("")
             self.show_incident(called)
 
     def action_back(self) -> None:
@@ -298,8 +324,21 @@ class IncidentScreen(IncidentReading):
             self._listing = True
         self._other_one()
 
+    def worded(self, action: str) -> str:
+        incident = self.incident
+        if incident is None:
+            return ""
+        if action == "mitigate" and incident.state is IncidentState.MITIGATED:
+            return "not mitigated"
+        return "reopen" if action == "close_incident" and incident.state is IncidentState.CLOSED else ""
+
     def hinted(self, action: str) -> bool:
         incident = self.incident
+        if action in _CHANGES and not self.writes:
+            return False
+        if action == "choose" and self.arrangement is Layout.COMPACT and self._has_one():
+            # What is done about it needs the room.
+            return False
         if action == "open_incident":
             return not self._has_one()
         if incident is None or incident.state.over:
@@ -318,6 +357,8 @@ _WHILE_OPEN = frozenset(
     " app.follow_commander".split()
 )
 """What nobody needs while it is over; `C` opens it again."""
+_CHANGES = (_WHILE_OPEN - {"app.follow_commander"}) | {"note", "follow_ups", "open_incident"}
+"""What is of no use to somebody who may only look."""
 _NEEDS_ONE = frozenset(
     "note start tick acknowledge mitigate update_status roles level skip close_incident pin follow_ups"
     " postmortem links runbook switch".split()

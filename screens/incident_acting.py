@@ -3,13 +3,14 @@ refusal is said in words."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
 from console.domain.book import Done, Marked
+from console.domain.check import Known
 from console.domain.errors import TradexError
 from console.domain.incident import LEVELS, Attached, Incident, IncidentState
 from console.domain.incident import Entry as Written
@@ -24,15 +25,15 @@ class IncidentActing(ConsoleScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "note", "note", id="incident.note"),
-        Binding("x", "start", "start step", id="incident.start"),
+        Binding("x", "start", "do", id="incident.start"),
         Binding("space", "tick", "tick", key_display="space", id="incident.tick"),
         Binding("a", "acknowledge", "ack", id="incident.acknowledge"),
         Binding("m", "mitigate", "mitigated", id="incident.mitigate"),
-        Binding("w", "update_status", "update status", id="incident.update"),
-        Binding("o", "roles", "roles", id="incident.roles"),
-        Binding("L", "level", "level", id="incident.level"),
-        Binding("k", "skip", "skip", id="incident.skip"),
+        Binding("w", "update_status", "update", id="incident.update"),
         Binding("C", "close_incident", "close", id="incident.close"),
+        Binding("o", "roles", "roles", id="incident.roles"),
+        Binding("k", "skip", "skip", id="incident.skip"),
+        Binding("L", "level", "level", id="incident.level"),
         Binding("p", "pin", "pin", id="incident.pin"),
         Binding("F", "follow_ups", "follow-ups", id="incident.follow-ups"),
         Binding("f", "app.follow_commander", "follow", id="app.follow"),
@@ -44,6 +45,10 @@ class IncidentActing(ConsoleScreen):
     def __init__(self, *, number: int | None = None) -> None:
         super().__init__(number=number)
         self.asked: dict[tuple[int, int], str] = {}
+        self.checked: Mapping[str, Known] = {}
+        """What is known of the checks that steps name."""
+        self.awaited: dict[str, int] = {}
+        """Checks whose result this person waits for, and the run that was asked for."""
 
     # What the screen says
 

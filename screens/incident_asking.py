@@ -163,17 +163,16 @@ def roles(feed: Feed, incident: Incident) -> Asking:
 
     def picks(look: Look) -> list[Pick]:
         found = []
-        for role, (name, _) in ROLES.items():
+        for role, short in ROLES.items():
             person = now().roles.get(role, "")
             who = said(person, look, "strong") if person else said("nobody", look, "pending")
-            found.append(Pick(str(role), (said(name, look), who), f"Set {name}"))
+            found.append(Pick(str(role), (said(role, look), said(short, look, "muted"), who), f"Set {role}"))
         return found
 
     async def call(key: str, values: Values) -> str:
         role, person = Role(key), values["person"]
         await feed.desk.set_role(incident.id, role, person)
-        name, _ = ROLES[role]
-        return f"{person or 'nobody'} is {name} of {incident.name}"
+        return f"{person or 'nobody'} is {role} of {incident.name}"
 
     free = next((role for role in ROLES if not incident.roles.get(role)), Role.COMMANDER)
     return Asking(
@@ -181,7 +180,7 @@ def roles(feed: Feed, incident: Incident) -> Asking:
         "Set role",
         call,
         about=_about(incident),
-        columns=(Column("", 14), Column("", None)),
+        columns=(Column("", 14), Column("", 5), Column("", None)),
         picks=picks,
         first=str(free),
         questions=[Question("p", "person", me, hint="a login; empty: nobody")],

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from console.domain import format as fmt
 from console.domain.book import Marked
+from console.domain.check import Known
 from console.domain.incident import Attached, Entry, Pin
+from screens.incident_step_rows import found_said
 from screens.reading import ReadingScreen
 
 _NUMBER = 5
 
 
-def step_screen(book: Attached, marked: Marked) -> ReadingScreen:
+def step_screen(book: Attached, marked: Marked, found: Known | None, now: datetime) -> ReadingScreen:
     """What is to be done in whole, what it starts, and what was said of it."""
     step, mark = marked.step, marked.mark
     params = "".join(f", {name} {value}" for name, value in step.params.items())
@@ -19,6 +23,7 @@ def step_screen(book: Attached, marked: Marked) -> ReadingScreen:
         ("part", step.part),
         ("starts", f"{step.action}{params}" if step.action else ""),
         ("check", step.check),
+        ("found", "" if found is None else found_said(found, now)[0]),
         ("metric", step.metric),
         ("holds", step.holds),
         ("state", "" if mark is None else f"{mark.state} by {mark.by}, {fmt.iso(mark.at)}"),

@@ -93,7 +93,7 @@ def _entry_row(entry: Written, look: Look, compact: bool, greyed: bool) -> Row:
         cells(event.actor, look("text" if own else "muted")),
         # The rest of it is behind enter.
         cells(f"{word}+" if more else word, look(role if role != "text" else "muted")),
-        cells(event.text, look(text)),
+        cells(f"{event.text} {look.glyphs['ellipsis']}" if more and compact else event.text, look(text)),
     )
     return Row(str(event.id), (*row[:3], row[4]) if compact else row)
 

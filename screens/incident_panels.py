@@ -23,11 +23,13 @@ from screens.incident_entries import (
     limit_of,
     metric_chart,
 )
-from screens.incident_rows import Scene, step_entries, step_key
+from screens.incident_rows import Scene
+from screens.incident_step_rows import step_entries, step_key
 from screens.paragraphs import Line
 from widgets.arrow_table import ArrowTable
-from widgets.cells import EMPTY, cells, piece
+from widgets.cells import EMPTY, Cells, cells, piece
 from widgets.fact_list import FactList
+from widgets.live_table import Row
 from widgets.panel import set_subtitle, set_title
 from widgets.plot import Plot
 
@@ -39,6 +41,21 @@ class Steps(ArrowTable):
     """The runbooks; whoever comes in finds the cursor on what is to be done next."""
 
     _begun_of: int | None = None
+    _done = ""
+    _below = 0
+
+    def build(self, width: int, height: int) -> list[Cells]:
+        lines = super().build(width, height)
+        below = sum(isinstance(entry, Row) for entry in self._entries[self._top + height :])
+        if below != self._below:
+            self._below = below
+            # Not while it is drawn.
+            self.call_later(self._tell)
+        return lines
+
+    def _tell(self) -> None:
+        more = f", {self._below} more below" if self._below else ""
+        set_subtitle(self, f"{self._done}{more}" if self._done else "")
 
     def show_incident(self, incident: Incident | None, scene: Scene, *, room: int) -> None:
         """Draw the steps in at most `room` rows."""
@@ -55,8 +72,8 @@ class Steps(ArrowTable):
             self.select(to_do or step_key(*steps[0]))
         set_title(self, books[0].title if len(books) == 1 else "Runbooks" if books else "Runbook")
         done, total = sum(book.done for book in books), sum(len(book.steps) for book in books)
-        words = f"{done} of {total}" if scene.compact else f"{done} of {total} done"
-        set_subtitle(self, words if total else "")
+        self._done = f"{done} of {total} done" if total else ""
+        self._tell()
         # The plot keeps its rows.
         height = min(max(len(entries), 1) + 2, max(room - _LEAST_PLOT, _LEAST_STEPS))
         self.styles.height = "1fr" if scene.compact else height
@@ -117,6 +134,8 @@ class Story(Vertical):
         line, look = self.query_one("#say-here", FactList), scene.look
         left = (piece(f"{look.glyphs['button']} ", look("accent")), piece("note to timeline", look("faint")))
         right = (piece("n", look("accent", bold=True)), piece(" write", look("muted")))
+        if not scene.writes:
+            left, right = cells("you may only look", look("faint")), EMPTY
         lines: list[Line] = [(left, right)]
         if not scene.compact:
             rule = look.glyphs["rule"] * (line.content_size.width or 1)

@@ -10,8 +10,8 @@ from textual.containers import Vertical
 
 from console.domain import format as fmt
 from console.domain.book import Runbook
-from console.domain.incident import Incident, timings
-from screens.incident_rows import LEVEL_ROLES, STATES, Scene
+from console.domain.incident import Incident, IncidentState, timings
+from screens.incident_rows import LEVEL_ROLES, Scene, standing_role
 from widgets.arrow_table import ArrowTable
 from widgets.cells import EMPTY, Cells, cells, piece
 from widgets.fact_list import FactList
@@ -21,11 +21,9 @@ from widgets.times import stopwatch
 
 PAST_COLUMNS = (
     *(Column("", 8), Column("", 4), Column("", None), Column("opened", 13, right=True)),
-    *(Column("acked", 8, right=True), Column("resolved", 9, right=True), Column("state", 9)),
+    *(Column("acked", 8, right=True), Column("resolved", 9, right=True)),
 )
-PAST_COLUMNS_NARROW = (
-    *(Column("", 8), Column("", 4), Column("", None), Column("opened", 12, right=True), Column("state", 9)),
-)
+PAST_COLUMNS_NARROW = (*(Column("", 8), Column("", 4), Column("", None), Column("opened", 12, right=True)),)
 _MOST_BOOKS, _MOST_BOOKS_NARROW = 6, 2
 
 
@@ -58,7 +56,8 @@ class PastIncidents(Vertical):
         """Draw what was read; `open_now` is how many are open, `empty` what stands where there was none."""
         table, look, words = self.table, scene.look, self.query_one("#none", FactList)
         columns = PAST_COLUMNS_NARROW if scene.compact else PAST_COLUMNS
-        table.show(columns, past_entries(incidents, scene), empty=empty)
+        state = Column("state", max((len(each.standing) for each in incidents), default=5))
+        table.show((*columns, state), past_entries(incidents, scene), empty=empty)
         set_subtitle(table, table.place_words)
         first = f"{fmt.counted(open_now, 'incident')} open" if open_now else "no incident is open"
         first += ": i opens one, here or on an alert; enter shows one"
@@ -74,13 +73,22 @@ class PastIncidents(Vertical):
 
 
 def past_entries(incidents: Sequence[Incident], scene: Scene) -> list[Entry]:
-    """The latest first."""
-    return [Row(str(incident.id), _past_cells(incident, scene)) for incident in incidents]
+    """Those that are open first, the worst of them on top; then the closed ones, the latest first; then those that
+    another one goes on with."""
+    ordered = sorted(
+        incidents,
+        key=lambda each: (
+            each.state.over,
+            each.state is IncidentState.MERGED,
+            0 if each.state.over else each.level,
+            -each.id,
+        ),
+    )
+    return [Row(str(incident.id), _past_cells(incident, scene)) for incident in ordered]
 
 
 def _past_cells(incident: Incident, scene: Scene) -> tuple[Cells, ...]:
     look = scene.look
-    word, role = STATES[incident.state]
     took = timings(incident)
 
     def span(value: timedelta | None) -> Cells:
@@ -96,5 +104,5 @@ def _past_cells(incident: Incident, scene: Scene) -> tuple[Cells, ...]:
         cells(incident.title, look("text")),
         opened,
         *(() if scene.compact else (span(took.to_acknowledge), span(took.to_resolve))),
-        cells(word, look(role if open_now else "muted")),
+        cells(incident.standing, look(standing_role(incident) if open_now else "muted")),
     )

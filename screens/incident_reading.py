@@ -16,6 +16,7 @@ from screens.incident_acting import IncidentActing
 from screens.incident_entries import metric_of
 from screens.incident_pages import Pages
 from screens.incident_rows import Scene
+from screens.incident_step_rows import found_said
 
 _PAST = 50
 _AROUND = timedelta(minutes=15)
@@ -58,6 +59,13 @@ class IncidentReading(IncidentActing):
             *(self._read_past, self._draw_past, "incident", "book"),
             what="the incidents",
             wanted=lambda: not self._has_one(),
+        )
+
+        self._checking = self.follow(
+            *(self._read_checks, self._draw_checks, "check"),
+            what="the checks",
+            about=self._number,
+            wanted=lambda: bool(self._check_names()),
         )
 
     def _draw_timeline(self) -> None:
@@ -103,6 +111,12 @@ class IncidentReading(IncidentActing):
         incident = self.incident
         return "" if incident is None else metric_of(incident, self._alerts, self._metric)
 
+    @property
+    def writes(self) -> bool:
+        """Whether this person may change anything; while the store is away nobody knows better."""
+        link = self.snapshot.link
+        return link.away is not None or not link.why_not()
+
     def _scene(self) -> Scene:
         actions = {action.id: action for action in self.snapshot.actions}
         return Scene(
@@ -112,8 +126,9 @@ class IncidentReading(IncidentActing):
             wide=self.arrangement is Layout.WIDE,
             greyed=self.greyed,
             actions=actions,
-            check=self.snapshot.checklist,
+            checks=self.checked,
             asking=self.asked,
+            writes=self.writes,
         )
 
     # Reading
@@ -149,6 +164,24 @@ class IncidentReading(IncidentActing):
         window = end - incident.detected_at + 2 * _AROUND
         ago = max(self.now - end - _AROUND, timedelta())
         return await self.feed.query.series([metric], window, _POINTS, ago=ago)
+
+    def _check_names(self) -> list[str]:
+        """The checks that steps of the one in view name."""
+        books = () if self.incident is None else self.incident.runbooks
+        return sorted({marked.step.check for book in books for marked in book.steps} - {""})
+
+    async def _read_checks(self) -> None:
+        self.checked = await self.feed.query.known_checks(self._check_names())
+
+    def _draw_checks(self) -> None:
+        self.acted()
+        for check, run in tuple(self.awaited.items()):
+            found = self.checked.get(check)
+            if found is None or found.run is None or found.run.id < run or found.awaited:
+                continue
+            del self.awaited[check]
+            words, role = found_said(found, self.now)
+            self.say(words, role=role, glyph="done" if role == "ok" else "warn")
 
     async def _read_present(self) -> None:
         number = self._number()

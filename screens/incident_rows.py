@@ -1,4 +1,4 @@
-"""Words and rows of the war-room: the head, the clocks, the steps. Pure."""
+"""Words of the war-room: the head and the clocks. Pure."""
 
 from __future__ import annotations
 
@@ -7,35 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.domain import format as fmt
-from console.domain.action import Action, ActionState
-from console.domain.alert import Alert
-from console.domain.book import Done, Marked
-from console.domain.check import CheckRun, CheckStatus
-from console.domain.incident import Attached, Incident, IncidentState, Presence, Role, timings
+from console.domain.action import Action
+from console.domain.alert import Alert, Phase
+from console.domain.check import Known
+from console.domain.incident import Incident, IncidentState, Presence, Role, timings
 from screens.paragraphs import Line
-from widgets.action_states import action_state
 from widgets.cells import EMPTY, Cells, cells, join, measure, piece, space
 from widgets.charts import meter
-from widgets.live_table import Column, Entry, Group, Row
 from widgets.look import Look
 from widgets.times import stopwatch
 
-ROLES: Mapping[Role, tuple[str, str]] = {
-    Role.COMMANDER: ("commander", "ic"),
-    Role.TECHNICAL: ("technical", "tech"),
-    Role.DATABASE: ("database", "db"),
-    Role.SECURITY: ("security", "sec"),
-    Role.COMMUNICATIONS: ("comms", "comms"),
-    Role.DOCUMENTATION: ("scribe", "scribe"),
+ROLES: Mapping[Role, str] = {
+    Role.COMMANDER: "cmdr",
+    Role.TECHNICAL: "tech",
+    Role.DATABASE: "db",
+    Role.SECURITY: "sec",
+    Role.COMMUNICATIONS: "comms",
+    Role.DOCUMENTATION: "docs",
 }
-"""What roles are called on a screen, and where there is no room."""
+"""What roles are called where there is no room."""
 LEVEL_ROLES = {1: "crit", 2: "warn", 3: "info"}
-STATES = {
-    IncidentState.OPEN: ("open", "crit"),
-    IncidentState.MITIGATED: ("mitigated", "ack"),
-    IncidentState.CLOSED: ("closed", "ok"),
-    IncidentState.MERGED: ("merged", "muted"),
-}
 _BLANK = space(1)
 IDLE_AFTER = timedelta(minutes=3)
 GONE_AFTER = timedelta(seconds=30)
@@ -43,8 +34,9 @@ GONE_AFTER = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """How things are drawn now. `actions` are those that steps have started, `check` the last run of the checks,
-    `asking` what was asked of the store and is not answered: by step."""
+    """How things are drawn now. `actions` are those that steps have started, `checks` what is known of those that
+    steps name, `asking` what was asked of the store and is not answered: by step. `writes`: whoever
+    sees it may change something."""
 
     look: Look
     now: datetime
@@ -52,8 +44,9 @@ class Scene:
     wide: bool = False
     greyed: bool = False
     actions: Mapping[int, Action] | None = None
-    check: CheckRun | None = None
+    checks: Mapping[str, Known] | None = None
     asking: Mapping[tuple[int, int], str] | None = None
+    writes: bool = True
 
 
 def level_chip(level: int, look: Look) -> Cells:
@@ -61,16 +54,29 @@ def level_chip(level: int, look: Look) -> Cells:
     return (piece(f" SEV{level} ", look.chip(LEVEL_ROLES.get(level, "info"))),)
 
 
-def state_words(incident: Incident, alerts: Sequence[Alert]) -> tuple[str, str]:
-    """How it stands, and the role of its colour; `open` says whether somebody is on it."""
-    word, role = STATES[incident.state]
-    if incident.state is IncidentState.OPEN and incident.acknowledged_at is not None:
-        return "mitigating", "accent"
-    if incident.state is IncidentState.OPEN:
-        return "nobody is on it", "crit"
-    if incident.merged_into is not None:
-        return f"merged into INC-{incident.merged_into}", role
-    return word, role
+def standing_role(incident: Incident) -> str:
+    """The role of the colour of how it stands."""
+    match incident.state:
+        case IncidentState.OPEN:
+            return "crit" if incident.acknowledged_at is None else "accent"
+        case IncidentState.MITIGATED:
+            return "ack"
+        case IncidentState.CLOSED:
+            return "ok"
+        case _:
+            return "muted"
+
+
+def next_step(incident: Incident, alerts: Sequence[Alert], *, short: bool = False) -> str:
+    """Which key comes next once nothing fires any more: to say that it is mitigated, then that it is over; "" while
+    that is not so."""
+    if incident.state is IncidentState.MITIGATED:
+        return "C closes it"
+    # Those that are resolved for a day are not among `alerts` any more.
+    quiet = bool(incident.alerts) and not any(alert.phase is not Phase.RESOLVED for alert in alerts)
+    if incident.state is not IncidentState.OPEN or not quiet:
+        return ""
+    return "alerts resolved: m" if short else "alerts resolved: m says mitigated"
 
 
 # The head
@@ -86,14 +92,13 @@ def head_lines(
 ) -> list[Line]:
     """Four lines, or two where there is little room. `others` is how many more are open."""
     look, now = scene.look, scene.now
-    word, role = state_words(incident, alerts)
     title = (
         *level_chip(incident.level, look),
         piece("  " if not scene.compact else " ", look("text")),
         piece(incident.name, look("strong", bold=True)),
         piece(f"  {incident.title}", look("text")),
     )
-    state: list[Cells] = [cells(word, look(role, bold=True))]
+    state: list[Cells] = [cells(incident.standing, look(standing_role(incident), bold=True))]
     if others:
         state.insert(0, (piece(f"+{others} ", look("warn")), piece("[ ]", look("accent", bold=True))))
     if not incident.state.over and (update := _next_update(incident, now, look, short=scene.compact)):
@@ -101,12 +106,12 @@ def head_lines(
     first = title, tuple(join(state, space(2 if scene.compact else 3)))
     if scene.compact:
         here = sum(1 for each in present if now - each.seen_at <= GONE_AFTER)
-        return [first, _short_line(incident, here, scene)]
+        return [first, _short_line(incident, alerts, here, scene)]
     linked = _linked_words(incident, alerts, look)
     return [
         first,
         (EMPTY, _left_over(incident, look)),
-        (_roles(incident, look), linked),
+        (_roles(incident, scene), linked),
         (_presence(present, incident.commander, scene), EMPTY),
     ]
 
@@ -127,18 +132,19 @@ def _next_update(incident: Incident, now: datetime, look: Look, *, short: bool) 
     )
 
 
-def _roles(incident: Incident, look: Look) -> Cells:
-    taken = [
-        (piece(f"{name}  ", look("faint")), piece(incident.roles[role], look("strong", bold=True)))
-        for role, (name, _) in ROLES.items()
+def _roles(incident: Incident, scene: Scene) -> Cells:
+    look = scene.look
+    taken: list[Cells] = [
+        (piece(f"{role}  ", look("faint")), piece(incident.roles[role], look("strong", bold=True)))
+        for role in Role
         if incident.roles.get(role)
     ]
-    open_roles = [(role, name) for role, (name, _) in ROLES.items() if not incident.roles.get(role)]
-    if open_roles and not incident.state.over:
-        urgent = not incident.commander
-        names = ["commander"] if urgent else [name for _, name in open_roles]
-        waits = piece(f"open  {', '.join(names)}", look("pending" if urgent else "muted"))
-        taken.append((waits, piece(" (o)", look("accent"))))
+    free = [str(role) for role in Role if not incident.roles.get(role)]
+    if free and not incident.state.over:
+        # The key first: the names may be more than there is room for.
+        key = cells("(o) " if scene.writes else "", look("accent"))
+        names = piece(f"free: {', '.join(free)}", look("muted" if incident.commander else "pending"))
+        taken.append((*key, names))
     return join(taken, space(3))
 
 
@@ -178,14 +184,14 @@ def _left_over(incident: Incident, look: Look) -> Cells:
     return cells(", ".join(part for part in parts if part), look("muted"))
 
 
-def _short_line(incident: Incident, here: int, scene: Scene) -> Line:
+def _short_line(incident: Incident, alerts: Sequence[Alert], here: int, scene: Scene) -> Line:
     look, now = scene.look, scene.now
     people: list[Cells] = [
         (piece(f"{short} ", look("faint")), piece(incident.roles[role], look("text")))
-        for role, (_, short) in ROLES.items()
+        for role, short in ROLES.items()
         if incident.roles.get(role)
     ]
-    if not incident.commander:
+    if not incident.commander and not incident.state.over:
         people.insert(0, cells("no commander (o)", look("pending")))
     people.append(cells(f"{here} here", look("muted")))
     took = timings(incident)
@@ -200,21 +206,26 @@ def _short_line(incident: Incident, here: int, scene: Scene) -> Line:
         clock("ack", took.to_acknowledge, "ok"),
         clock("mit", took.to_mitigate, "ok"),
     ]
+    if scene.writes and (words := next_step(incident, alerts, short=True)):
+        clocks[-1:] = [*(clocks[-1:] if took.to_mitigate is not None else []), cells(words, look("pending"))]
     return join(people, space(2)), join(clocks, space(2))
 
 
 # The clocks
 
 
-def clock_lines(incident: Incident, scene: Scene, width: int) -> list[Line]:
-    """The rail: what it went through, where it is, and when; below `acked` who is told next while nobody is on it."""
+def clock_lines(incident: Incident, alerts: Sequence[Alert], scene: Scene, width: int) -> list[Line]:
+    """The rail: what it went through, where it is, and when; below `acked` who is due next while nobody is on it, and
+    below the others which key comes next."""
     look, now = scene.look, scene.now
     took = timings(incident)
+    words = cells(next_step(incident, alerts) if scene.writes else "", look("pending"))
+    still = incident.state is IncidentState.OPEN
     marks: list[tuple[str, datetime | None, Cells]] = [
         ("detected", incident.detected_at, _muted(f"{stopwatch(now - incident.detected_at)} ago", look)),
         ("acked", incident.acknowledged_at, _after(took.to_acknowledge, look) or _ladder(incident, scene)),
-        ("mitigated", incident.mitigated_at, _after(took.to_mitigate, look)),
-        ("resolved", incident.closed_at, _after(took.to_resolve, look)),
+        ("mitigated", incident.mitigated_at, _after(took.to_mitigate, look) or (words if still else EMPTY)),
+        ("resolved", incident.closed_at, _after(took.to_resolve, look) or (EMPTY if still else words)),
     ]
     present = next((i for i, (_, at, _) in enumerate(marks) if at is None), len(marks))
     room = max((width - 2) // len(marks), 12)
@@ -276,113 +287,18 @@ def _to_the_next_rung(incident: Incident, now: datetime) -> float:
 
 
 def _ladder(incident: Incident, scene: Scene) -> Cells:
-    """Who is told next, and when."""
+    """Whose turn is next, and when."""
     look = scene.look
     if incident.state.over:
         return EMPTY
     coming = incident.next_rung(scene.now)
     if coming is None:
-        told = any(book.ladder for book in incident.runbooks)
-        return cells("everybody was told" if told else "a to acknowledge", look("warn" if told else "muted"))
+        climbed = any(book.ladder for book in incident.runbooks)
+        words = "the whole ladder is due" if climbed else "a says you are on it" if scene.writes else ""
+        return cells(words, look("warn" if climbed else "muted"))
     rung, at = coming
-    return cells(f"{rung.who} in {stopwatch(at - scene.now)}", look("warn"))
+    return cells(f"next due: {rung.who} in {stopwatch(at - scene.now)}", look("warn"))
 
 
 def _moment(at: datetime, now: datetime) -> str:
     return fmt.clock(at) if at.date() == now.date() else f"{at:%d %b} {fmt.clock(at, seconds=False)}"
-
-
-# The steps
-
-
-def step_key(book: Attached, marked: Marked) -> str:
-    """A row's key."""
-    return f"{book.id}-{marked.place}"
-
-
-def step_entries(incident: Incident, scene: Scene) -> tuple[tuple[Column, ...], list[Entry]]:
-    """Columns and rows of the steps of its runbooks; a heading before each part where there is room, before each book
-    where there are several."""
-    entries: list[Entry] = []
-    number = end = 1
-    several = len(incident.runbooks) > 1
-    for book in incident.runbooks:
-        if several:
-            entries.append(Group(book.title, cells(f"{book.done} of {len(book.steps)}", scene.look("muted"))))
-        part = ""
-        for marked in book.steps:
-            if marked.step.part != part and scene.wide and not several:
-                part = marked.step.part
-                entries.append(Group(part))
-            row = _step_cells(book, marked, scene)
-            number, end = max(number, measure(row[1])), max(end, measure(row[3]))
-            entries.append(Row(step_key(book, marked), row))
-    columns = Column("", 3), Column("", number, right=True), Column("", None), Column("", end, right=True)
-    return columns, entries
-
-
-def _step_cells(book: Attached, marked: Marked, scene: Scene) -> tuple[Cells, ...]:
-    look, mark, step = scene.look, marked.mark, marked.step
-    action = None if mark is None or mark.action_id is None else (scene.actions or {}).get(mark.action_id)
-    runs = action is not None and not action.state.final
-    failed = action is not None and action.state.final and action.state is not ActionState.DONE
-    if runs:
-        box, role, text = "running", "accent", look("strong", bold=True)
-    elif failed:
-        box, role, text = "failed", "crit", look("text")
-    elif mark is None:
-        box, role, text = "", "muted", look("text")
-    elif mark.state is Done.SKIPPED:
-        box, role, text = "none", "muted", look("muted")
-    else:
-        box, role, text = "done", "ok", look("muted")
-    sign = look.glyphs[box] if box else " "
-    return (
-        (piece("[", look(role)), piece(sign, look(role, bold=runs)), piece("]", look(role))),
-        cells(str(marked.place), look("faint")),
-        cells(step.text, look("stale") if scene.greyed else text),
-        _step_end(book, marked, action, scene),
-    )
-
-
-def _step_end(book: Attached, marked: Marked, action: Action | None, scene: Scene) -> Cells:
-    look, mark, step = scene.look, marked.mark, marked.step
-    asking = (scene.asking or {}).get((book.id, marked.place))
-    if asking is not None:
-        return cells(asking, look("accent"))
-    if action is not None and not action.state.final and action.steps:
-        share = action.step / action.steps
-        bar = meter(share, 4 if scene.compact else 8, look, role="accent")
-        return (*bar, piece(f" {round(share * 100)} %", look("strong", bold=True)))
-    if action is not None and action.state is not ActionState.DONE:
-        state = action_state(action)
-        return cells(state.word, look(state.role))
-    if mark is not None:
-        when = fmt.clock(mark.at, seconds=False)
-        if scene.compact:
-            return cells(when, look("faint"))
-        who = "auto" if mark.automatic else mark.by
-        return cells(f"{who} {when}", look("faint"))
-    if step.check and scene.check is not None:
-        found = next((r for r in scene.check.results if r.id == step.check), None)
-        if found is not None:
-            good = found.status is CheckStatus.PASSED
-            return cells(str(found.status), look("ok" if good else "warn"))
-    if word := startable(marked):
-        chip = (piece(" x ", look.chip("accent")),)
-        return chip if scene.compact else (*chip, piece(f" {word:<5}", look("accent")))
-    return cells("auto", look("muted")) if step.holds or step.evidence else EMPTY
-
-
-def startable(marked: Marked) -> str:
-    """What `x` does about a step: start, check, go, show; "" where that is nothing."""
-    step = marked.step
-    for what, word in (
-        (step.action, "start"),
-        (step.check, "check"),
-        (step.screen, "go"),
-        (step.metric, "show"),
-    ):
-        if what:
-            return word
-    return ""

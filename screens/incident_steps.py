@@ -7,18 +7,20 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from console.domain import format as fmt
 from console.domain.action import Action
 from console.domain.book import Done, Marked
+from console.domain.check import occasion_of
 from console.domain.errors import TradexError
 from console.domain.incident import Attached, Incident
 from screens.action_asking import begin
 from screens.aim import Aim, address_in
+from screens.incident_step_rows import found_said
 
 if TYPE_CHECKING:
     from screens.incident_acting import IncidentActing
 
-_CHECK_AFTER = timedelta(minutes=10)
+_CHECK_AFTER = timedelta(minutes=2)
+"""A result that is older is asked for again."""
 
 
 def aim_of(screen: IncidentActing, incident: Incident) -> Aim:
@@ -71,35 +73,35 @@ def _confirmed(
 
 
 def _check(screen: IncidentActing, check: str) -> None:
-    """What the last run of the checks found; one that is old, or was never run, is asked for."""
-    run = screen.snapshot.checklist
-    result = None if run is None else next((r for r in run.results if r.id == check), None)
-    at = None if run is None else run.ended_at or run.started_at or run.asked_at
-    waits = run is not None and run.ended_at is None
-    if result is not None and at is not None:
-        role = "ok" if result.status == "passed" else "warn"
-        age = fmt.age(screen.now - at)
-        screen.say(f"{result.title}: {result.status}, {age} ago: {result.evidence}", role=role)
-    if waits and result is None:
-        screen.say("the checks run: their result comes here")
-    elif not waits and (result is None or at is None or screen.now - at > _CHECK_AFTER):
-        _ask(screen, known=result is not None)
-
-
-def _ask(screen: IncidentActing, *, known: bool) -> None:
+    """What its check found last, on its row as well; one that is old, or was never run, is asked for."""
+    found = screen.checked.get(check)
+    words, role = ("", "") if found is None else found_said(found, screen.now)
+    if words:
+        screen.say(words, role=role)
+    if found is not None and found.awaited and found.run is not None:
+        screen.awaited[check] = found.run.id
+        return
+    if (
+        found is not None
+        and found.at is not None
+        and screen.now - found.at <= _CHECK_AFTER
+        and not found.nothing
+    ):
+        return
     if reason := screen.snapshot.link.why_not():
-        if not known:
+        if not words:
             screen.say(reason, role="warn", glyph="warn")
         return
+    screen.app.run_worker(_ask(screen, check), group="desk", exit_on_error=False)
 
-    async def ask() -> None:
-        try:
-            await screen.feed.desk.ask_checks("pre")
-        except TradexError as error:
-            if screen.is_attached:
-                screen.say(str(error), role="warn", glyph="warn")
-            return
-        if screen.is_attached and not known:
-            screen.say("the agent was asked to check: the result comes here")
 
-    screen.app.run_worker(ask(), group="desk", exit_on_error=False)
+async def _ask(screen: IncidentActing, check: str) -> None:
+    try:
+        asked = await screen.feed.desk.ask_checks(occasion_of(check))
+    except TradexError as error:
+        if screen.is_attached:
+            screen.say(str(error), role="warn", glyph="warn")
+        return
+    screen.awaited[check] = asked.id
+    if screen.is_attached:
+        screen.say(f"the agent was asked to check {check}: the result comes on this row")

@@ -87,12 +87,13 @@ class NoteDialog(ConsoleDialog[str]):
         lines = [self.where(look)]
         for label, text in self._about:
             lines += LABELS.text(label, text, look, width)
-        hint = f"{self._hint}; ctrl+s saves, esc keeps it"
+        keys = f"ctrl+s {self.VERB}, esc keeps it"
+        hint = f"{self._hint}; {keys}"
         role = "muted"
         if self._trouble:
             hint, role = self._trouble, "warn"
         elif self._kept:
-            hint, role = "a draft that was not sent; ctrl+s saves, esc keeps it", "pending"
+            hint, role = f"a draft that was not sent; {keys}", "pending"
         lines += LABELS.text("text", hint, look, width, role=role)
         about.styles.height = len(lines)
         about.show(lines)

@@ -18,7 +18,12 @@ from widgets.markdown_panel import markdown_lines
 from widgets.states import alert_state
 from widgets.text_panel import wrapped
 
-BOOK_COLUMNS = (Column("", 1), Column("runbook", None), Column("steps", 5, right=True), Column("shown by", 8))
+BOOK_COLUMNS = (
+    Column("", 1),
+    Column("runbook", None),
+    Column("steps", 5, right=True),
+    Column("shown by", 9, right=True),
+)
 _TITLES = {"immediate": "Immediate", "investigation": "Investigation", "resolution": "Resolution"}
 _WIDEST = 110
 """Longer lines are hard to read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -43,7 +44,9 @@ def asking(screen: ConsoleScreen, book: Runbook) -> Asking:
     return Asking(
         "Start a runbook",
         "Start",
-        partial(_start, screen, book, [alert.id for alert in shown if alert.id not in taken]),
+        partial(
+            _start, screen, book, [alert.id for alert in shown if alert.id not in taken], os.urandom(8).hex()
+        ),
         about=(("runbook", book.title), ("shown by", ", ".join(a.rule for a in shown) or "no alert now")),
         questions=(
             Question("t", "title", book.title, "of a new incident: what is wrong"),
@@ -84,15 +87,16 @@ def _picks(screen: ConsoleScreen, book: Runbook, look: Look) -> Sequence[Pick]:
 
 
 async def _start(
-    screen: ConsoleScreen, book: Runbook, alerts: Sequence[int], key: str, values: Values
+    screen: ConsoleScreen, book: Runbook, alerts: Sequence[int], nonce: str, pick: str, values: Values
 ) -> str:
+    """`nonce` is the dialog's: who sends the same again, since the answer got lost, opens one incident."""
     desk = screen.feed.desk
-    if key == _NEW:
-        number = await desk.open_incident(
-            values["title"], int(values["level"]), alerts=alerts, runbook=book.name
-        )
+    if pick == _NEW:
+        title, level = values["title"], int(values["level"])
+        key = f"{nonce} {level} {title}"[:100]
+        number = await desk.open_incident(title, level, alerts=alerts, runbook=book.name, key=key)
     else:
-        number = int(key)
+        number = int(pick)
         await desk.attach_runbook(number, book.name)
     # Once the dialog is gone.
     words = f"{book.title} is to be worked through in INC-{number}"

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from console.domain import format as fmt
 from console.domain.errors import TradexError
-from console.domain.event import Event, Severity
+from console.domain.event import Event, tally
 from console.domain.snapshot import Snapshot
 from screens.base import ConsoleScreen, Host
 from screens.timeline import event_columns, event_entries
@@ -29,14 +29,7 @@ _MOST = 500
 
 def counted(events: Sequence[Event]) -> str:
     """`2 critical, 1 warning, 3 actions, 1 incident of 24 entries`"""
-    incidents = {event.subject for event in events if event.kind == "incident"}
-    found = (
-        (sum(event.severity is Severity.CRITICAL for event in events), "critical", "critical"),
-        (sum(event.severity is Severity.WARNING for event in events), "warning", "warnings"),
-        (sum(event.kind == "action" for event in events), "change of actions", "changes of actions"),
-        (len(incidents), "incident", "incidents"),
-    )
-    words = ", ".join(fmt.counted(number, one, many) for number, one, many in found if number)
+    words = tally(events)
     total = "500 entries or more" if len(events) >= _MOST else fmt.counted(len(events), "entry", "entries")
     return f"{words} in {total}" if words else f"{total}, nothing of weight"
 
@@ -54,13 +47,15 @@ def by_day(events: Sequence[Event], look: Look) -> list[Entry]:
 
 
 class Since:
-    """Of one app: it looks back once, as soon as the store answers. `at` is when the visit before this one ended, None
-    where there was none or nobody knows yet."""
+    """Of one app: it looks back once, as soon as the store answers. `at` is when the visit before this one ended; of
+    the first visit, which starts of the console within five minutes go on with, when that began. None where this one
+    has only begun, or nobody knows yet."""
 
     def __init__(self, app: App[None], host: Host) -> None:
         self._app, self._host = app, host
         self._looked = False
         self.at: datetime | None = None
+        self.first = False
         self.known = False
 
     def listen(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
@@ -71,7 +66,11 @@ class Since:
 
     async def _look_back(self) -> None:
         try:
-            self.at = await self._host.feed.query.last_seen()
+            query = self._host.feed.query
+            self.at = await query.last_seen()
+            if self.at is None:
+                self.at = await query.first_came()
+                self.first = True
             self.known = True
             events = await self.events()
         except TradexError:
@@ -80,8 +79,14 @@ class Since:
             return
         screen = self._app.screen
         if events and self.at is not None and isinstance(screen, ConsoleScreen):
-            when = fmt.age(self._host.feed.now() - self.at)
-            screen.say(f"since you were last here, {when} ago: {counted(events)}; h shows them", role="info")
+            screen.say(f"{self.words(self._host.feed.now())}: {counted(events)}; h shows them", role="info")
+
+    def words(self, now: datetime) -> str:
+        """`since you were last here, 2h ago`; "" where that is not known."""
+        if self.at is None:
+            return ""
+        when = fmt.age(now - self.at)
+        return f"your first visit began {when} ago" if self.first else f"since you were last here, {when} ago"
 
     async def events(self) -> Sequence[Event]:
         """What happened since then, newest first."""
@@ -124,6 +129,5 @@ class SinceScreen(ConsoleScreen):
             event_columns(seconds=True), by_day(self._events, self.look), empty=self._reading.empty(empty)
         )
         when = "" if at is None else f", {at.astimezone(UTC):%a %d %b %H:%M} UTC"
-        set_title(
-            table, f"Since you were last here{when}", subtitle=counted(self._events) if self._events else ""
-        )
+        title = "Since your first visit began" if self._since.first and at is not None else self.TITLE
+        set_title(table, f"{title}{when}", subtitle=counted(self._events) if self._events else "")

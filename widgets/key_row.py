@@ -1,6 +1,7 @@
 """The last row: the keys that work now, from the bindings in force; help and quit always at the right."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from rich.segment import Segment
 from textual.binding import Binding
@@ -93,7 +94,7 @@ def all_keys(bindings: Iterable[Binding], keys: Mapping[str, str]) -> str:
 def shown_bindings(screen: Screen[object]) -> Iterable[Binding]:
     """The bindings with a hint that work on `screen` now, each action once."""
     seen: set[str] = set()
-    hinted = getattr(screen, "hinted", None)
+    hinted, worded = getattr(screen, "hinted", None), getattr(screen, "worded", None)
     for active in screen.active_bindings.values():
         binding = active.binding
         if hinted is not None and not hinted(binding.action):
@@ -104,4 +105,5 @@ def shown_bindings(screen: Screen[object]) -> Iterable[Binding]:
             continue
         if binding.show and binding.description and active.enabled and (binding.id or "") not in seen:
             seen.add(binding.id or "")
-            yield binding
+            words = "" if worded is None else worded(binding.action)
+            yield replace(binding, description=words) if words else binding

@@ -338,10 +338,14 @@ def _overlay(rows: list[list[tuple[str, str]]], chart: Chart, left: int, glyphs:
         for row in rows:
             if row[x][0] in (" ", glyphs["dot"]):
                 row[x] = (glyphs["marker"], "faint")
-    # A label ends where the next marker stands; of those at one place the last is named.
+    # A label ends where the next marker stands; of those at one place the last is named. One that the edge would cut
+    # stands left of its marker, where there is room.
     taken = {x for x, _ in columns}
     for column, label in dict(columns).items():
-        for x, char in enumerate(label, column + 1):
+        before = column - len(label)
+        fits = before >= left and not taken & set(range(before, column))
+        beside = before if column + len(label) >= len(rows[0]) and fits else column + 1
+        for x, char in enumerate(label, beside):
             if x >= len(rows[0]) or x in taken or rows[0][x][1] not in ("", "grid"):
                 break
             rows[0][x] = (char, "faint")

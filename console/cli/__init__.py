@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -103,12 +104,26 @@ def main() -> None:
         code = error.exit_code
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.MissingParameter):
+            click.echo(f"For example: {_completed(error)}", err=True)
         code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _completed(error: click.MissingParameter) -> str:
+    """The same command with what it lacks."""
+    param = error.param
+    name = param.metavar or "" if param is not None else ""
+    if isinstance(param, click.Option):
+        words = '"..."' if name in ("", "TEXT") else name
+        name = f"{param.opts[0]} {words}"
+    elif param is not None:
+        name = name or param.human_readable_name.upper()
+    return printable(f"tradex {shlex.join(sys.argv[1:])} {name}".rstrip(), 500)
 
 
 def _refuse_foreign_console() -> None:

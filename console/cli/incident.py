@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +15,9 @@ from console.cli import incident_handover, incident_updates, incident_watch, inc
 from console.cli import incident_words as words
 from console.cli.connect import with_feed
 from console.cli.how import reason as _reason
-from console.cli.incident_doing import alert_ids, change, found, given, json_option, number, say
+from console.cli.incident_doing import alert_ids, change, found, given, json_option, number, say, surely
 from console.cli.tables import print_table
-from console.domain.errors import Misuse, StoreAway
+from console.domain.errors import Misuse
 from console.domain.incident import LEVELS, Incident, Role, incident_name
 from console.domain.text import lines_of, printable
 
@@ -113,7 +112,9 @@ def open_(
 
     async def work(feed: LiveFeed) -> Incident:
         ids = alert_ids(feed, alerts)
-        made = await feed.desk.open_incident(title, level, alerts=ids, runbook=runbook, note=note)
+        made = await surely(
+            lambda key: feed.desk.open_incident(title, level, alerts=ids, runbook=runbook, note=note, key=key)
+        )
         return await found(feed, made)
 
     one = with_feed(options, work)
@@ -130,14 +131,9 @@ def note(options: dict[str, Any], number: int, text: str, as_json: bool) -> None
     written = lines_of(sys.stdin.read(), 100_000) if text == "-" else text
     if not written.strip():
         raise Misuse("standard input: expected a note, not nothing")
-    # Should the answer get lost, the very same note is the same one.
-    key = uuid.uuid4().hex
 
     async def work(feed: LiveFeed) -> None:
-        try:
-            await feed.desk.add_note(number, written, key=key)
-        except StoreAway:
-            await feed.desk.add_note(number, written, key=key)
+        await surely(lambda key: feed.desk.add_note(number, written, key=key))
 
     change(options, number, work, "noted", as_json)
 
@@ -160,7 +156,14 @@ def ack(options: dict[str, Any], number: int, as_json: bool) -> None:
 def mitigate(options: dict[str, Any], number: int, note: str, back: bool, as_json: bool) -> None:
     """Say that the harm has stopped."""
     said = "no longer mitigated" if back else "mitigated"
-    change(options, number, lambda feed: feed.desk.mitigate(number, note, back=back), said, as_json)
+    change(
+        options,
+        number,
+        lambda feed: feed.desk.mitigate(number, note, back=back),
+        said,
+        as_json,
+        ends=not back,
+    )
 
 
 @incident.command()
@@ -170,7 +173,14 @@ def mitigate(options: dict[str, Any], number: int, note: str, back: bool, as_jso
 @click.pass_obj
 def close(options: dict[str, Any], number: int, resolution: str, as_json: bool) -> None:
     """It is over."""
-    change(options, number, lambda feed: feed.desk.close_incident(number, resolution), "closed", as_json)
+    change(
+        options,
+        number,
+        lambda feed: feed.desk.close_incident(number, resolution),
+        "closed",
+        as_json,
+        ends=True,
+    )
 
 
 @incident.command()

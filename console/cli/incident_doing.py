@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from console.cli import incident_words as words
 from console.cli.alerts import find
 from console.cli.connect import with_feed
-from console.domain.errors import Misuse
+from console.domain.errors import Misuse, StoreAway
 from console.domain.incident import Incident
 from console.domain.text import printable
 
 if TYPE_CHECKING:
     from console.feed import LiveFeed
 
+T = TypeVar("T")
 _NUMBER = re.compile(r"(?:INC-)?(\d{1,18})", re.IGNORECASE)
 
 
@@ -60,8 +62,11 @@ def change(
     work: Callable[[LiveFeed], Awaitable[str | None]],
     said: str,
     as_json: bool,
+    *,
+    ends: bool = False,
 ) -> None:
-    """Do it to an incident that is there, and say so in the words that `work` returns, else `said`."""
+    """Do it to an incident that is there, and say so in the words that `work` returns, else `said`. `ends`: with what
+    was left undone of its steps, which stops nobody."""
 
     async def run(feed: LiveFeed) -> tuple[str, Incident]:
         await found(feed, number)
@@ -70,6 +75,17 @@ def change(
 
     told, one = with_feed(options, run)
     say(one, f"{one.name}: {told}", as_json)
+    if ends and one.open_steps:
+        click.echo(one.open_steps, err=True)
+
+
+async def surely(call: Callable[[str], Awaitable[T]]) -> T:
+    """`call` with a key of its own, and once more should the answer get lost: with the same key it is done once."""
+    key = uuid.uuid4().hex
+    try:
+        return await call(key)
+    except StoreAway:
+        return await call(key)
 
 
 def say(one: Incident, said: str, as_json: bool) -> None:

@@ -9,12 +9,17 @@ import click
 
 from console.cli import incident_words as words
 from console.cli.connect import with_feed
+from console.cli.incident_doing import surely
 from console.cli.tables import print_table
-from console.domain.format import iso
+from console.domain.errors import Misuse
+from console.domain.format import clock, iso
+from console.domain.handover import meanwhile
 
 if TYPE_CHECKING:
     from console.domain.handover import Handover
     from console.feed import LiveFeed
+
+_MOST = 500
 
 
 @click.group(invoke_without_command=True)
@@ -27,10 +32,21 @@ def handover(ctx: click.Context, as_json: bool) -> None:
 
 
 @handover.command()
+@click.argument("handover_id", metavar="[ID]", type=int, required=False)
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def show(options: dict[str, Any], as_json: bool = False) -> None:
-    """What there is to know now, as Markdown."""
+def show(options: dict[str, Any], handover_id: int | None = None, as_json: bool = False) -> None:
+    """What there is to know now, as Markdown; with ID: what was handed over then."""
+    if handover_id is not None:
+        one, since = with_feed(options, lambda feed: _one(feed, handover_id))
+        if as_json:
+            click.echo(json.dumps(words.handover_json(one), indent=2))
+            return
+        click.echo(f"{one.giver} to {one.taker}, {iso(one.at)}: {since}\n")
+        if one.note:
+            click.echo(f"note of {one.giver}: {one.note}\n")
+        click.echo(one.text, nl=False)
+        return
 
     async def read(feed: LiveFeed) -> tuple[str, str]:
         return iso(feed.now()), await feed.query.handover_text()
@@ -69,7 +85,7 @@ def offer(options: dict[str, Any], to: str, note: str, as_json: bool) -> None:
 
     async def work(feed: LiveFeed) -> dict[str, Any]:
         text = await feed.query.handover_text()
-        made = await feed.desk.offer_handover(to, text, note=note)
+        made = await surely(lambda key: feed.desk.offer_handover(to, text, note=note, key=key))
         return {"id": made, "state": "offered", "at": iso(feed.now()), "taker": to, "text": text}
 
     made = with_feed(options, work)
@@ -81,10 +97,38 @@ def offer(options: dict[str, Any], to: str, note: str, as_json: bool) -> None:
 
 
 @handover.command()
-@click.argument("handover_id", metavar="ID", type=int)
+@click.argument("handover_id", metavar="[ID]", type=int, required=False)
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def sign(options: dict[str, Any], handover_id: int, as_json: bool) -> None:
-    """Take over."""
-    with_feed(options, lambda feed: feed.desk.sign_handover(handover_id))
-    click.echo(json.dumps({"id": handover_id, "state": "signed"}) if as_json else "signed: it is yours now")
+def sign(options: dict[str, Any], handover_id: int | None, as_json: bool) -> None:
+    """Take over: the one with this ID, else the only one that is offered to you."""
+
+    async def work(feed: LiveFeed) -> tuple[Handover, str]:
+        which = await _mine(feed) if handover_id is None else handover_id
+        await feed.desk.sign_handover(which)
+        return await _one(feed, which)
+
+    one, since = with_feed(options, work)
+    said = f"signed: it is yours now, as {one.giver} saw it at {clock(one.at, seconds=False)} UTC; {since}"
+    click.echo(json.dumps({"id": one.id, "state": "signed"}) if as_json else said)
+
+
+async def _one(feed: LiveFeed, handover_id: int) -> tuple[Handover, str]:
+    """It, and what it does not say. Raises Misuse."""
+    found = await feed.query.handovers(limit=_MOST)
+    one = next((each for each in found if each.id == handover_id), None)
+    if one is None:
+        raise Misuse(f"there is no hand-over {handover_id}: `tradex incident handover list` shows them")
+    return one, meanwhile(one, await feed.query.events(limit=_MOST), feed.now())
+
+
+async def _mine(feed: LiveFeed) -> int:
+    """The only one that is offered to this person. Raises Misuse."""
+    user = feed.snapshot.link.user
+    mine = [h for h in await feed.query.handovers(limit=_MOST) if h.taker == user and h.signed_at is None]
+    if len(mine) == 1:
+        return mine[0].id
+    if not mine:
+        raise Misuse("nothing is offered to you: `tradex incident handover list` shows what was")
+    given = ", ".join(f"{each.id} (of {each.giver})" for each in mine)
+    raise Misuse(f"several are offered to you, say which: {given}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import click
 from console.cli import prompt
 from console.cli.connect import with_feed
 from console.cli.how import pairs
-from console.cli.incident_doing import found, number
+from console.cli.incident_doing import found, number, surely
 from console.cli.tables import print_table, table
 from console.domain.book import unfilled
 from console.domain.errors import Misuse, TradexError
@@ -74,8 +73,9 @@ def update(
             await _ask(as_json)
         again = chosen.promises(one.level, feed.snapshot.link.time_scale)
         again_s = None if again is None else again.total_seconds()
-        key = uuid.uuid4().hex
-        made = await feed.desk.record_update(number, template, text, key=key, again_s=again_s)
+        made = await surely(
+            lambda key: feed.desk.record_update(number, template, text, key=key, again_s=again_s)
+        )
         return {"id": made, "state": "recorded", "at": iso(feed.now()), "text": text}
 
     done = with_feed(options, work)
@@ -116,8 +116,9 @@ def _list(options: dict[str, Any], as_json: bool) -> None:
 def _whole(text: str) -> None:
     """Raises Misuse for a text that still waits for something."""
     if missing := unfilled(text):
+        said = " ".join(f"--set {m}=TEXT" for m in missing)
         raise Misuse(
-            f"it still has {', '.join(f'{{{{ {m} }}}}' for m in missing)}: --text FILE gives your words"
+            f"it still has {', '.join(f'{{{{ {m} }}}}' for m in missing)}: {said} says so, or --text FILE in your words"
         )
     if not text.strip():
         raise Misuse("it says nothing")

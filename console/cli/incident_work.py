@@ -9,7 +9,17 @@ import click
 
 from console.cli import incident_words as words
 from console.cli.connect import with_feed
-from console.cli.incident_doing import Number, alert_ids, change, found, given, json_option, number, say
+from console.cli.incident_doing import (
+    Number,
+    alert_ids,
+    change,
+    found,
+    given,
+    json_option,
+    number,
+    say,
+    surely,
+)
 from console.domain.book import Done, Marked
 from console.domain.errors import Misuse
 from console.domain.incident import Attached, Incident, incident_name
@@ -81,7 +91,9 @@ def split(options: dict[str, Any], number: int, alerts: tuple[str, ...], title: 
 
     async def work(feed: LiveFeed) -> Incident:
         await found(feed, number)
-        return await found(feed, await feed.desk.split_incident(number, alert_ids(feed, alerts), title))
+        ids = alert_ids(feed, alerts)
+        made = await surely(lambda key: feed.desk.split_incident(number, ids, title, key=key))
+        return await found(feed, made)
 
     one = with_feed(options, work)
     say(one, f"{incident_name(number)}: split off: {one.name}, {one.title}", as_json)
@@ -162,7 +174,7 @@ def follow_up(options: dict[str, Any], number: str, text: str, owner: str, as_js
 
     async def work(feed: LiveFeed) -> tuple[int, Incident]:
         await found(feed, which)
-        made = await feed.desk.add_follow_up(which, text, owner)
+        made = await surely(lambda key: feed.desk.add_follow_up(which, text, owner, key=key))
         return made, await found(feed, which)
 
     made, one = with_feed(options, work)

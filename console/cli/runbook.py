@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.cli.connect import loaded, with_feed
-from console.cli.incident_doing import Number, found, given
+from console.cli.incident_doing import Number, found, given, surely
 from console.cli.incident_words import headline, incident_json
 from console.cli.incident_work import tick
 from console.cli.tables import print_table, table
@@ -37,6 +37,7 @@ def runbook_json(book: Runbook) -> dict[str, Any]:
         "title": book.title,
         "summary": book.summary,
         "level": book.level,
+        "customers": book.customers or None,
         "aliases": list(book.aliases),
         "place": book.place,
         "symptoms": [
@@ -130,7 +131,11 @@ def start(
             await found(feed, incident)
             await feed.desk.attach_runbook(incident, book.name)
             return await found(feed, incident)
-        made = await feed.desk.open_incident(title or book.title, level or book.level, runbook=book.name)
+        made = await surely(
+            lambda key: feed.desk.open_incident(
+                title or book.title, level or book.level, runbook=book.name, key=key
+            )
+        )
         return await found(feed, made)
 
     one = with_feed(options, work)

@@ -83,6 +83,8 @@ class Runbook:
     ladder: tuple[Rung, ...] = ()
     level: int = 2
     """Of an incident that a rule opens with it, 1 (worst) to 3."""
+    customers: str = ""
+    """What customers notice of it, in words for them: their updates name the problem so. "": nothing is said."""
     place: str = ""
     """Where it is written: `order-execution-failure.md`."""
 

@@ -48,6 +48,11 @@ class Outcome:
         """Whether it passed."""
         return self.status is CheckStatus.PASSED
 
+    @property
+    def sourceless(self) -> bool:
+        """Whether it says that nobody knows: neither good nor bad."""
+        return self.evidence.startswith("no source")
+
 
 def passed(evidence: str) -> Outcome:
     """It is as it should be."""
@@ -175,6 +180,39 @@ class CheckRun:
     def report(self) -> CheckReport:
         """What it found so far."""
         return CheckReport(self.results)
+
+
+def occasion_of(check: str) -> str:
+    """Which run a check is of, by its id: `env.tables` of env, `db.rls` of pre, `monitoring` of post."""
+    part, dot, _ = check.partition(".")
+    if not dot:
+        return "post"
+    return "env" if part == "env" else "pre"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one check: what it found last, in whatever run, and when (None: never). `run` is the last one of
+    its occasion that no action made; it may not have come to this check yet, or have come to nothing."""
+
+    check: str
+    result: CheckResult | None = None
+    at: datetime | None = None
+    run: CheckRun | None = None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether its result comes yet: somebody asked for it, or it runs."""
+        run = self.run
+        return run is not None and run.ended_at is None and all(r.id != self.check for r in run.results)
+
+    @property
+    def nothing(self) -> str:
+        """Why the last run came to nothing for it; "" where it came to something, or is under way."""
+        run = self.run
+        if run is None or run.ended_at is None or any(r.id == self.check for r in run.results):
+            return ""
+        return run.words or "the run ended without it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from console.domain.book import Marked, Rung
 from console.domain.event import Event
+from console.domain.format import counted
 
 LEVELS = (1, 2, 3)
 """1 is the worst: customers lose money or data; 2: many notice; 3: few notice, or nobody yet."""
@@ -151,9 +152,38 @@ class Incident:
         return IncidentState.OPEN if self.mitigated_at is None else IncidentState.MITIGATED
 
     @property
+    def standing(self) -> str:
+        """Where it stands, in the words that people read everywhere."""
+        match self.state:
+            case IncidentState.OPEN:
+                return "nobody is on it" if self.acknowledged_at is None else "being worked on"
+            case IncidentState.MERGED:
+                return f"merged into {incident_name(self.merged_into or 0)}"
+            case state:
+                return str(state)
+
+    @property
     def commander(self) -> str:
         """Who leads; "" for nobody."""
         return self.roles.get(Role.COMMANDER, "")
+
+    @property
+    def worked_on(self) -> str:
+        """`INC-12, alice`: who leads it, else who has acknowledged it; "" as long as nobody has."""
+        return (
+            "" if self.acknowledged_at is None else f"{self.name}, {self.commander or self.acknowledged_by}"
+        )
+
+    @property
+    def open_steps(self) -> str:
+        """`3 of 13 steps are neither done nor skipped`; "" where none is left, or there never was one."""
+        steps = sum(len(book.steps) for book in self.runbooks)
+        left = steps - sum(book.done for book in self.runbooks)
+        return (
+            f"{left} of {counted(steps, 'step')} {'is' if left == 1 else 'are'} neither done nor skipped"
+            if left
+            else ""
+        )
 
     def next_rung(self, now: datetime) -> tuple[Rung, datetime] | None:
         """Who is told next by the ladders of its runbooks, and when; None once somebody has acknowledged it, or when

@@ -51,17 +51,30 @@ class Impact:
             verb = "stayed at or below" if limit else "reached"
             said.append(f"the error rate {verb} {value} ({_moment(self.worst_at)} UTC){limit}")
         if self.failed is not None:
-            span = f"from {_moment(self.start)} to {_moment(self.end)} UTC"
-            said.append(
-                f"{'at least' if self.least else 'about'} {counted(self.failed, 'order')} failed {span}"
-            )
+            said.append(self._orders(self.failed))
         return "; ".join(said)
 
+    def words_for_customers(self) -> str:
+        """`about 231 orders failed from 03:02 to 03:20 UTC`; "" where none is known to have."""
+        return self._orders(self.failed) if self.failed else ""
 
-async def impact(store: Store, incident: Incident, alerts: Sequence[Alert], now: datetime) -> Impact:
-    """From detection until it was closed, or until now. Raises StoreAway, StoreRefused."""
+    def _orders(self, failed: int) -> str:
+        span = f"from {_moment(self.start)} to {_moment(self.end)} UTC"
+        return f"{'at least' if self.least else 'about'} {counted(failed, 'order')} failed {span}"
+
+
+def harm_end(incident: Incident, alerts: Sequence[Alert], now: datetime) -> datetime:
+    """When customers noticed nothing of it any more: when it was mitigated, else when the last of its alerts ended,
+    else when it was closed; now, where it still goes on."""
+    over = incident.closed_at or now
+    ends = [alert.resolved_at or over for alert in alerts]
+    return min(incident.mitigated_at or max(ends, default=over), over)
+
+
+async def impact(store: Store, incident: Incident, alerts: Sequence[Alert], end: datetime) -> Impact:
+    """From detection until then. Raises StoreAway, StoreRefused."""
     start = incident.detected_at
-    end = max(incident.closed_at or now, start + _SHORTEST)
+    end = max(end, start + _SHORTEST)
     found = await ticks.series(store, [ERROR_RATE, FAILED_TODAY], start=start, end=end, points=_POINTS)
     rate, count = found[ERROR_RATE], found[FAILED_TODAY]
     # Means of buckets flatten a peak; an alert on the same metric kept the very one.

@@ -204,11 +204,14 @@ def _incidents(shift: Shift) -> list[str]:
 
 def _alerts(shift: Shift) -> list[str]:
     lines: list[str] = []
+    taken = {alert: each for each in shift.incidents for alert in each.alerts}
     for alert in shift.alerts:
         if alert.state in _RESTS:
             who = "nobody has acknowledged it"
             if alert.state is AlertState.PENDING:
                 who = "pending"
+            elif (incident := taken.get(alert.id)) is not None:
+                who = incident.worked_on or f"{incident.name}, which nobody has acknowledged"
             elif alert.acknowledged_by is not None and alert.acknowledged_at is not None:
                 who = f"acknowledged by {alert.acknowledged_by}, {_at(shift, alert.acknowledged_at)}"
             stale = ", no data" if alert.stale else ""

@@ -72,7 +72,7 @@ async def of(store: Store, incident_id: int, now: datetime) -> str:
         left_out,
         [action for action in reversed(tried) if not action.only_planned],
         linked,
-        (await figures.impact(store, incident, linked, now)).words(latest.specs),
+        (await figures.impact(store, incident, linked, incident.closed_at or now)).words(latest.specs),
         await _plot(store, incident, linked, latest.specs, now),
         latest.specs,
     )

@@ -1,6 +1,6 @@
 """Ticks the steps of runbooks that hold by themselves: once no alert of their incident fires any more, or where none
 belongs to it, once somebody said that it is mitigated; so that what was good before the harm began, or between two of
-its waves, is not taken for its end."""
+its waves, is not taken for its end. Where the harm comes back, what it ticked and no longer holds is taken back."""
 
 from __future__ import annotations
 
@@ -32,24 +32,29 @@ class Ticking:
             await self._woken.rest()
 
     async def round(self, store: Store, lease: Lease, now: datetime) -> None:
-        """All that hold at this moment. Raises as `run`."""
+        """All that hold at this moment, or do so no longer. Raises as `run`."""
         left, self._left = self._left, set()
         for incident in await incidents.current(store, closed_since=now):
-            waiting = [
+            own = [
                 (book, step)
                 for book in incident.runbooks
                 for step in book.steps
-                if step.mark is None and (step.step.holds or step.step.evidence)
+                if step.step.holds or step.step.evidence
             ]
+            waiting = [(book, step) for book, step in own if step.mark is None]
+            ticked = [(book, step) for book, step in own if step.mark is not None and step.mark.automatic]
             # What the store left to people once is left to them while it waits: each try would hold the incident.
             self._left |= left & {(book.id, step.place) for book, step in waiting}
             waiting = [(book, step) for book, step in waiting if (book.id, step.place) not in self._left]
-            unseen = not incident.alerts and incident.mitigated_at is None
-            if not waiting or unseen or incident.state.over or await alerts.fires(store, incident.alerts):
+            if not (waiting or ticked) or incident.state.over:
                 continue
-            for book, step in waiting:
+            unseen = not incident.alerts and incident.mitigated_at is None
+            harm = unseen or await alerts.fires(store, incident.alerts)
+            for book, step in ticked if harm else waiting:
                 found = await self._ask(step.step, incident.detected_at, now)
-                if found.good and not await incidents.tick(
-                    store, lease, incident.id, book.id, step.place, found.evidence
-                ):
+                which = incident.id, book.id, step.place
+                if harm:
+                    if not found.good and not found.sourceless:
+                        await incidents.take_back(store, lease, *which, found.evidence)
+                elif found.good and not await incidents.tick(store, lease, *which, found.evidence):
                     self._left.add((book.id, step.place))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from console.domain.action import Action, ActionState, worded
-from console.domain.book import PLACEHOLDER, Done, Template
+from console.domain.book import PLACEHOLDER, Done, Runbook, Template
 from console.domain.errors import Refused
 from console.domain.format import clock, iso
 from console.domain.incident import Incident, IncidentState
@@ -45,15 +45,17 @@ def values(
     template: Template,
     *,
     now: datetime,
+    title: str = "",
     impact: str = "",
     actions: Sequence[Action] = (),
     time_scale: float = 1.0,
 ) -> dict[str, str]:
-    """What is known, by the names of domain.book.BLANKS; "" for what is not. The next update is that which the template
-    promises, else the one that was promised last. Times are UTC, to the minute."""
+    """What is known, by the names of domain.book.BLANKS; "" for what is not. The title is the incident's, unless
+    another one is given. The next update is that which the template promises, else the one that was promised last.
+    Times are UTC, to the minute."""
     return {
         "incident": incident.name,
-        "title": incident.title,
+        "title": title or incident.title,
         "level": str(incident.level),
         "status": _status(incident),
         "impact": impact,
@@ -76,17 +78,31 @@ async def draft(store: Store, incident_id: int, template: str, now: datetime) ->
     incident = await incidents.one(store, incident_id)
     if incident is None:
         raise Refused(f"there is no incident {incident_id}")
-    impact = await figures.impact(store, incident, await alerts.some(store, incident.alerts), now)
-    end = incident.closed_at or now
+    linked, end = await alerts.some(store, incident.alerts), incident.closed_at or now
+    title = ""
+    if chosen.audience == "customer":
+        title = for_customers(incident, await books.runbooks(store))
+        until = figures.harm_end(incident, linked, now)
+        impact = (await figures.impact(store, incident, linked, until)).words_for_customers()
+    else:
+        found = await figures.impact(store, incident, linked, end)
+        impact = found.words((await ticks.latest(store)).specs)
     known_values = values(
         incident,
         chosen,
         now=now,
-        impact=impact.words((await ticks.latest(store)).specs),
+        title=title,
+        impact=impact,
         actions=await actions.current(store, since=incident.detected_at, until=end),
         time_scale=(await store.link()).time_scale,
     )
     return fill(chosen.text, known_values)
+
+
+def for_customers(incident: Incident, shelf: Sequence[Runbook]) -> str:
+    """The problem in words for customers, from the first of its runbooks that has any; "" for none."""
+    words = {book.name: book.customers for book in shelf}
+    return next((said for book in incident.runbooks if (said := words.get(book.name, ""))), "")
 
 
 def _line(value: str) -> str:

@@ -61,7 +61,7 @@ def runbook(text: str, file: Path, words: Vocabulary) -> Runbook:
     """A runbook: a summary, then any of the sections Symptoms, Immediate, Investigation, Resolution, Escalation."""
     whole = page(text, file)
     front = whole.front
-    front.only(("title", "aliases", "level"), "key of a runbook")
+    front.only(("title", "aliases", "level", "customers"), "key of a runbook")
     level = 2.0 if (given := front.number("level")) is None else given
     if level not in (1, 2, 3):
         front.fail("level", "1 (the worst), 2 or 3")
@@ -89,6 +89,7 @@ def runbook(text: str, file: Path, words: Vocabulary) -> Runbook:
         steps=tuple(steps),
         ladder=tuple(sorted(ladder, key=lambda rung: rung.after)),
         level=int(level),
+        customers=_line(front, "customers") if "customers" in front else "",
         place=file.name,
     )
 

@@ -80,6 +80,7 @@ def written(book: Book) -> dict[str, Any]:
                     for r in book.ladder
                 ],
                 "level": book.level,
+                "customers": book.customers,
                 "place": book.place,
             }
         case Checklist():
@@ -157,6 +158,7 @@ def _runbook(name: str, title: str, content: Mapping[str, Any]) -> Runbook:
         steps=steps_read(content["steps"]),
         ladder=ladder_read(content["ladder"]),
         level=int(content["level"]),
+        customers=printable(content.get("customers", ""), 200),
         place=printable(content["place"]),
     )
 

@@ -8,7 +8,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from console.domain.check import CheckResult, CheckRun, CheckStatus, Subject, Tick, ticked
+from console.domain.check import (
+    CheckResult,
+    CheckRun,
+    CheckStatus,
+    Known,
+    Subject,
+    Tick,
+    occasion_of,
+    ticked,
+)
 from console.domain.text import printable
 from console.store.actions import Asked
 from console.store.lease import Lease
@@ -191,6 +200,18 @@ async def last(store: Store, check: str) -> tuple[CheckResult, datetime] | None:
         check,
     )
     return None if row is None else (_result(json.loads(row["result"])), row["at"])
+
+
+async def known(store: Store, names: Sequence[str]) -> dict[str, Known]:
+    """What is known of these checks, by name."""
+    runs = {occasion: await latest(store, occasion) for occasion in sorted(set(map(occasion_of, names)))}
+    found = {}
+    for name in names:
+        result, at = await last(store, name) or (None, None)
+        if result is not None and result.status is CheckStatus.MANUAL:
+            result = ticked(result, await ticks(store))
+        found[name] = Known(name, result, at, runs[occasion_of(name)])
+    return found
 
 
 def _written(result: CheckResult) -> dict[str, Any]:

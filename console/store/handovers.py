@@ -10,16 +10,17 @@ from console.store.refusals import asked, numbers
 _TEXT, _NOTE = 20_000, 8_000
 
 
-async def offer(store: Store, to: str, text: str, *, note: str = "") -> int:
-    """Hand over to somebody who may respond; its number."""
+async def offer(store: Store, to: str, text: str, *, note: str = "", key: str = "") -> int:
+    """Hand over to somebody who may respond; its number. The same key again is the same one; "": none."""
     row = await asked(
         store,
         "hand over",
-        "SELECT refusal, id FROM console.offer_handover($1, $2, $3)",
+        "SELECT refusal, id FROM console.offer_handover($1, $2, $3, $4)",
         printable(to.strip(), 100),
         # One longer than the store takes is refused there, not cut here.
         lines_of(text, 2 * _TEXT),
         lines_of(note, 2 * _NOTE),
+        printable(key, 100),
     )
     return row["id"]
 

@@ -76,18 +76,27 @@ async def timeline(
 
 
 async def open_by_hand(
-    store: Store, title: str, level: int, *, alerts: Sequence[int] = (), runbook: str = "", note: str = ""
+    store: Store,
+    title: str,
+    level: int,
+    *,
+    alerts: Sequence[int] = (),
+    runbook: str = "",
+    note: str = "",
+    key: str = "",
 ) -> int:
-    """Open one; its number. Refused for an alert that belongs to another one that is not over."""
+    """Open one; its number. The same key again is the same one; "": none. Refused for an alert that belongs to another
+    one that is not over."""
     row = await asked(
         store,
         "open incidents",
-        "SELECT refusal, id FROM console.open_incident($1, $2, $3, $4, $5)",
+        "SELECT refusal, id FROM console.open_incident($1, $2, $3, $4, $5, $6)",
         printable(title.strip(), _LINE),
         _small(level),
         numbers("alert", alerts),
         printable(runbook.strip(), 100),
         lines_of(note, _NOTE),
+        printable(key, 100),
     )
     return row["id"]
 
@@ -108,7 +117,7 @@ async def close(store: Store, incident_id: int, resolution: str) -> None:
 
 
 async def reopen(store: Store, incident_id: int, reason: str) -> None:
-    """It was not over. Alerts that belong to another one by now stay there."""
+    """It was not over, nor is it mitigated. Alerts that belong to another one by now stay there."""
     await _change(store, "reopen_incident($1, $2)", incident_id, printable(reason.strip(), _LINE))
 
 
@@ -136,14 +145,16 @@ async def link(store: Store, incident_id: int, alerts: Sequence[int]) -> None:
     await _change(store, "link_alerts($1, $2)", incident_id, numbers("alert", alerts))
 
 
-async def split(store: Store, incident_id: int, alerts: Sequence[int], title: str) -> int:
-    """These of its alerts become an incident of their own, of the same level; its number."""
+async def split(store: Store, incident_id: int, alerts: Sequence[int], title: str, *, key: str = "") -> int:
+    """These of its alerts become an incident of their own, of the same level; its number. The same key again is the
+    same one; "": none."""
     row = await _change(
         store,
-        "split_incident($1, $2, $3)",
+        "split_incident($1, $2, $3, $4)",
         incident_id,
         numbers("alert", alerts),
         printable(title.strip(), _LINE),
+        printable(key, 100),
         columns="refusal, id",
     )
     return row["id"]
@@ -206,14 +217,15 @@ async def pin_plot(store: Store, incident_id: int, metric: str) -> None:
     await _change(store, "pin_plot($1, $2)", incident_id, printable(metric.strip(), 100))
 
 
-async def add_follow_up(store: Store, incident_id: int, text: str, owner: str = "") -> int:
-    """What is to be done afterwards; its number."""
+async def add_follow_up(store: Store, incident_id: int, text: str, owner: str = "", *, key: str = "") -> int:
+    """What is to be done afterwards; its number. The same key again is the same one; "": none."""
     row = await _change(
         store,
-        "add_follow_up($1, $2, $3)",
+        "add_follow_up($1, $2, $3, $4)",
         incident_id,
         printable(text.strip(), _LINE),
         printable(owner.strip(), _PERSON),
+        printable(key, 100),
         columns="refusal, id",
     )
     return row["id"]
@@ -322,6 +334,18 @@ async def tick(store: Store, lease: Lease, incident: int, book: int, place: int,
     )
 
 
+async def take_back(store: Store, lease: Lease, incident: int, book: int, place: int, note: str) -> bool:
+    """A tick of the agent's that holds no more, and why; whether it was taken back. Raises Fenced."""
+    return await store.fetchval(
+        "SELECT console.untick_step($1, $2, $3, $4, $5)",
+        lease.fence,
+        incident,
+        book,
+        place,
+        printable(note, 400),
+    )
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 # Two indexes, each read from where the page begins: one bound, or the later one would be read from.
@@ -334,6 +358,19 @@ TIMELINE = """
             SELECT id, at, kind, severity, subject, text, actor, incident_id, body FROM console.event
             WHERE incident_id IS NULL AND at >= i.detected_at - interval '30 minutes' AND (at, id) < (
                 least($2, i.closed_at + interval '1 microsecond'), CASE WHEN $2 > i.closed_at THEN 0 ELSE $3 END
+            )
+            -- That an agent starts, and what a rule of level info says of something else, explains nothing here.
+            AND NOT (kind = 'agent' AND severity IN ('info', 'ok'))
+            AND NOT (
+                kind = 'alert' AND severity IN ('info', 'ok')
+                AND NOT EXISTS (SELECT FROM console.incident_alert WHERE incident_id = i.id AND rule = subject)
+                AND 'info' = coalesce(
+                    (SELECT severity FROM console.alert WHERE fingerprint = subject AND phase IN ('pending', 'firing')),
+                    (
+                        SELECT severity FROM console.alert WHERE fingerprint = subject AND phase = 'resolved'
+                        ORDER BY resolved_at DESC LIMIT 1
+                    )
+                )
             )
             ORDER BY at DESC, id DESC LIMIT $4
         )

@@ -1,4 +1,4 @@
-"""Whose consoles are where: a beat now and then, nothing else. Raises StoreAway and StoreRefused."""
+"""Whose consoles are where: a beat now and then, nothing else; and who there is. Raises StoreAway and StoreRefused."""
 
 from __future__ import annotations
 
@@ -59,3 +59,27 @@ async def last_seen(store: Store) -> datetime | None:
         FROM console.attendance WHERE person = session_user AND incident_id = 0
         """
     )
+
+
+async def first_came(store: Store) -> datetime | None:
+    """When this person came for the very first time, while that visit lasts; None: there was another one before, or
+    they were not seen yet."""
+    return await store.fetchval(
+        """
+        SELECT came_at FROM console.attendance
+        WHERE person = session_user AND incident_id = 0 AND left_at IS NULL
+            AND seen_at >= statement_timestamp() - interval '5 minutes'
+        """
+    )
+
+
+async def responders(store: Store) -> list[str]:
+    """The logins of all who may respond, here or not, by name."""
+    rows = await store.fetch(
+        """
+        SELECT rolname FROM pg_roles
+        WHERE rolcanlogin AND NOT rolsuper AND pg_has_role(oid, 'console_responder', 'USAGE')
+        ORDER BY rolname
+        """
+    )
+    return [printable(row["rolname"], 63) for row in rows]

@@ -8,7 +8,7 @@ from console.domain.book import Step
 from console.domain.check import CheckResult, CheckStatus
 from console.domain.health import Status
 from console.evidence import Evidence
-from console.store import alerts, checks, ticks
+from console.store import alerts, checks, incidents, ticks
 from tests.alerting import recorded
 from tests.alerting.recorded import SPECS, TICK, row
 from tests.store.stores import NOON, Place, check
@@ -84,6 +84,18 @@ async def test_the_night_is_quiet_when_nobody_was_left_alone_with_an_alert(place
             told.startswith(f"- {len(counting)} alert")
             and "since 10 Mar 00:01 acknowledged by nobody: " in told
         )
+        # One that belongs to an incident is taken on with it, also when it joins once somebody works on that.
+        number = await incidents.open_by_hand(alice, "orders fail", 2, alerts=[counting[0].id])
+        assert (await ask(NOON + TICK * 30, evidence="alerts")) == told, "nobody works on it"
+        await place.owner(
+            "UPDATE console.incident SET acknowledged_at = now(), acknowledged_by = 'bob' WHERE id = $1",
+            number,
+        )
+        joined = await ask(NOON + TICK * 30, evidence="alerts")
+        if len(counting) == 1:
+            assert joined.endswith(f"all acknowledged or taken on (INC-{number}, bob)")
+        else:
+            assert joined.startswith(f"- {len(counting) - 1} alert")
         await alerts.acknowledge(alice, [a.id for a in counting], "a load test")
         seen = await ask(NOON + TICK * 30, evidence="alerts")
         assert seen.startswith(f"+ {len(counting)} alert") and seen.endswith(

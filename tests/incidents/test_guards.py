@@ -167,7 +167,8 @@ async def test_a_merge_and_a_split_move_what_is_linked(room: Place) -> None:
             incidents.merge(alice, third, fourth), incidents.merge(bob, fourth, third), return_exceptions=True
         )
         assert [type(each) for each in crossed if each] == [Refused]
-        split = await incidents.split(bob, first, [b, c], "apart")
+        split = await incidents.split(bob, first, [b, c], "apart", key="s1")
+        assert await incidents.split(bob, first, [b, c], "apart", key="s1") == split
         made = await look(alice, split)
         assert (made.alerts, made.level, made.acknowledged_by) == ((b, c), 2, "bob")
         assert (await look(alice, first)).alerts == (a,)
@@ -198,7 +199,8 @@ async def test_presence_is_told_once_and_a_visit_has_an_end(
         number = await incidents.open_by_hand(alice, "A", 2)
         listening = asyncio.create_task(bob.listen(heard.append))
         await wait_for(lambda: "listening" in heard)
-        assert await presences.last_seen(vera) is None
+        assert await presences.last_seen(vera) is None and await presences.first_came(vera) is None
+        came = await vera.now()
         await presences.beat(vera, number, screen=5, selection="step 3")
         await asyncio.gather(*(presences.beat(vera, number, screen=5, selection="step 3") for _ in range(5)))
         await presences.beat(vera, None, screen=1)
@@ -211,6 +213,8 @@ async def test_presence_is_told_once_and_a_visit_has_an_end(
         await wait_for(lambda: "incident" in heard)
         assert heard.count("presence") == 2
         assert await presences.last_seen(vera) is None
+        first = await presences.first_came(vera)
+        assert first is not None and came <= first <= await vera.now()
         joins = [e.event.text for e in await told(bob, number) if e.event.kind == "join"]
         assert joins == [f"vera joined INC-{number}"]
 
@@ -225,9 +229,10 @@ async def test_presence_is_told_once_and_a_visit_has_an_end(
         assert [p.person for p in await presences.present(bob, number)] == ["vera"]
         assert (await look(bob, number)).present == 0
         gone = await presences.last_seen(vera)
-        assert gone is not None
+        assert gone is not None and await presences.first_came(vera) is None
         await presences.beat(vera, number, screen=5, selection="alert 7")
         assert await presences.last_seen(vera) == gone
+        assert await presences.first_came(vera) is None, "it is the second visit"
         # Back within ten minutes is no other join; after that it is.
         await wait_for(lambda: heard.count("presence") == 3)
         assert len([e for e in await told(bob, number) if e.event.kind == "join"]) == 1
@@ -249,7 +254,12 @@ async def test_a_shift_is_handed_over_and_signed_by_who_takes_it(room: Place) ->
                         ("alice", "to themselves")):  # fmt: skip
             with pytest.raises(Refused, match=why):
                 await handovers.offer(alice, to, "all quiet")
-        number = await handovers.offer(alice, "bob", "# Open\n- nothing", note="back at \x07 six")
+        # A dialog that never heard the answer asks again.
+        number, again = [
+            await handovers.offer(alice, "bob", "# Open\n- nothing", note="back at \x07 six", key="h1")
+            for _ in range(2)
+        ]
+        assert again == number
         with pytest.raises(Refused, match="is for bob to sign"):
             await handovers.sign(alice, number)
         (offered,) = await handovers.latest(bob)

@@ -25,7 +25,10 @@ async def test_an_incident_from_its_alert_to_its_end(room: Place) -> None:
             alerts=[alert],
             runbook="Order Execution Failure",
             note="since\nnoon",
+            key="o1",
         )
+        # Whoever does not know whether it arrived asks again.
+        assert await incidents.open_by_hand(alice, "Orders fail", 1, alerts=[alert], key="o1") == number
         opened = await look(bob, number)
         assert (opened.title, opened.level, opened.opened_by) == ("Orders ␛ fail", 1, "alice")
         assert opened.state is IncidentState.OPEN and opened.alerts == (alert,)
@@ -55,7 +58,8 @@ async def test_an_incident_from_its_alert_to_its_end(room: Place) -> None:
         await incidents.set_role(bob, number, Role.COMMANDER, "bob")
         await incidents.set_role(bob, number, Role.TECHNICAL, "alice")
         await incidents.set_level(bob, number, 2, "half of them")
-        follow_up = await incidents.add_follow_up(alice, number, "retry with backoff", "bob")
+        follow_up = await incidents.add_follow_up(alice, number, "retry with backoff", "bob", key="f1")
+        assert await incidents.add_follow_up(alice, number, "anything", key="f1") == follow_up
         note = await incidents.add_note(alice, number, "**why**\n\n- a\n- b", key="k1")
         assert await incidents.add_note(alice, number, "anything", key="k1") == note
         await incidents.pin(bob, number, note)
@@ -124,7 +128,19 @@ async def test_an_incident_from_its_alert_to_its_end(room: Place) -> None:
         assert closed.mitigated_at == at[f"alice says {name} is mitigated: rolled back"]
         assert closed.closed_at == at[f"bob closed {name}: a bad release"]
         assert timings(closed).to_resolve == at[f"bob closed {name}: a bad release"] - closed.detected_at
+        # What came back is not mitigated any more.
         await incidents.reopen(alice, number, "again")
-        assert (await look(alice, number)).state is IncidentState.MITIGATED
-        await incidents.mitigate(alice, number, back=True)
-        assert (await look(alice, number)).state is IncidentState.OPEN
+        async with room.raw("alice") as raw:
+            assert tuple(
+                await raw.fetchrow(
+                    "SELECT mitigated_at, mitigated_by, closed_at FROM console.incident WHERE id = $1", number
+                )
+            ) == (None, None, None)
+        again = await look(alice, number)
+        assert (again.state, again.acknowledged_by) == (IncidentState.OPEN, "bob")
+        assert (await told(alice, number))[-1].event.text == (
+            f"alice reopened {name}, which is not mitigated any more: again"
+        )
+        await incidents.close(alice, number, "gone")
+        await incidents.reopen(alice, number, "once more")
+        assert (await told(alice, number))[-1].event.text == f"alice reopened {name}: once more"

@@ -77,7 +77,7 @@ async def test_an_alert_that_counts_opens_one_and_its_kin_are_linked(room: Place
         (number,) = await opening.round(store, lease)
         made = await look(alice, number)
         assert (made.title, made.level, made.opened_by, made.alerts) == (
-            "orders fail at 9 %",
+            "Order Execution Failure: Orders fail",
             1,
             "auto",
             (first,),
@@ -94,7 +94,7 @@ async def test_an_alert_that_counts_opens_one_and_its_kin_are_linked(room: Place
         assert numbers[0] == number and len(set(numbers)) == 2
         assert (await look(alice, number)).alerts == (first, same)
         lone = await look(alice, numbers[1])
-        assert (lone.level, lone.alerts, lone.runbooks) == (2, (other,), ())
+        assert (lone.title, lone.level, lone.alerts, lone.runbooks) == ("Other", 2, (other,), ())
 
         # It flaps: nothing new while its incident is open, a new one when that was closed before it fired anew.
         at += timedelta(seconds=1)

@@ -74,6 +74,54 @@ async def test_what_holds_is_ticked_with_its_evidence_once_nothing_fires_and_peo
         assert not await incidents.tick(store, lease, number, book, 3, "late")
 
 
+async def test_what_holds_no_more_when_the_harm_comes_back_is_taken_back_and_ticked_again(
+    room: Place,
+) -> None:
+    found = passed("Error rate is 0.2 %")
+
+    async def ask(_step: Step, _since: datetime, _now: datetime) -> Outcome:
+        return found
+
+    ticking = Ticking(ask)
+    async with room.open("alice") as alice, leading(room) as (store, lease):
+        await books.publish(store, lease, [BOOK])
+        (alert,) = await fire(store, lease, "Slow")
+        number = await incidents.open_by_rule(store, lease, alert, runbook="slow", level=2)
+        assert number is not None
+        book = (await look(alice, number)).runbooks[0].id
+        await incidents.mark(alice, number, book, 3, Done.DONE, note="seen")
+
+        async def ticked() -> list[str | None]:
+            await ticking.round(store, lease, await store.now())
+            return [step.mark and step.mark.by for step in (await look(alice, number)).runbooks[0].steps]
+
+        async def wave(over: bool) -> None:
+            cursor = max(await store.now(), (await alerts.standing(store))[0] or await store.now())
+            cursor += timedelta(seconds=1)
+            if over:
+                assert await alerts.write(store, lease, cursor=cursor, changes=[resolved("Slow")])
+            else:
+                assert await fire(store, lease, "Slow", at=cursor) == [alert]
+
+        await wave(over=True)
+        assert await ticked() == [None, "auto", "alice"]
+        await wave(over=False)
+        # It still holds, or nobody knows.
+        assert await ticked() == [None, "auto", "alice"]
+        found = warned("no source: the last readings are 40 s old")
+        assert await ticked() == [None, "auto", "alice"]
+        found = warned("Error rate is 12 %, not under 1 %")
+        assert await ticked() == [None, None, "alice"]
+        steps = [entry.event for entry in await told(alice, number) if entry.event.kind == "step"]
+        assert (steps[-1].actor, steps[-1].text) == (
+            "auto",
+            "auto took back step 2 of slow: Orders go through (Error rate is 12 %, not under 1 %)",
+        )
+        await wave(over=True)
+        found = passed("Error rate is 0.3 %")
+        assert await ticked() == [None, "auto", "alice"]
+
+
 async def test_where_no_alert_tells_somebody_says_first_that_the_harm_has_stopped(room: Place) -> None:
     async def ask(_step: Step, _since: datetime, _now: datetime) -> Outcome:
         return passed("all is well")

@@ -49,13 +49,15 @@ FULL = Shift(
     at(60),
     LEADS,
     at(60),
-    incidents=(OPEN, BARE),
+    incidents=(OPEN, replace(BARE, alerts=(8,))),
     alerts=(
         replace(FIRES, id=1, rule="Alone"),
         replace(FIRES, id=2, acknowledged_by="bob", acknowledged_at=at(20)),
         replace(FIRES, id=3, inhibited_by="Alone"),
         replace(FIRES, id=4, inhibited_by="Alone"),
         replace(FIRES, id=5, silence=1),
+        replace(FIRES, id=7, rule="Joined"),
+        replace(FIRES, id=8, rule="Left"),
     ),
     findings=(FINDING, replace(FINDING, id=4, source="203.0.113.10", phase=FindingPhase.BLOCKED)),
     silences=(
@@ -104,9 +106,11 @@ def test_everything_that_matters_is_told_with_its_end() -> None:
             "next update 12:50 (late), 2 open follow-ups",
             "**INC-13** level 3: Something is odd; open for 59m, no commander, nobody has acknowledged it",
         ],
-        "Alerts (4)": [
+        "Alerts (6)": [
             "warning **Alone** for 1h: Error rate is 8.00 %, over 5 %; nobody has acknowledged it",
             "warning **High Error Rate** for 1h: Error rate is 8.00 %, over 5 %; acknowledged by bob, 12:20",
+            "warning **Joined** for 1h: Error rate is 8.00 %, over 5 %; INC-12, bob",
+            "warning **Left** for 1h: Error rate is 8.00 %, over 5 %; INC-13, which nobody has acknowledged",
             "1 more silenced",
             "2 more explained by another one",
         ],

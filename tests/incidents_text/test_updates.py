@@ -9,10 +9,10 @@ from markdown_it import MarkdownIt
 
 import console
 from console.domain.action import ActionState
-from console.domain.book import BLANKS, Template, unfilled
-from console.incidents.figures import Impact
-from console.incidents.updates import fill, values
-from tests.incidents_text.cases import BARE, CLOSED, FAILOVER, HOSTILE, RATE, at, hostile
+from console.domain.book import BLANKS, Runbook, Template, unfilled
+from console.incidents.figures import Impact, harm_end
+from console.incidents.updates import fill, for_customers, values
+from tests.incidents_text.cases import ALERT, BARE, CLOSED, FAILOVER, HOSTILE, RATE, at, hostile
 
 TEXT = "\n".join(f"{name}: {{{{ {name} }}}}" for name in BLANKS)
 TEMPLATE = Template("t", "T", "internal", "update", TEXT, {1: timedelta(minutes=15), 3: timedelta(hours=1)})
@@ -91,6 +91,25 @@ def test_a_value_is_one_line_that_begins_no_block_and_is_not_filled_in_again(tex
     assert "\x1b" not in filled and "\u202e" not in filled and "\x07" not in filled
     if text == "{{ title }}":
         assert filled.count("{{ title }}") == 4
+
+
+def test_customers_read_the_problem_in_words_for_them_and_what_failed_until_the_harm_ended() -> None:
+    assert values(CLOSED, TEMPLATE, now=at(50), title="Some orders fail")["title"] == "Some orders fail"
+    shelf = [Runbook("order-execution-failure", "x", customers="Some orders fail"), Runbook("other", "y")]
+    assert for_customers(CLOSED, shelf) == "Some orders fail"
+    assert for_customers(CLOSED, shelf[1:]) == for_customers(BARE, shelf) == ""
+    assert Impact(at(0), at(20), 12.34, at(6), 231).words_for_customers() == (
+        "about 231 orders failed from 12:00 to 12:20 UTC"
+    )
+    assert Impact(at(0), at(20), 12.34, at(6), 0).words_for_customers() == ""
+    # Mitigated, else the last of its alerts, else closed, else it goes on.
+    waiting = replace(CLOSED, mitigated_at=None, mitigated_by=None)
+    fires = replace(ALERT, id=8, resolved_at=None)
+    assert harm_end(CLOSED, [fires], at(50)) == at(12)
+    assert harm_end(waiting, [ALERT], at(50)) == at(25)
+    assert harm_end(waiting, [ALERT, fires], at(50)) == at(40)
+    assert harm_end(replace(waiting, closed_at=None, closed_by=None), [ALERT, fires], at(50)) == at(50)
+    assert harm_end(BARE, [], at(5)) == at(5)
 
 
 def test_only_names_in_double_braces_are_replaced() -> None:

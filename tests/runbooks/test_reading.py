@@ -107,6 +107,17 @@ def test_a_runbook_is_read_as_it_stands() -> None:
     )
 
 
+def test_a_runbook_says_what_customers_notice() -> None:
+    def said(line: str) -> str:
+        book = read("runbook", RUNBOOK.replace("level: 3\n", f"level: 3\ncustomers: {line}\n"))
+        assert isinstance(book, Runbook)
+        return book.customers
+
+    assert said("Some prices are old") == "Some prices are old"
+    with pytest.raises(Misuse, match=r"here.md:5: customers: expected"):
+        said("[a, b]")
+
+
 def test_a_checklist_is_read_as_it_stands() -> None:
     assert read("checklist", CHECKLIST) == Checklist(
         name="here",

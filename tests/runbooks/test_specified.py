@@ -169,6 +169,12 @@ def test_what_a_step_starts_is_asked_for_with_what_this_installation_has() -> No
     assert not any(step.params for book in runbooks for step in book.steps)
 
 
+def test_every_runbook_says_in_words_for_customers_what_they_notice() -> None:
+    for book in SHELF.books:
+        if isinstance(book, Runbook):
+            assert book.customers and not set(book.customers) & set("0123456789%"), book.name
+
+
 def test_there_is_a_template_for_everybody_at_each_stage() -> None:
     templates = [book for book in SHELF.books if isinstance(book, Template)]
     assert [(each.audience, each.kind) for each in templates] == [

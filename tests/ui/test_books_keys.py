@@ -121,18 +121,18 @@ async def test_what_somebody_else_said_takes_a_second_key_to_take_back() -> None
     async with opened() as seen:
         await seen.item(1)
         await seen.press("space")
-        await seen.says("nora.k said done: press again to take that back")
+        await seen.says("press again to take back nora.k's tick: ")
         assert not seen.clerk.asked
         await seen.press("space")
         assert seen.clerk.asked == [("mark_item", 11, 1, None, "")]
         await seen.item(3)
         await seen.press("space")
-        await seen.says("the agent said done")
+        await seen.says("press again to take back agent-2's tick: ")
         # Ticked by another one between looking and pressing: the key was meant for what was seen.
         seen.app.static.publish(books.marked(books.live(), 11, 7, Mark(Done.DONE, "vera", NOW)))
         await seen.item(7)
         await seen.press("space")
-        await seen.says("vera said done")
+        await seen.says("press again to take back vera's tick: ")
         assert len(seen.clerk.asked) == 1
 
 
@@ -224,6 +224,9 @@ async def test_o_opens_the_next_one_early_and_only_where_none_is_open() -> None:
         await seen.says("Morning health is open already, due 03:29")
         seen.table("lists").select("market-open")
         await seen.says("no run yet, due 07:45 CET", "o opens the next one early")
+        await seen.press("o")
+        await seen.says("press o again: opens Market open of 07:45 CET, 3h before it is due")
+        assert not seen.clerk.asked
         await seen.press("o")
         await seen.says("Market open is open")
         assert seen.clerk.asked == [("start_checklist", "market-open")]
@@ -409,6 +412,7 @@ async def test_h_hands_over_from_anywhere_with_the_text_of_now_and_a_note() -> N
     async with opened() as seen:
         await seen.press("1", "H")
         dialog = await seen.dialog(HandoverDialog)
+        await seen.says("nora.k, vera", "ctrl+s offers it, esc keeps it", "esc, then up and down")
         await seen.press("ctrl+s")
         await seen.says("say who takes over")
         dialog.query_one("#taker", Field).value = "ops_rw"
@@ -418,7 +422,8 @@ async def test_h_hands_over_from_anywhere_with_the_text_of_now_and_a_note() -> N
         dialog.action_write()
         await seen.press(*"calm", "ctrl+s")
         await seen.until(lambda: isinstance(seen.app.screen, BooksScreen))
-        assert seen.clerk.asked == [("offer_handover", "vera", books.TEXT, "calm")]
+        ((*asked, key),) = seen.clerk.asked
+        assert asked == ["offer_handover", "vera", books.TEXT, "calm"] and key.endswith(" vera")
         await seen.says("offered to vera, who is to sign it")
         await seen.press("w")
         dialog = await seen.dialog(HandoverDialog)
@@ -427,6 +432,7 @@ async def test_h_hands_over_from_anywhere_with_the_text_of_now_and_a_note() -> N
         await seen.press("ctrl+s")
         await seen.until(lambda: len(seen.clerk.asked) == 2)
         assert seen.clerk.asked[1][3] == "", "there may be nothing to add"
+        assert seen.clerk.asked[1][4] != key, "it is another one"
 
 
 async def test_what_is_offered_is_signed_once_it_was_seen() -> None:
@@ -436,7 +442,8 @@ async def test_what_is_offered_is_signed_once_it_was_seen() -> None:
         await seen.says("What to know now", "External APIs latency  17m  nora.k")
         await seen.press("s")
         await seen.says(
-            "read it, then press again to take over from ivo.s", "Note of ivo.s", "watch the price feed"
+            *("read it, then press again to take over from ivo.s", "Note of ivo.s", "watch the price feed"),
+            "as of   00:12, 3h ago",
         )
         assert not seen.clerk.asked
         await seen.press("s")
@@ -509,6 +516,22 @@ async def test_who_comes_back_is_told_what_happened_meanwhile() -> None:
         assert "Fri 13 Mar" in shown(app) and "long before" not in shown(app)
         await pilot.press("h")
         await until(pilot, lambda: not isinstance(app.screen, SinceScreen))
+
+
+async def test_a_first_visit_that_lasts_is_told_what_happened_since_it_began() -> None:
+    events = (
+        happened(2, 5, Severity.CRITICAL, "the cache is down"),
+        happened(1, 40, Severity.WARNING, "before"),
+    )
+    snapshot = replace(books.live(), events=events)
+    app = QuietApp(books.feed(snapshot, first_came=NOW - timedelta(minutes=18)))
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        words = "your first visit began 18m ago: 1 critical in 1 entry; h shows them"
+        app.static.publish(replace(snapshot, at=NOW + timedelta(seconds=1), alerts=()))
+        await until(pilot, lambda: words in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: "the cache is down" in shown(app))
+        assert "Since your first visit began, Sat" in shown(app) and "before" not in shown(app)
 
 
 async def test_who_was_never_here_is_told_nothing() -> None:

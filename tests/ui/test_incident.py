@@ -79,7 +79,9 @@ async def opened(
 
 async def test_5_shows_who_is_on_it_its_clocks_what_happened_and_what_is_next() -> None:
     async with opened() as seen:
-        await seen.says("SEV2", "INC-147", "mitigating", "next update 03:15 in 2:13", "commander  nora.k")
+        await seen.says(
+            "SEV2", "INC-147", "being worked on", "next update 03:15 in 2:13", "commander  nora.k"
+        )
         await seen.says("✓ detected", "17:42 ago", "✓ acked", "after 2:10", "► mitigated", "○ resolved")
         await seen.says(
             "p99 down to 478 on canary", "note+", "pinned ttl 1s doubles", "newest first, 16 entries"
