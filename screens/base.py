@@ -15,7 +15,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
-from textual.timer import Timer
 from textual.widget import Widget
 
 from console.domain.errors import TradexError
@@ -24,13 +23,13 @@ from console.feed import SECTIONS, Feed
 from screens.aim import Aim
 from screens.progress import Progress, moving
 from screens.rereading import Rereading
+from screens.saying import Saying
 from screens.trouble import Trouble, trouble
 from widgets.banner import Banner, Clock
 from widgets.key_row import KeyRow
 from widgets.line_widget import LineWidget
 from widgets.look import Look
 from widgets.notice import Notice
-from widgets.opening import Keeping
 from widgets.progress_row import ProgressRow
 from widgets.tab_row import Tab, TabRow
 
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 EVERYTHING = frozenset(SECTIONS)
 TINY = (60, 15)
 """Below this many columns or rows a screen is replaced by one line."""
-_SAID_FOR_S = 8.0
 _INCIDENT, _NOTHING = frozenset({5}), frozenset[int]()
 """The tabs that are marked while an incident is open, and while none is."""
 _PROGRESS_FROM = 30
@@ -75,7 +73,7 @@ class Host(Protocol):
     def go(self, number: int) -> None: ...
 
 
-class ConsoleScreen(Keeping[None]):
+class ConsoleScreen(Saying):
     """A screen in the frame. `NUMBER` is its place in the screen row; details are given their parent's, and
     have a `TITLE` of their own."""
 
@@ -103,7 +101,6 @@ class ConsoleScreen(Keeping[None]):
         # A screen hears of time and changes from its first moment on, but can draw only when it is composed.
         self._framed = False
         self._focus_before: Widget | None = None
-        self._said_for: Timer | None = None
         self._readings: list[Rereading] = []
         self.progress = Progress(lambda: self.feed.query)
         self._moving = self.follow(
@@ -225,11 +222,6 @@ class ConsoleScreen(Keeping[None]):
         for reading in self._readings:
             reading.catch_up()
 
-    def on_screen_suspend(self) -> None:
-        # What was said here is not about the next screen, and is over when somebody comes back.
-        if self._framed:
-            self.say("")
-
     def on_resize(self, event: events.Resize) -> None:
         self._arrange()
         self.call_after_refresh(self._arranged)
@@ -340,18 +332,6 @@ class ConsoleScreen(Keeping[None]):
             self.focus_previous()
 
     # Words
-
-    def say(self, text: str, *, role: str = "pending", glyph: str = "info") -> None:
-        """One line about what was asked for; it goes away by itself."""
-        self.query_one("#answer", Notice).say(text, role=role, glyph=glyph)
-        if self._said_for is not None:
-            # It belongs to the words before, and these are to be read as long.
-            self._said_for.stop()
-        self._said_for = self.set_timer(_SAID_FOR_S, self._unsay) if text else None
-
-    def _unsay(self) -> None:
-        self._said_for = None
-        self.query_one("#answer", Notice).say("")
 
     def copy_text(self, text: str, *, lines: bool = False) -> None:
         """Into the person's clipboard; it is said where that is, to whoever is still here."""

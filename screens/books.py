@@ -10,13 +10,21 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from console.domain.book import Runbook
+from console.domain.event import Severity
 from screens.base import ConsoleScreen
 from screens.books_pane import Pane
 from screens.duty_pane import ChecklistsPane
 from screens.duty_rows import head_words
 from screens.handover_pane import HandoverPane
+from screens.paragraphs import folded
 from screens.runbook_pane import RunbooksPane
+from widgets.cells import EMPTY, cells, piece
+from widgets.fact_list import FactList
 from widgets.subtabs import Subtabs
+
+_FILES = "books"
+"""The subject of what the agent says of the files."""
+_MOST_LINES = 3
 
 
 class BooksScreen(ConsoleScreen):
@@ -27,6 +35,7 @@ class BooksScreen(ConsoleScreen):
     DEFAULT_CSS = """
     BooksScreen .pane { display: none; height: 1fr; }
     BooksScreen .pane.-seen { display: block; }
+    BooksScreen #broken { display: none; padding: 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "view(1)", "view", id="books.view"),
@@ -40,6 +49,9 @@ class BooksScreen(ConsoleScreen):
         self._view = 0
         self.runbooks: Sequence[Runbook] = ()
         self._reading = self.follow(self._read_books, self._draw_books, "book", what="the runbooks")
+        self._broken = ""
+        what = "what is wrong with the files"
+        self.follow(self._read_broken, self._draw_broken, "event", what=what, rest_s=1.0)
         self.duties = ChecklistsPane(self)
         self.shelf = RunbooksPane(self)
         self.handover = HandoverPane(self)
@@ -55,6 +67,7 @@ class BooksScreen(ConsoleScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         yield Subtabs(id="views")
+        yield FactList(id="broken")
         yield from self.panes
         self.pane.add_class("-seen")
 
@@ -67,14 +80,29 @@ class BooksScreen(ConsoleScreen):
     async def _read_books(self) -> None:
         self.runbooks = await self.feed.query.runbooks()
 
+    async def _read_broken(self) -> None:
+        last = next(iter(await self.feed.query.events(subject=_FILES, limit=1)), None)
+        self._broken = last.text if last is not None and last.severity is not Severity.INFO else ""
+
     def _draw_books(self) -> None:
         self.redraw_views()
         self.shelf.draw()
 
     # Drawing
 
+    def _draw_broken(self) -> None:
+        """Whoever writes books is told by which file, line and words one of them is not in force."""
+        panel, look = self.query_one("#broken", FactList), self.look
+        lines = folded(self._broken, self.size.width - 4, _MOST_LINES) if self._broken else []
+        signs = (f"{look.glyphs['warn']} ", *("  " for _ in lines))
+        panel.display = bool(lines)
+        panel.styles.height = len(lines)
+        panel.show([((piece(sign, look("warn")), *cells(line, look("text"))), EMPTY)
+                    for sign, line in zip(signs, lines, strict=False)])  # fmt: skip
+
     def update(self, changed: frozenset[str]) -> None:
         self.redraw_views()
+        self._draw_broken()
         self.pane.update(changed)
 
     def update_ages(self) -> None:

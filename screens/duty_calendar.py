@@ -150,7 +150,7 @@ def who_lines(
         (EMPTY, EMPTY),
     ]
     for name, times in ticked:
-        role = "muted" if name == "system" else "text"
+        role = "muted" if name == "auto" else "text"
         lines.append((cells(name, look(role)), cells(str(times), look(role))))
     if not ticked:
         lines.append((cells("nobody yet", look("muted")), EMPTY))

@@ -71,8 +71,10 @@ class ChecklistsPane(Pane):
         Binding("n", "note", "note", id="duty.note"),
         Binding("k", "skip", "skip", id="duty.skip"),
         Binding("x", "show_me", "show it", show=False, id="duty.show"),
-        Binding("o", "open_early", "open next", id="duty.open"),
+        Binding("o", "open_early", "begin", id="duty.open"),
         Binding("h", "history", "history", id="duty.history"),
+        # Of the screen as well: here it comes before what has less need of the room.
+        Binding("v", "screen.view(1)", "view", id="books.view"),
         Binding("left_square_bracket", "other_run(1)", "run before", key_display="[ ]", id="duty.earlier"),
         Binding("right_square_bracket", "other_run(-1)", "run after", show=False, id="duty.later"),
     ]
@@ -165,6 +167,9 @@ class ChecklistsPane(Pane):
         if found and not self._begun:
             self._begun = True
             table.select(min(found, key=lambda s: urgency(s, now)).name)
+            if self.run is None and self.table("items").has_focus:
+                # Nothing there would move.
+                table.focus()
         if self.compact:
             table.styles.height = min(max(len(entries) + 3, _LEAST_LISTS), _MOST_LISTS)
         else:
@@ -224,6 +229,11 @@ class ChecklistsPane(Pane):
     async def _read_older(self) -> None:
         if self._chosen is not None:
             self._older = await self.home.feed.query.run_of(self._chosen)
+
+    def enter(self) -> None:
+        super().enter()
+        if self.run is None:
+            self.table("lists").focus()
 
     def catch_up(self) -> None:
         self._past.reading.catch_up()

@@ -11,6 +11,7 @@ from console.domain import format as fmt
 from console.domain.book import Done, Marked, Step
 from console.domain.duties import Run, RunState, Standing
 from console.domain.snapshot import Snapshot
+from screens.incident_step_rows import startable
 from screens.paragraphs import Line, folded
 from widgets.cells import EMPTY, Cells, cells, join, measure, piece, space
 from widgets.charts import meter
@@ -26,6 +27,7 @@ _WEEK = timedelta(days=6)
 _METER = 6
 _ITEM_INDENT = 6
 _MOST_NOTE_LINES = 4
+_MOST_WAITS_LINES = 2
 
 LIST_COLUMNS = (
     Column("", 1),
@@ -292,15 +294,27 @@ def _who(
         return cells(acting, look("accent")), EMPTY
     mark = item.mark
     if mark is None:
-        return cells("auto" if item.step.automatic else "", look("faint")), EMPTY
+        if item.step.automatic:
+            return cells("auto", look("faint")), EMPTY
+        return _way(item, look), EMPTY
     who = cells("auto" if mark.automatic else mark.by, look("muted"))
     # The zone stands with what is due.
     return who, cells(moment(mark.at, timezone, now).partition(" ")[0], look("faint"))
 
 
+def _way(item: Marked, look: Look) -> Cells:
+    """`x show`: the key, and what it does about an item."""
+    way = startable(item)
+    return (piece("x ", look("accent", bold=True)), piece(way, look("muted"))) if way else EMPTY
+
+
 def _note_lines(item: Marked, look: Look, width: int) -> list[Cells]:
     mark = item.mark
-    if mark is None or not (mark.note or mark.state is Done.SKIPPED):
+    if mark is None:
+        # Why the agent has not ticked it.
+        lines = folded(item.waits, width, _MOST_WAITS_LINES) if item.waits else []
+        return [cells(line, look("pending")) for line in lines]
+    if not (mark.note or mark.state is Done.SKIPPED):
         return []
     skipped = mark.state is Done.SKIPPED
     lines = folded(mark.note, width - (9 if skipped else 0), _MOST_NOTE_LINES) or [""]

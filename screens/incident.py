@@ -135,7 +135,6 @@ class IncidentScreen(IncidentReading):
         elif incident is not None and incident.state.over and self.snapshot.open_incidents:
             merged = incident.merged_into is not None and incident.id == self._worked_on
             self._chosen = incident.id if merged else None
-        super().on_screen_resume()
         if called is not None:
             self._other_one()
 
@@ -174,7 +173,7 @@ class IncidentScreen(IncidentReading):
             self._timeline.again()
         none = not self._has_one()
         state = None if incident is None else incident.state
-        hints = none, self.hinted("acknowledge"), self.hinted("tick"), self.hinted("note"), state
+        hints = (none, state, *map(self.hinted, ("acknowledge", "tick", "note", "switch")))
         if hints != self._hints:
             self._hints = hints
             self.refresh_bindings()
@@ -292,8 +291,9 @@ class IncidentScreen(IncidentReading):
         if event.table.id == "past":
             self.show_incident(int(event.key))
         elif event.table.id == "steps" and (found := self.step) is not None:
-            known = self.checked.get(found[1].step.check)
-            self.app.push_screen(step_screen(*found, known, self.now))
+            step, mark = found[1].step, found[1].mark
+            action = None if mark is None else self.snapshot.action(mark.action_id or 0)
+            self.app.push_screen(step_screen(*found, self.checked.get(step.check), action, self.now))
         elif event.table.id == "timeline" and (incident := self.incident) is not None:
             pin = next((pin for pin in incident.pins if f"{PIN}{pin.event_id}" == event.key), None)
             if (shown := entry_screen(self.entry, pin)) is not None:
@@ -341,8 +341,11 @@ class IncidentScreen(IncidentReading):
             return False
         if action == "open_incident":
             return not self._has_one()
+        if action.startswith("switch"):
+            return any(incident is None or each.id != incident.id for each in self.snapshot.open_incidents)
         if incident is None or incident.state.over:
-            return action not in _WHILE_OPEN
+            reopens = incident is not None and incident.state is IncidentState.CLOSED
+            return action not in _WHILE_OPEN or (action == "close_incident" and reopens)
         return action != "acknowledge" or incident.acknowledged_at is None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
@@ -18,6 +18,9 @@ from screens import incident_asking as asking
 from screens.action_asking import tell
 from screens.asking_dialog import Asking, AskingDialog
 from screens.base import ConsoleScreen
+
+if TYPE_CHECKING:
+    from screens.note_dialog import NoteDialog
 
 
 class IncidentActing(ConsoleScreen):
@@ -205,7 +208,7 @@ class IncidentActing(ConsoleScreen):
                 drafts=self.host.drafts,
                 about=[("incident", incident.title)],
             )
-            self.app.push_screen(dialog, self.wrote)
+            self.app.push_screen(dialog, partial(self.wrote, dialog))
 
     def draft_name(self, what: str, incident: Incident) -> str:
         """Under which name a draft of this person about it is kept."""
@@ -214,10 +217,14 @@ class IncidentActing(ConsoleScreen):
 
         return draft_name(self.snapshot.link, f"{what}-{incident.id}")
 
-    def wrote(self, words: str | None) -> None:
-        """What was written has arrived; None: it is kept."""
-        if words is not None and self.is_attached:
+    def wrote(self, dialog: NoteDialog, words: str | None) -> None:
+        """What was written has arrived; None: it was left."""
+        if not self.is_attached:
+            return
+        if words is not None:
             self.say(words, role="ok", glyph="done")
+        elif dialog.kept:
+            self.say("it is kept as a draft: the same key goes on with it")
 
     def action_acknowledge(self) -> None:
         """Somebody is on it."""

@@ -86,14 +86,15 @@ def _entry_row(entry: Written, look: Look, compact: bool, greyed: bool) -> Row:
     glyph, role, word = kind_look(event)
     own = entry.incident_id is not None
     text = "stale" if greyed else "text" if own or event.severity is not Severity.OK else "muted"
-    more = entry.body.count("\n") + (bool(entry.body) and "\n" not in entry.body and entry.body != event.text)
+    # An update is Markdown; its first line stands here.
+    said = event.text.replace("**", "") if event.kind == "comms" else event.text
     row = (
         cells(fmt.clock(event.at, seconds=not compact), look("muted")),
         cells(look.glyphs[glyph], look(role)),
         cells(event.actor, look("text" if own else "muted")),
         # The rest of it is behind enter.
-        cells(f"{word}+" if more else word, look(role if role != "text" else "muted")),
-        cells(f"{event.text} {look.glyphs['ellipsis']}" if more and compact else event.text, look(text)),
+        cells(f"{word}+" if entry.more else word, look(role if role != "text" else "muted")),
+        cells(f"{said} {look.glyphs['ellipsis']}" if entry.more and compact else said, look(text)),
     )
     return Row(str(event.id), (*row[:3], row[4]) if compact else row)
 

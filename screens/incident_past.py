@@ -98,11 +98,13 @@ def _past_cells(incident: Incident, scene: Scene) -> tuple[Cells, ...]:
         f"{incident.opened_at:%d %b} {fmt.clock(incident.opened_at, seconds=False)}", look("muted")
     )
     open_now = not incident.state.over
+    # One that was merged is not resolved by that.
+    resolved = None if incident.state is IncidentState.MERGED else took.to_resolve
     return (
         cells(incident.name, look("strong", bold=open_now)),
         cells(f"SEV{incident.level}", look(LEVEL_ROLES.get(incident.level, "info") if open_now else "muted")),
         cells(incident.title, look("text")),
         opened,
-        *(() if scene.compact else (span(took.to_acknowledge), span(took.to_resolve))),
+        *(() if scene.compact else (span(took.to_acknowledge), span(resolved))),
         cells(incident.standing, look(standing_role(incident) if open_now else "muted")),
     )

@@ -152,8 +152,8 @@ class IncidentReading(IncidentActing):
             return
         before = BEFORE / max(self.snapshot.link.time_scale, 1.0)
         found = await self.feed.query.changes_before(incident.detected_at, before)
-        # That other alerts fired is no change that anybody made; they stand in the timeline.
-        self._changes = [event for event in found if event.kind != "alert"]
+        # That other alerts fired is no change that anybody made; they stand in the timeline. An agent changes nothing.
+        self._changes = [event for event in found if event.kind not in ("alert", "agent")]
         self._series = await self._then(incident)
 
     async def _then(self, incident: Incident) -> Mapping[str, Series]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.style import Style
 
 from console.domain import format as fmt
-from console.domain.action import Action
+from console.domain.action import Action, ActionState
 from console.domain.book import Done, Mark, Marked
 from console.domain.check import CheckStatus, Known
 from console.domain.incident import Attached, Incident
@@ -111,7 +111,7 @@ def _step_end(
     asking = (scene.asking or {}).get((book.id, marked.place))
     if asking is not None:
         return cells(asking, look("accent"))
-    if action is not None and not action.state.final and action.steps:
+    if action is not None and action.state is ActionState.RUNNING and action.steps:
         share = action.step / action.steps
         bar = meter(share, 4 if scene.compact else 8, look, role="accent")
         return (*bar, piece(f" {round(share * 100)} %", look("strong", bold=True)))

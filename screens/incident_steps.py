@@ -3,13 +3,13 @@ metric."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from console.domain.action import Action
 from console.domain.book import Done, Marked
-from console.domain.check import occasion_of
+from console.domain.check import CheckStatus, Known, occasion_of
 from console.domain.errors import TradexError
 from console.domain.incident import Attached, Incident
 from screens.action_asking import begin
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from screens.incident_acting import IncidentActing
 
 _CHECK_AFTER = timedelta(minutes=2)
-"""A result that is older is asked for again."""
+"""A good result that is older is asked for again; any other one at once: somebody has mended something since."""
 
 
 def aim_of(screen: IncidentActing, incident: Incident) -> Aim:
@@ -73,7 +73,7 @@ def _confirmed(
 
 
 def _check(screen: IncidentActing, check: str) -> None:
-    """What its check found last, on its row as well; one that is old, or was never run, is asked for."""
+    """What its check found last, on its row as well; one that is old or not good, or was never run, is asked for."""
     found = screen.checked.get(check)
     words, role = ("", "") if found is None else found_said(found, screen.now)
     if words:
@@ -81,18 +81,18 @@ def _check(screen: IncidentActing, check: str) -> None:
     if found is not None and found.awaited and found.run is not None:
         screen.awaited[check] = found.run.id
         return
-    if (
-        found is not None
-        and found.at is not None
-        and screen.now - found.at <= _CHECK_AFTER
-        and not found.nothing
-    ):
+    if found is not None and _holds(found, screen.now):
         return
     if reason := screen.snapshot.link.why_not():
         if not words:
             screen.say(reason, role="warn", glyph="warn")
         return
     screen.app.run_worker(_ask(screen, check), group="desk", exit_on_error=False)
+
+
+def _holds(found: Known, now: datetime) -> bool:
+    good = found.result is not None and found.result.status is CheckStatus.PASSED and not found.nothing
+    return good and found.at is not None and now - found.at <= _CHECK_AFTER
 
 
 async def _ask(screen: IncidentActing, check: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.domain.book import Template, unfilled
@@ -69,4 +70,4 @@ def _write(screen: IncidentActing, incident: Incident, template: Template, text:
         hint="Markdown",
         check=waits,
     )
-    screen.app.push_screen(dialog, screen.wrote)
+    screen.app.push_screen(dialog, partial(screen.wrote, dialog))

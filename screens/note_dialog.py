@@ -31,6 +31,7 @@ class NoteDialog(ConsoleDialog[str]):
 
     VERB: ClassVar[str] = "saves"
     LEAD: ClassVar[str] = "tab"
+    LEAVE: ClassVar[str] = "keeps it"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "confirm", "save", id="note.confirm"),
         Binding("t", "write", "text", id="note.text"),
@@ -81,13 +82,18 @@ class NoteDialog(ConsoleDialog[str]):
         """What is written, safe to show."""
         return lines_of(self.query_one("#text", TextArea).text, _MOST + 1)
 
+    @property
+    def kept(self) -> bool:
+        """Whether leaving it now keeps something."""
+        return bool(self._draft.text) and self._draft.text != self._begun and not self._trouble
+
     def changed(self) -> None:
         look, about = self.host.look, self.query_one("#about", FactList)
         width = about.content_size.width or 68
         lines = [self.where(look)]
         for label, text in self._about:
             lines += LABELS.text(label, text, look, width)
-        keys = f"ctrl+s {self.VERB}, esc keeps it"
+        keys = f"ctrl+s {self.VERB}"
         hint = f"{self._hint}; {keys}"
         role = "muted"
         if self._trouble:

@@ -8,12 +8,12 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from screens.base import ConsoleScreen
-from widgets.cells import cells, piece
+from screens.paragraphs import Labels
 from widgets.fact_list import FactList
 from widgets.markdown_panel import MarkdownPanel
 from widgets.panel import set_title
 
-_LABEL = 10
+_LABELS = Labels(10)
 
 
 class ReadingScreen(ConsoleScreen):
@@ -42,13 +42,12 @@ class ReadingScreen(ConsoleScreen):
 
     def update(self, changed: frozenset[str]) -> None:
         look, panel = self.look, self.query_one("#facts", FactList)
-        panel.styles.height = len(self._facts) + 2
-        panel.show(
-            [
-                ((piece(f"{name:<{_LABEL}}", look("faint")), *cells(value, look("text"))), ())
-                for name, value in self._facts
+        if width := panel.content_size.width:
+            lines = [
+                line for name, value in self._facts for line in _LABELS.text(name, value, look, width, most=4)
             ]
-        )
+            panel.styles.height = len(lines) + 2
+            panel.show(lines)
 
     def action_copy(self) -> None:
         """The whole text."""

@@ -101,7 +101,9 @@ class Rereading:
         except TradexError as error:
             self._more, self.problem = True, f"{self._what} could not be read: {error}"
             if self._screen.is_attached:
-                self._screen.say(self.problem, role="crit", glyph="crit")
+                if self._screen.snapshot.link.away is None:
+                    # That the store is away is said of everything already.
+                    self._screen.say(self.problem, role="crit", glyph="crit")
                 self._draw()
         finally:
             self.busy = False

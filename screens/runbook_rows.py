@@ -10,7 +10,7 @@ from console.domain import format as fmt
 from console.domain.alert import Alert, AlertState, Phase
 from console.domain.book import PARTS, Runbook, Rung, Step, Symptom
 from console.domain.snapshot import Snapshot
-from screens.duty_rows import tools
+from screens.duty_rows import by_itself, tools
 from widgets.cells import EMPTY, Cells, cells, cut, measure, piece, space
 from widgets.live_table import Column, Entry, Row
 from widgets.look import Look
@@ -162,6 +162,8 @@ def _step(number: int, step: Step, snapshot: Snapshot, look: Look, width: int) -
         # A long list of parameters has lines of its own, too.
         lines += [(*line, *value) if not i else line
                   for i, line in enumerate(_hanging(sign, words, look, width, "info"))]  # fmt: skip
+    if step.holds or step.evidence:
+        lines += _hanging(indent, by_itself(step), look, width, "muted")
     return lines
 
 

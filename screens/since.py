@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from widgets.look import Look
 
 _MOST = 500
+_SHELF = 6
 """Entries that are read; whoever was away for longer has the audit and the incidents."""
 
 
@@ -57,6 +59,7 @@ class Since:
         self.at: datetime | None = None
         self.first = False
         self.known = False
+        self._offers: set[int] = set()
 
     def listen(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
         """The snapshot has changed."""
@@ -72,14 +75,36 @@ class Since:
                 self.at = await query.first_came()
                 self.first = True
             self.known = True
-            events = await self.events()
+            events, offered = await self.events(), await self._offered()
         except TradexError:
             # It is tried again with the next change: nobody waits for it.
             self._looked = False
             return
+        happened = f"{self.words(self._host.feed.now())}: {counted(events)}; h shows them"
+        self._say(happened if events and self.at is not None else "", offered)
+        self._host.feed.watch("handover", self._hear)
+
+    def _hear(self) -> None:
+        self._app.run_worker(self._tell_offered(), group="since", exit_on_error=False)
+
+    async def _tell_offered(self) -> None:
+        with suppress(TradexError):
+            self._say(await self._offered())
+
+    async def _offered(self) -> str:
+        """Who hands over to this person, and was not told yet; "" for nobody, or where it is seen anyway."""
+        user = self._host.feed.snapshot.link.user
+        waiting = [h for h in await self._host.feed.query.handovers() if h.taker == user and not h.signed_at]
+        fresh = [h.giver for h in waiting if h.id not in self._offers]
+        self._offers |= {h.id for h in waiting}
+        if not fresh or getattr(self._app.screen, "number", 0) == _SHELF:
+            return ""
+        return f"{', '.join(fresh)} hand{'s' if len(fresh) == 1 else ''} over to you: {_SHELF} shows it"
+
+    def _say(self, *words: str) -> None:
         screen = self._app.screen
-        if events and self.at is not None and isinstance(screen, ConsoleScreen):
-            screen.say(f"{self.words(self._host.feed.now())}: {counted(events)}; h shows them", role="info")
+        if (said := "; ".join(filter(None, words))) and isinstance(screen, ConsoleScreen):
+            screen.say(said, role="info")
 
     def words(self, now: datetime) -> str:
         """`since you were last here, 2h ago`; "" where that is not known."""

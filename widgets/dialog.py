@@ -44,9 +44,9 @@ class Buttons(LineWidget, can_focus=True):
     class Confirmed(Message):
         """A click on the action."""
 
-    def __init__(self, *, verb: str, role: str, lead: str = "enter") -> None:
+    def __init__(self, *, verb: str, role: str, lead: str = "enter", leave: str = "cancels") -> None:
         super().__init__(id="buttons")
-        self._verb, self._role, self._lead = verb, role, lead
+        self._verb, self._role, self._lead, self._leave = verb, role, lead, leave
         self._action, self._ready, self._busy, self._possible = "", False, "", True
         self._spans: list[tuple[int, int, type[Message]]] = []
 
@@ -59,7 +59,7 @@ class Buttons(LineWidget, can_focus=True):
         look = self.look
         cancels = (
             self.text("enter" if self.has_focus else "esc", "accent", bold=True),
-            self.text(" cancels   ", "muted"),
+            self.text(f" {self._leave}   ", "muted"),
         )
         confirms = (
             self.text(CONFIRM_KEY, "accent" if self._ready and self.has_focus else "faint", bold=True),
@@ -133,6 +133,7 @@ class Dialog(Opening[Done | None], Generic[Done]):
     ROLE: ClassVar[str] = "accent"
     VERB: ClassVar[str] = "confirms"
     LEAD: ClassVar[str] = "enter"
+    LEAVE: ClassVar[str] = "cancels"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", id="dialog.cancel"),
         Binding(CONFIRM_KEY, "confirm", "confirm", id="dialog.confirm"),
@@ -179,7 +180,7 @@ class Dialog(Opening[Done | None], Generic[Done]):
         with Vertical(id="dialog", classes=f"dialog -{self._role}"):
             yield from self.compose_fields()
             yield FactList(id="problem", rows=1)
-            yield Buttons(verb=self._verb, role=self._role, lead=self.LEAD)
+            yield Buttons(verb=self._verb, role=self._role, lead=self.LEAD, leave=self.LEAVE)
 
     def on_mount(self) -> None:
         set_title(self.query_one("#dialog"), f" {self._title} ")

@@ -341,11 +341,15 @@ def _overlay(rows: list[list[tuple[str, str]]], chart: Chart, left: int, glyphs:
     # A label ends where the next marker stands; of those at one place the last is named. One that the edge would cut
     # stands left of its marker, where there is room.
     taken = {x for x, _ in columns}
+
+    def free(x: int) -> bool:
+        return left <= x < len(rows[0]) and x not in taken and rows[0][x][1] in ("", "grid")
+
     for column, label in dict(columns).items():
         before = column - len(label)
-        fits = before >= left and not taken & set(range(before, column))
-        beside = before if column + len(label) >= len(rows[0]) and fits else column + 1
+        cut = column + len(label) >= len(rows[0])
+        beside = before if cut and all(map(free, range(before, column))) else column + 1
         for x, char in enumerate(label, beside):
-            if x >= len(rows[0]) or x in taken or rows[0][x][1] not in ("", "grid"):
+            if not free(x):
                 break
             rows[0][x] = (char, "faint")

@@ -30,7 +30,7 @@ _STYLE = {
     RunState.LATE: "yellow",
     RunState.MISSED: "red",
 }
-_STRIP = {RunState.DONE: "■", RunState.LATE: "▲", RunState.MISSED: "✗"}
+_STRIP = {RunState.DONE: "■", RunState.LATE: "▲", RunState.OVERDUE: "▲", RunState.MISSED: "✗"}
 LEGEND = "■ on time   ▲ late   ✗ missed   ► to be done"
 _BOX = {"done": "✓", "skipped": "–", "open": " "}
 _COLUMNS = ("checklist", "due_at", "state", "ended_at", "item", "text", "item_state", "by", "at", "note")

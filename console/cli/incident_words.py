@@ -167,7 +167,7 @@ def handover_json(each: Handover) -> dict[str, Any]:
 def headline(incident: Incident) -> str:
     """`■ SEV1  INC-12  Orders fail  MITIGATED`."""
     glyph = GLYPH[_LEVELS[incident.level]]
-    return f"{glyph} SEV{incident.level}  {incident.name}  {incident.title}  {str(incident.state).upper()}"
+    return f"{glyph} SEV{incident.level}  {incident.name}  {incident.title}  {incident.standing.upper()}"
 
 
 def lines(
@@ -255,7 +255,7 @@ def incident_table(found: Sequence[Incident], now: datetime) -> Table:
                 f"{GLYPH[level]} SEV{each.level} {each.title}",
                 style="dim" if each.state.over else STYLE[level],
             ),
-            str(each.state),
+            each.standing,
             age((each.closed_at or now) - each.detected_at),
             Text(each.commander or "nobody"),
             f"{sum(book.done for book in each.runbooks)}/{steps}" if steps else "",

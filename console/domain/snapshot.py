@@ -182,7 +182,8 @@ class Snapshot:
     def command_of(self, kind: str) -> str:
         """What an action of this kind is called: as its command is, `block-ip`."""
         spec = self.kind(kind)
-        return spec.command if spec is not None and spec.command else kind.replace("_", " ")
+        command = "" if spec is None else spec.command.removeprefix("actions start ")
+        return command or kind.replace("_", " ")
 
     def action(self, action_id: int) -> Action | None:
         """One of `actions`; None where it is not among them."""

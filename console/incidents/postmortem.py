@@ -138,7 +138,7 @@ async def _plot(
 def _head(material: Material) -> list[str]:
     incident = material.incident
     state = {
-        IncidentState.OPEN: "is open",
+        IncidentState.OPEN: f"is open, {incident.standing}",
         IncidentState.MITIGATED: "is mitigated, not closed",
         IncidentState.CLOSED: f"was closed by {incident.closed_by or 'nobody'}",
         IncidentState.MERGED: f"was merged into {incident_name(incident.merged_into or 0)}",

@@ -104,7 +104,8 @@ def _rule(text: str) -> rrule:
             known = "is there twice" if name in parts else f"expected {', '.join(_PARTS)}"
             raise ValueError(f"no rule (RFC 5545): {printable(part, 60) or 'nothing'}; {known}")
         if not re.fullmatch(_PARTS[name][0], value, re.ASCII):
-            raise ValueError(f"no such {name}: {printable(value, 60) or 'nothing'}")
+            known = "; expected DAILY, WEEKLY, MONTHLY or YEARLY" if name == "FREQ" else ""
+            raise ValueError(f"no such {name}: {printable(value, 60) or 'nothing'}{known}")
         parts[name] = value
     often = parts.get("FREQ")
     if often is None:

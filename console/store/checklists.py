@@ -19,7 +19,7 @@ from console.store.refusals import asked, numbers, possible
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-AGENT = "system"
+AGENT = "auto"
 """What the agent is called where people are named."""
 _RUN = """
     r.id, r.checklist, r.title, r.rhythm, r.owner, r.opens_at, r.due_at, r.late_at, r.items, r.waits, r.ended_at,

@@ -80,7 +80,7 @@ def test_a_day_is_that_of_the_zone() -> None:
 BAD = [
     ({"rule": ""}, "no rule (RFC 5545): nothing; expected FREQ, INTERVAL"),
     ({"rule": "FREQ=SOMETIMES"}, "no such FREQ: SOMETIMES"),
-    ({"rule": "FREQ=HOURLY"}, "no such FREQ: HOURLY"),
+    ({"rule": "FREQ=HOURLY"}, "no such FREQ: HOURLY; expected DAILY, WEEKLY, MONTHLY or YEARLY"),
     ({"rule": "INTERVAL=2"}, "expected FREQ=DAILY, WEEKLY, MONTHLY or YEARLY"),
     ({"rule": "FREQ=DAILY;FREQ=DAILY"}, "FREQ=DAILY; is there twice"),
     ({"rule": "FREQ=DAILY;INTERVAL=0"}, "no such INTERVAL: 0"),

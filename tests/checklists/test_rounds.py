@@ -171,7 +171,7 @@ async def test_items_that_hold_are_ticked_with_their_evidence_and_stay_so_unless
             assert run is not None
             return [f"{i.mark.by}: {i.mark.note}" if i.mark else f"waits: {i.waits}" for i in run.items]
 
-        errors = "system: Errors is 0.06 %, under 1 %"
+        errors = "auto: Errors is 0.06 %, under 1 %"
         assert await marks("2026-03-10 06:00") == [errors, "waits: degraded: cache", "waits: "]
         # Other numbers are written once a minute, not at every look.
         world.holds = {"errors < 1": warned("Errors is 7 %"), "health": warned("degraded: cache, 2nd")}
@@ -187,11 +187,11 @@ async def test_items_that_hold_are_ticked_with_their_evidence_and_stay_so_unless
             await checklists.mark(alice, run.id, 1, Done.SKIPPED, note="really?")
         await checklists.mark(alice, run.id, 1, None)
         world.holds = {"errors < 1": passed("Errors is 0 %"), "health": passed("all answer")}
-        assert await marks("2026-03-10 06:03:00") == ["waits: ", "system: all answer", "waits: "]
+        assert await marks("2026-03-10 06:03:00") == ["waits: ", "auto: all answer", "waits: "]
         await checklists.mark(alice, run.id, 1, Done.DONE, note="looked\nmyself")
         assert (await checklists.ticked_by(alice, since=at("2026-03-10 00:00"))) == [
             ("alice", 1),
-            ("system", 1),
+            ("auto", 1),
         ]
         await checklists.mark(alice, run.id, 3, Done.SKIPPED, note="no time")
         ended = await checklists.one(alice, run.id)

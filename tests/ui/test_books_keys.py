@@ -13,6 +13,7 @@ import pytest
 from console.domain.book import Done, Mark
 from console.domain.errors import Refused, StoreAway
 from console.domain.event import Event, Severity
+from console.domain.handover import Handover
 from console.domain.snapshot import Snapshot
 from screens.asking_dialog import AskingDialog
 from screens.books import BooksScreen
@@ -127,7 +128,7 @@ async def test_what_somebody_else_said_takes_a_second_key_to_take_back() -> None
         assert seen.clerk.asked == [("mark_item", 11, 1, None, "")]
         await seen.item(3)
         await seen.press("space")
-        await seen.says("press again to take back agent-2's tick: ")
+        await seen.says("press again to take back auto's tick: ")
         # Ticked by another one between looking and pressing: the key was meant for what was seen.
         seen.app.static.publish(books.marked(books.live(), 11, 7, Mark(Done.DONE, "vera", NOW)))
         await seen.item(7)
@@ -412,7 +413,7 @@ async def test_h_hands_over_from_anywhere_with_the_text_of_now_and_a_note() -> N
     async with opened() as seen:
         await seen.press("1", "H")
         dialog = await seen.dialog(HandoverDialog)
-        await seen.says("nora.k, vera", "ctrl+s offers it, esc keeps it", "esc, then up and down")
+        await seen.says("nora.k, vera", "ctrl+s offers it", "esc keeps it", "esc, then up and down")
         await seen.press("ctrl+s")
         await seen.says("say who takes over")
         dialog.query_one("#taker", Field).value = "ops_rw"
@@ -534,8 +535,21 @@ async def test_a_first_visit_that_lasts_is_told_what_happened_since_it_began() -
         assert "Since your first visit began, Sat" in shown(app) and "before" not in shown(app)
 
 
-async def test_who_was_never_here_is_told_nothing() -> None:
+async def test_who_is_handed_over_to_is_told_so_once_at_the_start_and_whenever_it_comes() -> None:
     app = QuietApp(books.feed(books.live()))
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        app.static.publish(replace(books.live(), at=NOW + timedelta(seconds=1), alerts=()))
+        await until(pilot, lambda: "ivo.s hands over to you: 6 shows it" in shown(app))
+        await pilot.press("6", "1")
+        await until(pilot, lambda: "hands over" not in shown(app))
+        others = Handover(6, "nora.k", "vera", "x", "", NOW)
+        app.static._handovers = (replace(others, id=7, taker="ops_rw"), others, *books.HANDOVERS)
+        app.static.hint("handover")
+        await until(pilot, lambda: "nora.k hands over to you: 6 shows it" in shown(app))
+
+
+async def test_who_was_never_here_is_told_nothing() -> None:
+    app = QuietApp(books.feed(books.live(), handovers=books.HANDOVERS[1:]))
     async with app.run_test(size=SIZES["120x40"]) as pilot:
         app.static.publish(replace(books.live(), alerts=()))
         await until(pilot, lambda: app.since.known)

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from console.domain.book import Done, Mark, Step
+from console.domain.book import Done, Mark, Marked, Step
 from console.domain.duties import Past, Run, Standing
 from console.domain.event import Event, Severity
 from screens import duty_calendar as calendar
+from screens.duty_reading import item_text
 from screens.duty_rows import (
     by_itself,
     due_words,
@@ -113,8 +114,23 @@ def test_an_item_has_its_whole_text_its_note_and_who_ticked_it_when() -> None:
     )
     assert "[ ] 6 p99 stays there for ten minutes ticking" in shown
     assert "[ ] 8 Certificates are valid for 21 days auto" in shown
+    assert "[ ] 7 No security finding is open x go" in shown and lines[-1].strip().endswith("an owner")
     plain = [line(e) for e in item_entries(MORNING, "UTC", PLAIN, NOW, 62, {}, greyed=False)]
     assert plain[0].startswith("[x] 1") and all(each.isascii() for each in plain)
+
+
+def test_an_item_that_does_not_tick_itself_says_why() -> None:
+    waits = "12 alerts acknowledged by nobody: probe:platform, probe:cache and 10 more"
+    (item,) = items((Step("See the alerts", evidence="alerts"), None))
+    held = replace(item, waits=waits)
+
+    def shown(item: Marked) -> str:
+        entries = item_entries(replace(MORNING, items=(item,)), "UTC", LOOK, NOW, 62, {}, greyed=False)
+        return " ".join(line(entry).strip() for entry in entries)
+
+    assert shown(held) == f"[ ] 1 See the alerts auto {waits}" and waits in item_text(held)
+    ticked = replace(held, mark=Mark(Done.DONE, "a", NOW))
+    assert waits not in shown(ticked) and waits not in item_text(ticked)
 
 
 def test_a_note_of_many_lines_does_not_push_the_others_away() -> None:
@@ -200,6 +216,10 @@ def test_a_book_is_written_whole() -> None:
         *("Escalation", "after 5m    engineering manager  before 15m", "order-execution-failure.md, level 1"),
     ):
         assert part in shown
+    held = replace(books.FAILOVER, steps=(Step("It answers again", holds="database_latency_ms < 50ms"),))
+    assert "ticked by itself while database_latency_ms < 50ms" in "\n".join(
+        text(each) for each in book_lines(held, story.live(), LOOK, 70)
+    )
     assert all(len(text(each)) <= 40 for each in book_lines(books.EXECUTION, story.live(), LOOK, 40))
 
 

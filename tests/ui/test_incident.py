@@ -232,6 +232,7 @@ async def test_left_with_escape_a_note_stays_a_draft_and_what_is_pasted_is_safe(
         await seen.press("escape")
         await seen.until(lambda: seen.app.screen is seen.room)
         assert not seen.clerk.of("add_note") and kept(tmp_path)
+        await seen.says("it is kept as a draft: the same key goes on with it")
         await seen.press("n")
         await seen.dialog(NoteDialog)
         await seen.press("ctrl+a")
@@ -239,6 +240,10 @@ async def test_left_with_escape_a_note_stays_a_draft_and_what_is_pasted_is_safe(
         await seen.until(lambda: not kept(tmp_path), "an empty draft to go")
         await seen.press("ctrl+s")
         await seen.says("there is nothing to save yet")
+        await seen.press("escape")
+        await seen.until(lambda: seen.app.screen is seen.room)
+        await seen.pilot.pause()
+        assert "it is kept" not in shown(seen.app)
 
 
 async def test_the_incident_itself_is_changed_with_one_key_each() -> None:

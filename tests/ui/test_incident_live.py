@@ -9,17 +9,18 @@ from textual.pilot import Pilot
 
 from console.app import TradexApp
 from console.domain.book import Done
+from console.domain.check import CheckResult, CheckStatus
 from console.domain.errors import TradexError
 from console.domain.incident import Entry, Role
 from console.feed import LiveFeed
 from console.processes.postgres import EmbeddedPostgres
-from console.store import incidents, presences
+from console.store import checks, incidents, presences
 from console.store.pool import Store
 from screens.incident import IncidentScreen
 from screens.note_dialog import NoteDialog
 from tests.conftest import NewDatabase
 from tests.demo import TRADEX
-from tests.incidents.rooms import look, published, told
+from tests.incidents.rooms import leading, look, published, told
 from tests.store.stores import Place, password_of, upgraded
 from tests.terminal import Terminal
 from tests.ui.drive import shown, until
@@ -94,6 +95,40 @@ async def test_two_people_work_on_one_incident(place: Place, bob: Store, tmp_pat
         await says(app, pilot, "closed", "✓ resolved")
     kinds = [entry.event.kind for entry in await told(bob, number)]
     assert kinds.count("join") == 2 and kinds.count("note") == 2 and kinds.count("step") == 3
+
+
+async def test_a_check_that_is_asked_for_comes_to_its_row_on_every_console(
+    place: Place, bob: Store, tmp_path: Path
+) -> None:
+    await published(place)
+    await incidents.open_by_hand(bob, "orders may be lost", 1, runbook="order-execution-failure")
+    app = WarRoom(place, tmp_path)
+    async with app.run_test(size=(160, 50)) as pilot, leading(place) as (store, lease):
+        await says(app, pilot, "orders may be lost", "Test it", " x  check")
+        await pilot.press("end", "x")
+        await says(app, pilot, "the agent was asked to check db.backups", "asked │")
+        run = await checks.due(store, lease)
+        assert run is not None and (run.occasion, run.by) == ("pre", "alice")
+        assert await checks.start(store, lease, run.id, 2)
+        await says(app, pilot, "checking 0/2")
+        result = CheckResult(
+            "db.backups", "Backups", "database", CheckStatus.FAILED, "none since Monday", 3.0
+        )
+        await checks.put(store, lease, run.id, 1, result)
+        await says(
+            app, pilot, "Test it  none since Monday", "failed", "Backups: failed", "ago: none since Monday"
+        )
+        # Whoever comes later finds it there.
+        other = WarRoom(place, tmp_path)
+        async with other.run_test(size=(160, 50)) as later:
+            await says(other, later, "Test it  none since Monday", "failed")
+        await checks.end(store, lease, run.id, "")
+        await checks.ask(bob, "pre")
+        await says(app, pilot, "asked │")
+        run = await checks.due(store, lease)
+        assert run is not None and run.by == "bob"
+        await checks.end(store, lease, run.id, "the agent can't reach the platform")
+        await says(app, pilot, "Test it  the agent can't reach the platform", "no result")
 
 
 async def test_a_console_that_is_killed_in_the_middle_of_a_note_has_it_when_it_comes_back(

@@ -136,6 +136,7 @@ async def test_a_name_in_a_note_rings_that_console_with_a_way_in() -> None:
         await seen.says("nora.k calls you in INC-148; 5 shows it", "SEV2", "INC-147")
         await seen.press("5")
         await seen.says("SEV1", "INC-148  Logins")
+        assert "calls you" not in shown(seen.app), "whoever is there needs no way there"
 
 
 async def test_f_goes_where_the_commander_goes_until_f_again() -> None:

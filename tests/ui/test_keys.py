@@ -27,7 +27,7 @@ from screens.metric_detail import MetricDetail
 from screens.metrics import MetricsScreen
 from screens.window import WINDOWS
 from tests.ui.drive import SIZES, QuietApp, app_of, rows, shown, strips, until
-from tests.ui.fixtures import actions, alerts, diagnoses, story
+from tests.ui.fixtures import actions, alerts, books, diagnoses, incidents, story
 from tests.ui.test_hostile_text import assert_clean
 from tests.ui.test_logs import SOURCES as LOG_SOURCES
 from tests.ui.test_logs import lines as log_lines
@@ -358,7 +358,8 @@ async def test_what_is_pasted_into_the_filter_of_all_metrics_is_made_visible() -
         assert_clean(app, SIZES["80x24"])
 
 
-# What leads to each, the deepest first: so nothing that was pressed on a screen is in the way to another.
+# What leads to each, keys or the panel that has the focus, the deepest first: so nothing that was pressed on a screen
+# is in the way to another. Behind the name of a screen stands what it shows, where that makes a difference.
 SCREENS: dict[str, Sequence[str]] = {
     "SampleScreen": ("4", "enter", "enter", "enter", "enter"),
     "DiagnosisScreen": ("4", "enter", "enter"),
@@ -375,10 +376,28 @@ SCREENS: dict[str, Sequence[str]] = {
     "ActionsScreen": ("9", "escape"),
     "SecurityScreen": ("8",),
     "DeployScreen": ("7",),
+    "ReadingScreen, a step": ("5", "#steps", "enter"),
+    "ReadingScreen, an entry": ("5", "#timeline", "enter"),
+    "IncidentScreen, the steps": ("5", "#steps"),
+    "IncidentScreen, the timeline": ("5", "#timeline"),
+    "ReadingScreen, an item": ("6", "#items", "enter"),
+    "BooksScreen, the checklists": ("6", "#items"),
+    "BooksScreen, the lists": ("6", "#lists"),
+    "RunbookReading": ("6", "v", "#books", "enter"),
+    "BooksScreen, the runbooks": ("6", "#books"),
+    "ReadingScreen, a hand-over": ("6", "v", "#handovers", "enter"),
+    "BooksScreen, the hand-overs": ("6", "#handovers"),
+    "SinceScreen": ("1", "h"),
 }
+# Where a key leads within a screen, this one leads back.
+BACK = {"books.view": "V", "duty.history": "escape"}
 
 
 _SAME_EVERYWHERE = ("app.theme", "app.commands", "app.help")
+
+
+class Everything(incidents.IncidentClerk, books.BookClerk):
+    """A desk for every screen."""
 
 
 class Pressed:
@@ -393,17 +412,25 @@ class Pressed:
 
     def _state(self) -> object:
         drawn = [[(s.text, s.style) for s in strip] for strip in strips(self.app)]
-        return self.app.screen, self.app.focused, drawn, list(self.asked)
+        desk = self.app.feed.desk
+        assert isinstance(desk, Everything)
+        return self.app.screen, self.app.focused, drawn, len(self.asked), len(desk.asked)
 
     async def go(self, name: str) -> None:
         for key in SCREENS[name]:
             before = self.app.screen, self.app.focused
+            if key.startswith("#"):
+                panel = self.app.screen.query_one(key)
+                panel.focus()
+                await self.until(lambda panel=panel: self.app.focused is panel, f"{key} of {name}")
+                continue
             await self.pilot.press(key)
-            if key not in "124789":
+            if not key.isdigit():
                 await self.until(
                     lambda before=before: before != (self.app.screen, self.app.focused) and self.app.focused
                 )
-        await self.until(lambda: type(self.app.screen).__name__ == name and self.app.focused, name)
+        kind = name.partition(",")[0]
+        await self.until(lambda: type(self.app.screen).__name__ == kind and self.app.focused, name)
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], object], what: str = "the condition") -> None:
@@ -421,7 +448,7 @@ class Pressed:
         return {hint: working[hint] for hint in shown}
 
     async def press_all(self) -> None:
-        screen, focused = self.app.screen, self.app.focused
+        screen, focused, mode = self.app.screen, self.app.focused, self.app.current_mode
         assert isinstance(screen, ConsoleScreen)
         for _ in range(3):
             # In another panel other keys work.
@@ -430,9 +457,11 @@ class Pressed:
             self.hints()
         screen.set_focus(focused)
         await self.pilot.pause()
-        # While nothing is zoomed there are other panels; what leaves the screen comes last.
-        order = {"tab": 0, "escape": 2}
-        for hint, binding in sorted(self.hints().items(), key=lambda hint: order.get(hint[1].key, 1)):
+        # While nothing is zoomed there are other panels; the word of a tick on its way goes by itself, which would seem
+        # to be what another key did; what leaves the screen comes last.
+        order = {"tab": 0, "space": 2, "escape": 3, "detail.back": 3}
+        hints = sorted(self.hints().items(), key=lambda h: order.get(h[1].key, order.get(h[1].id or "", 1)))
+        for hint, binding in hints:
             if binding.id in self._done or hint not in self.hints():
                 continue
             if binding.id in _SAME_EVERYWHERE:
@@ -442,9 +471,14 @@ class Pressed:
             before = self._state()
             await self.pilot.press(binding.key)
             await self.until(lambda before=before: self._state() != before, f"{hint} on {screen}")
+            if self.app.current_mode != mode:
+                await self.app.switch_mode(mode)
             while self.app.screen is not screen and screen in self.app.screen_stack:
                 self.app.pop_screen()
                 await self.pilot.pause()
+            if screen.is_current and (back := BACK.get(binding.id or "")):
+                await self.pilot.press(back)
+                await self.until(lambda: focused in screen.focus_chain, f"back from {hint}")
             if screen.is_attached and focused in screen.focus_chain:
                 screen.set_focus(focused)
                 await self.pilot.pause()
@@ -456,10 +490,18 @@ async def test_every_key_that_is_shown_does_something(size: str) -> None:
     found = replace(diagnoses.FOUND_ERRORS, alert_id=1)
     acts = actions.live()
     sections = {name: getattr(acts, name) for name in SECTIONS[SECTIONS.index("control") :]}
+    sections |= {"incidents": incidents.live().incidents, "checklists": books.STANDINGS}
     past = {"steps": actions.STEPS, "output": actions.OUTPUT, "audit": actions.AUDIT}
-    feed = alerts.feed(
+    past |= {"diagnoses": {1: found}, "lines": log_lines(1, 60), "sources": LOG_SOURCES}
+    feed = books.feed(
         replace(alerts.live(), **sections),
-        **(past | {"diagnoses": {1: found}, "lines": log_lines(1, 60), "sources": LOG_SOURCES}),
+        **(past | {"desk": Everything(), "history": alerts.HISTORY, "fired": alerts.FIRED}),
+        timeline={147: incidents.TIMELINE},
+        present=incidents.PRESENT,
+        changes=incidents.CHANGES,
+        templates=incidents.TEMPLATES,
+        texts=incidents.TEXTS | {"handover": books.TEXT},
+        last_seen=story.NOW - timedelta(hours=2),
     )
     app = QuietApp(feed)
     async with app.run_test(size=SIZES[size]) as pilot:

@@ -162,6 +162,30 @@ def test_markers_stand_where_their_moment_is() -> None:
     assert "v2.14.4" in "".join(c for c, _ in rows[0])
 
 
+def _marked(minute: float, values: tuple[float, ...], *more: Marker) -> str:
+    """The row of the labels, where one of several marks stands."""
+    marker = Marker(NOON + timedelta(minutes=minute), "detected")
+    rows = plot.draw(_chart(values, markers=(marker, *more)), 66, 10, UNICODE)
+    return "".join(char for char, _ in rows[0])
+
+
+def test_a_label_that_the_edge_would_cut_stands_left_of_its_marker() -> None:
+    flat = (1.0, 1.0)
+    assert _marked(30, flat).partition("┊")[2].startswith("detected")
+    assert _marked(58, flat).partition("┊")[0].endswith("detected")
+    assert _marked(58, flat, Marker(NOON + timedelta(minutes=57), "v2")).count("┊") == 2
+
+
+def test_a_label_without_room_on_either_side_is_cut_by_the_edge() -> None:
+    close = _marked(58, (1.0, 1.0), Marker(NOON + timedelta(minutes=55), "v2"))
+    assert "detected" not in close and close.rpartition("┊")[2].startswith("d")
+    # What is beyond the axis runs along its edge, where the label would stand left of its marker.
+    curve = Curve("s2", (*(0.0,) * 55, *(100.0,) * 3, 0.0, 0.0))
+    marker = Marker(NOON + timedelta(minutes=59), "detected")
+    chart = Chart((curve,), NOON, NOON + timedelta(hours=1), axis((0.0, 10.0)), markers=(marker,))
+    assert "det" not in "".join(char for char, _ in plot.draw(chart, 66, 10, UNICODE)[0])
+
+
 def test_a_log_plot_leaves_out_what_has_no_logarithm() -> None:
     values = (0.0, -5.0, 10.0, 1000.0)
     chart = Chart((Curve("s2", values),), NOON, NOON + timedelta(hours=1), log_axis(values), log=True)

@@ -36,6 +36,25 @@ LANGUAGE sql SET search_path = pg_catalog, console, pg_temp AS $$
     INSERT INTO console.made (key, id) SELECT left(p_key, 100), p_id WHERE coalesce(p_key, '') <> ''
 $$;
 
+CREATE OR REPLACE FUNCTION console.make_incident(
+    p_title text, p_level int, p_alerts bigint[], p_runbook text, p_at timestamptz
+) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, console, pg_temp AS $$
+DECLARE
+    new_id bigint;
+BEGIN
+    INSERT INTO console.incident (title, level, opened_at, detected_at) VALUES (p_title, p_level, p_at, p_at)
+        RETURNING id INTO new_id;
+    PERFORM console.tell_incident(new_id, 'incident', console.level_severity(p_level),
+        format('%s opened INC-%s, level %s: %s%s', session_user, new_id, p_level, p_title,
+            CASE WHEN p_runbook IS NULL THEN '' ELSE format(' (runbook %s)', p_runbook) END), p_at);
+    PERFORM console.put_alerts(new_id, p_alerts, p_at);
+    IF p_runbook IS NOT NULL THEN
+        PERFORM console.put_book(new_id, p_runbook);
+    END IF;
+    RETURN new_id;
+END $$;
+
 -- The same key again is the same incident; '' is none.
 CREATE FUNCTION console.open_incident(
     p_title text, p_level int, p_alerts bigint[], p_runbook text, p_note text, p_key text, OUT refusal text,
