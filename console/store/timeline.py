@@ -12,6 +12,8 @@ from console.store.lease import Lease
 from console.store.pool import Store
 from console.store.refusals import asked
 
+_EVENTS = "SELECT id, at, kind, severity, subject, text, actor FROM console.event"
+
 
 async def recent(
     store: Store,
@@ -22,10 +24,11 @@ async def recent(
     until: datetime | None = None,
 ) -> list[Event]:
     """Entries, newest first: those about `subject`, with an id below `before`, not later than `until`."""
+    # One statement for both would be planned without its index once it is prepared.
+    about = "$2::text IS NULL" if subject is None else "subject = $2"
     rows = await store.fetch(
-        """
-        SELECT id, at, kind, severity, subject, text, actor FROM console.event
-        WHERE ($2::text IS NULL OR subject = $2) AND ($3::bigint IS NULL OR id < $3)
+        f"""
+        {_EVENTS} WHERE {about} AND ($3::bigint IS NULL OR id < $3)
             AND ($4::timestamptz IS NULL OR at <= $4)
         ORDER BY id DESC LIMIT $1
         """,
@@ -41,9 +44,8 @@ async def between(store: Store, *, start: datetime, end: datetime, limit: int = 
     """Entries of [start, end] that are no incident's own, newest first; where there are more than `limit`, the
     newest."""
     rows = await store.fetch(
-        """
-        SELECT id, at, kind, severity, subject, text, actor FROM console.event
-        WHERE at >= $1 AND at <= $2 AND incident_id IS NULL
+        f"""
+        {_EVENTS} WHERE at >= $1 AND at <= $2 AND incident_id IS NULL
         ORDER BY at DESC, id DESC LIMIT $3
         """,
         start,
