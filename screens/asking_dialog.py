@@ -11,14 +11,17 @@ from textual.widget import Widget
 from screens.console_dialog import LABELS, ConsoleDialog
 from widgets.arrow_table import ArrowTable
 from widgets.cells import Cells, cells
-from widgets.dialog import LabelledField
+from widgets.dialog import SAVE_KEY, LabelledField
 from widgets.fact_list import FactList
 from widgets.field import Field
 from widgets.live_table import Column, LiveTable, Row
 from widgets.look import Look
 
 Values = Mapping[str, str]
+About = Sequence[tuple[str, str]]
 _MOST = 9
+_BESIDE_ABOUT = 14
+"""So many rows are left to the rest, however much there is to say about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +47,20 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What is asked. `about` are labelled lines on top; `call` gets the key of the chosen row ("" without a list) and
-    the fields, and returns what is said afterwards. `check` says what is wrong with the fields, and with which."""
+    """What is asked. `about` are labelled lines on top, or what tells them now; `call` gets the key of the chosen row
+    ("" without a list) and the fields, and returns what is said afterwards. `check` says what is wrong with the fields,
+    and with which. It begins on the row `first`, and in the field `begin`."""
 
     title: str
     words: str
     call: Callable[[str, Values], Awaitable[str]]
-    about: Sequence[tuple[str, str]] = ()
+    about: About | Callable[[], About] = ()
     questions: Sequence[Question] = ()
     check: Callable[[Values], tuple[str, str | None]] = lambda _values: ("", None)
     columns: Sequence[Column] = ()
     picks: Callable[[Look], Sequence[Pick]] | None = None
     first: str = ""
+    begin: str = ""
     nothing: str = "there is nothing to choose"
     role: str = "accent"
     verb: str = "does it"
@@ -75,7 +80,9 @@ class AskingDialog(ConsoleDialog[str]):
     AskingDialog #picks { margin: 1 0 0 0; }
     AskingDialog.-compact #picks { margin: 0; }
     """
+    LEAD: ClassVar[str] = SAVE_KEY
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(SAVE_KEY, "confirm", "confirm", show=False, id="asking.confirm"),
         Binding("down", "pick(1)", "choose", show=False, id="asking.down"),
         Binding("up", "pick(-1)", "choose", show=False, id="asking.up"),
     ]
@@ -94,10 +101,11 @@ class AskingDialog(ConsoleDialog[str]):
             yield LabelledField(question.letter, question.name.replace("_", " "), field)
 
     def on_mount(self) -> None:
-        first = next((q for q in self._asking.questions if q.required and not q.value), None)
-        if first is not None and self._asking.picks is None:
+        required = (q.name for q in self._asking.questions if q.required and not q.value)
+        begin = self._asking.begin or (next(required, "") if self._asking.picks is None else "")
+        if begin:
             # Whoever has to write something begins at once.
-            self.action_edit(first.name)
+            self.action_edit(begin)
         if self._asking.first and self._asking.picks is not None:
             # It is filled first.
             self.changed()
@@ -106,9 +114,11 @@ class AskingDialog(ConsoleDialog[str]):
     def changed(self) -> None:
         look, about = self.host.look, self.query_one("#about", FactList)
         width = about.content_size.width or 68
-        lines = [self.where(look)]
-        for label, text in self._asking.about:
-            lines += LABELS.text(label, text, look, width, role="strong" if label == "incident" else "text")
+        lines, most = [self.where(look)], max(self.app.size.height - _BESIDE_ABOUT, 2)
+        told = self._asking.about
+        for label, text in told() if callable(told) else told:
+            role = "strong" if label == "incident" else "text"
+            lines += LABELS.text(label, text, look, width, role=role, most=most)
         about.styles.height = len(lines)
         about.show(lines)
         if self._asking.picks is not None:
@@ -147,6 +157,14 @@ class AskingDialog(ConsoleDialog[str]):
         else:
             self.query_one("#buttons").focus()
 
+    def possible(self) -> bool:
+        return self._asking.picks is None or bool(self._asking.picks(self.host.look))
+
+    def action_confirm(self) -> None:
+        # The list says why there is nothing to do.
+        if self.possible():
+            super().action_confirm()
+
     def problem(self) -> tuple[str, str | None]:
         if self._asking.picks is not None:
             pick = self.picked
@@ -161,6 +179,8 @@ class AskingDialog(ConsoleDialog[str]):
         return self._asking.check(values)
 
     def action_words(self) -> str:
+        if not self.possible():
+            return ""
         pick = self.picked
         return self._asking.words if pick is None else pick.words
 

@@ -43,6 +43,8 @@ TINY = (60, 15)
 """Below this many columns or rows a screen is replaced by one line."""
 _INCIDENT, _NOTHING = frozenset({5}), frozenset[int]()
 """The tabs that are marked while an incident is open, and while none is."""
+_CHANGES = frozenset("acknowledge unacknowledge silence end_silence open_incident".split())
+"""What is of no use to somebody who may only look."""
 _PROGRESS_FROM = 30
 """So many rows leave one for the progress of a deployment; with fewer it is in the banner."""
 
@@ -101,6 +103,7 @@ class ConsoleScreen(Saying):
         # A screen hears of time and changes from its first moment on, but can draw only when it is composed.
         self._framed = False
         self._focus_before: Widget | None = None
+        self._wrote = True
         self._readings: list[Rereading] = []
         self.progress = Progress(lambda: self.feed.query)
         self._moving = self.follow(
@@ -136,7 +139,7 @@ class ConsoleScreen(Saying):
 
     def hinted(self, action: str) -> bool:
         """Whether the key of an action is worth its place in the last row now; the help has it in any case."""
-        return True
+        return self.writes or action not in _CHANGES
 
     def worded(self, action: str) -> str:
         """What the key of an action does now, where that is something else than its hint says; "" otherwise."""
@@ -191,6 +194,12 @@ class ConsoleScreen(Saying):
     def greyed(self) -> bool:
         """Whether what is shown is no longer the present."""
         return self.trouble is not None and self.trouble.greyed
+
+    @property
+    def writes(self) -> bool:
+        """Whether this person may change anything; while the store is away nobody knows better."""
+        link = self.snapshot.link
+        return link.away is not None or not link.why_not()
 
     @property
     def arrangement(self) -> Layout:
@@ -267,6 +276,9 @@ class ConsoleScreen(Saying):
         changed, self._pending = changed | self._pending, frozenset()
         if self.refresh_frame():
             changed = EVERYTHING
+        if self.writes is not self._wrote:
+            self._wrote = self.writes
+            self.refresh_bindings()
         if "actions" in changed:
             # What hinted at it came before there was anything to read of.
             self._moving.catch_up()

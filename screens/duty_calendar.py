@@ -23,8 +23,8 @@ _SIGNS = {
     RunState.LATE: ("warn", "warn", "late"),
     RunState.MISSED: ("failed", "crit", "missed"),
     RunState.OVERDUE: ("warn", "warn", "late"),
-    RunState.DUE: ("to-do", "pending", "not yet due"),
-    RunState.OPEN: ("to-do", "muted", "not yet due"),
+    RunState.DUE: ("running", "pending", "open"),
+    RunState.OPEN: ("running", "muted", "open"),
 }
 _WORST = (RunState.MISSED, RunState.OVERDUE, RunState.LATE, RunState.DUE, RunState.OPEN, RunState.DONE)
 _LABEL_EVERY = 4
@@ -74,10 +74,10 @@ def entries(
 
 
 def legend(look: Look) -> Cells:
-    """`■ on time   ▲ late   ✗ missed   ► running   ○ not yet due`"""
+    """`■ on time   ▲ late   ✗ missed   ► open   ○ not open yet`"""
     signs = {words: (glyph, role) for glyph, role, words in _SIGNS.values() if role != "pending"}
-    signs = {**signs, "running": ("running", "accent")}
-    order = ("on time", "late", "missed", "running", "not yet due")
+    signs = {**signs, "open": ("running", "accent"), "not open yet": ("to-do", "muted")}
+    order = ("on time", "late", "missed", "open", "not open yet")
     return join(
         [(piece(f"{look.glyphs[signs[w][0]]} ", look(signs[w][1])), piece(w, look("muted"))) for w in order],
         space(3),

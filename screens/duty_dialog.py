@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
+from console.domain import format as fmt
 from console.domain.book import Done, Marked
 from console.domain.duties import Run, Standing
 from screens.base import ConsoleScreen
@@ -12,10 +14,13 @@ from screens.note_dialog import NoteDialog
 
 
 def write(screen: ConsoleScreen, standing: Standing, run: Run, item: Marked, state: Done) -> None:
-    """Open the dialog; it begins with the note that the item has."""
+    """Open the dialog; it begins with the note that the item has. Where the store would refuse it, that is said
+    before anything is written."""
+    if reason := _why_not(item, state, screen.feed.snapshot.link.user, screen.now):
+        screen.say(reason, role="warn", glyph="warn")
+        return
     skips = state is Done.SKIPPED
-    mark = item.mark
-    kept = mark.note if mark is not None and not mark.automatic and mark.state is state else ""
+    kept = "" if item.mark is None else item.mark.note
 
     async def send(text: str, _key: str) -> str:
         await screen.feed.desk.mark_item(run.id, item.place, state, note=text)
@@ -32,6 +37,16 @@ def write(screen: ConsoleScreen, standing: Standing, run: Run, item: Marked, sta
         hint="why it is not done" if skips else "what there is to say",
     )
     screen.app.push_screen(dialog, partial(said, screen))
+
+
+def _why_not(item: Marked, state: Done, user: str, now: datetime) -> str:
+    """Whose mark is in the way: it is taken back first. Their own note people may write again."""
+    mark = item.mark
+    if mark is None or (mark.state is state and mark.by == user and not mark.automatic):
+        return ""
+    who = "the agent" if mark.automatic else mark.by
+    did = "ticked" if mark.state is Done.DONE else "skipped"
+    return f"{who} {did} it {fmt.age(now - mark.at)} ago: untick it first, with space"
 
 
 def said(screen: ConsoleScreen, words: str | None) -> None:

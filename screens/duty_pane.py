@@ -20,11 +20,10 @@ from screens.duty_marking import Marking
 from screens.duty_past import DutyPast
 from screens.duty_rows import (
     ITEM_COLUMNS,
-    LIST_COLUMNS,
-    LIST_COLUMNS_COMPACT,
     day,
     day_and_time,
     item_entries,
+    list_columns,
     list_entries,
     moment,
     run_line,
@@ -160,7 +159,7 @@ class ChecklistsPane(Pane):
         table, found = self.table("lists"), snapshot.checklists
         entries = list_entries(found, look, now, compact=self.compact, greyed=self.greyed)
         empty = "no checklist yet: the agent publishes them" if snapshot.control else ""
-        table.show(LIST_COLUMNS_COMPACT if self.compact else LIST_COLUMNS, entries, empty=empty)
+        table.show(list_columns(found, now, compact=self.compact), entries, empty=empty)
         late = snapshot.overdue(now)
         words = f"{len(found)}, {late} overdue" if late else f"{len(found)}" if found else ""
         set_subtitle(table, words)

@@ -9,7 +9,7 @@ from console.domain import format as fmt
 from console.domain.book import Marked, Step
 from screens.aim import Aim
 from screens.base import ConsoleScreen
-from screens.duty_rows import by_itself, moment, tools
+from screens.duty_rows import by_itself, is_agents, moment, tools
 
 if TYPE_CHECKING:
     from screens.books import BooksScreen
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 def item_facts(item: Marked, timezone: str, now: datetime) -> list[tuple[str, str]]:
     """How it is ticked, what it opens, what was said of it: labels with words."""
     step, mark = item.step, item.mark
-    facts = [("item", step.text), ("ticked", by_itself(step) or "by hand"), ("x shows", tools(step))]
+    facts = [
+        ("item", step.text),
+        ("ticked", (by_itself(step) if is_agents(item) else "") or "by hand"),
+        ("x shows", tools(step)),
+    ]
     if mark is not None:
         when = f"{moment(mark.at, timezone, now)}, {fmt.age(now - mark.at)} ago"
         facts.append((str(mark.state), f"by {mark.by}, {when}"))

@@ -29,14 +29,9 @@ _ITEM_INDENT = 6
 _MOST_NOTE_LINES = 4
 _MOST_WAITS_LINES = 2
 
-LIST_COLUMNS = (
-    Column("", 1),
-    Column("checklist", None),
-    Column("", _METER),
-    Column("", 5, right=True),
-    Column("due", 13),
-)
-LIST_COLUMNS_COMPACT = (*LIST_COLUMNS[:2], Column("", 5, right=True), Column("due", 13), Column("owner", 10))
+_LEAST_DUE = 13
+_TAKEN_BACK = "taken back by "
+"""So begins why an item waits that is a person's from now on."""
 ITEM_COLUMNS = (
     Column("", 3),
     Column("", 2, right=True),
@@ -47,8 +42,8 @@ ITEM_COLUMNS = (
 _OTHER_COLUMNS = sum(c.width or 0 for c in ITEM_COLUMNS) + len(ITEM_COLUMNS)
 
 _STATES = {
-    RunState.OPEN: State("muted", "grid", "to-do", "to do", calm=True),
-    RunState.DUE: State("pending", "grid", "to-do", "due"),
+    RunState.OPEN: State("muted", "grid", "running", "to do", calm=True),
+    RunState.DUE: State("pending", "grid", "running", "due"),
     RunState.OVERDUE: State("warn", "warnlo", "warn", "overdue"),
     RunState.DONE: State("ok", "oklo", "done", "done", calm=True),
     RunState.LATE: State("warn", "warnlo", "done", "late"),
@@ -169,6 +164,13 @@ def head_words(snapshot: Snapshot, now: datetime, look: Look) -> list[Cells]:
     return parts
 
 
+def list_columns(standings: Sequence[Standing], now: datetime, *, compact: bool) -> tuple[Column, ...]:
+    """When each is due stands there in whole, with the zone of a list that has another one."""
+    due = Column("due", max([_LEAST_DUE, *(len(due_words(each, now)[0]) for each in standings)]))
+    first, count = (Column("", 1), Column("checklist", None)), Column("", 5, right=True)
+    return (*first, count, due, Column("owner", 10)) if compact else (*first, Column("", _METER), count, due)
+
+
 def list_entries(
     standings: Sequence[Standing], look: Look, now: datetime, *, compact: bool, greyed: bool
 ) -> list[Entry]:
@@ -217,6 +219,8 @@ def run_line(standing: Standing, run: Run | None, look: Look, now: datetime, wid
     parts.append(cells(words, look(role)))
     if owner := run.owner or standing.owner:
         parts.append((piece("owner ", look("faint")), piece(owner, look("text"))))
+    if apart := _zone_words(standing, run):
+        parts.append(cells(apart, look("muted")))
     total = len(run.items)
     count = cells(f"{run.done} of {total}", look("strong", bold=True))
     left = join(parts, space(3))
@@ -224,6 +228,12 @@ def run_line(standing: Standing, run: Run | None, look: Look, now: datetime, wid
     # The words come first.
     fits = measure(left) + measure(bar) + measure(count) + 4 <= width
     return left, join((bar if fits else EMPTY, count), space(2))
+
+
+def _zone_words(standing: Standing, run: Run) -> str:
+    """`times CET`: of which zone the times of the ticks are; "" where that is the clock's."""
+    local = (run.ended_at or run.due_at).astimezone(zone(standing.timezone))
+    return f"times {local.tzname()}" if local.utcoffset() else ""
 
 
 def _run_words(standing: Standing, run: Run, now: datetime) -> tuple[str, str]:
@@ -294,12 +304,17 @@ def _who(
         return cells(acting, look("accent")), EMPTY
     mark = item.mark
     if mark is None:
-        if item.step.automatic:
+        if is_agents(item):
             return cells("auto", look("faint")), EMPTY
         return _way(item, look), EMPTY
     who = cells("auto" if mark.automatic else mark.by, look("muted"))
-    # The zone stands with what is due.
+    # The zone stands once, in the head.
     return who, cells(moment(mark.at, timezone, now).partition(" ")[0], look("faint"))
+
+
+def is_agents(item: Marked) -> bool:
+    """Whether the agent ticks it, or would: one that a person took back is a person's."""
+    return item.step.automatic and not item.waits.startswith(_TAKEN_BACK)
 
 
 def _way(item: Marked, look: Look) -> Cells:
@@ -311,7 +326,7 @@ def _way(item: Marked, look: Look) -> Cells:
 def _note_lines(item: Marked, look: Look, width: int) -> list[Cells]:
     mark = item.mark
     if mark is None:
-        # Why the agent has not ticked it.
+        # Why the agent has not ticked it, or does so no more.
         lines = folded(item.waits, width, _MOST_WAITS_LINES) if item.waits else []
         return [cells(line, look("pending")) for line in lines]
     if not (mark.note or mark.state is Done.SKIPPED):

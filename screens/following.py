@@ -18,7 +18,6 @@ from widgets.live_table import LiveTable
 if TYPE_CHECKING:
     from textual.app import App
 
-    from console.domain.event import Event
     from console.domain.incident import Entry, Incident, Presence
 
 _INCIDENT = 5
@@ -138,11 +137,13 @@ class Following:
             with suppress(TradexError):
                 entries = await self._host.feed.query.incident_timeline(room, limit=_NEWEST)
             for entry in entries:
-                if entry.event.id in fresh and calls(entry.body or entry.event.text, user):
-                    self._called(room, entry.event)
+                lines = (entry.body or entry.event.text).splitlines()
+                line = next((line.strip() for line in lines if calls(line, user)), None)
+                if entry.event.id in fresh and line is not None:
+                    self._called(room, entry.event.actor, line)
                     return
 
-    def _called(self, room: int, event: Event) -> None:
+    def _called(self, room: int, by: str, line: str) -> None:
         self._ring()
         screen = self._screen
         there = screen is not None and screen.number == _INCIDENT and self.room == room
@@ -150,7 +151,7 @@ class Following:
         self.called = None if there else room
         if screen is not None:
             way = "" if there else f"; {_INCIDENT} shows it"
-            screen.say(f"{event.actor} calls you in INC-{room}{way}: {event.text}", role="accent")
+            screen.say(f"{by} calls you in INC-{room}{way}: {line}", role="accent")
 
     # Seeing what the commander sees
 

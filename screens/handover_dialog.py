@@ -8,13 +8,17 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
+from textual.widgets import Input
 
+from console.domain.errors import TradexError
 from screens.base import ConsoleScreen
 from screens.drafts import draft_name
 from screens.note_dialog import NoteDialog
 from widgets.dialog import LabelledField
 from widgets.field import Field
 
+_READ_AGAIN_S = 3.0
+_READ_IT = ("read it", "esc, then up and down: the note stays")
 _HEADING = re.compile(r"^## (.+) \((\d+)\)$", re.MULTILINE)
 
 
@@ -32,12 +36,14 @@ class HandoverDialog(NoteDialog):
     AUTO_FOCUS: ClassVar[str | None] = "#taker"
 
     def __init__(self, screen: ConsoleScreen, text: str, takers: Sequence[str] = ()) -> None:
-        """`text` is what is handed over, `takers` the logins of all who could take it."""
+        """`text` is what would be handed over now, `takers` the logins of all who could take it."""
         user = screen.feed.snapshot.link.user
-        self._takers = ", ".join(name for name in takers if name != user)
+        self._takers = [name for name in takers if name != user]
 
         async def send(note: str, key: str) -> str:
             taker = self._taker
+            # What is so at this moment; a call whose answer was lost is the same call by its key, whatever it says.
+            text = await screen.feed.query.handover_text()
             # The same note to somebody else is another hand-over.
             await screen.feed.desk.offer_handover(taker, text, note=note, key=f"{key} {taker}")
             return f"offered to {taker}, who is to sign it"
@@ -47,7 +53,7 @@ class HandoverDialog(NoteDialog):
             send,
             name=draft_name(screen.feed.snapshot.link, "handover"),
             drafts=screen.host.drafts,
-            about=(("gives", contents(text)), ("read it", "esc, then up and down: the note stays")),
+            about=(("gives", contents(text)), _READ_IT),
             words="Offer it",
             hint="a note, or nothing",
         )
@@ -55,10 +61,31 @@ class HandoverDialog(NoteDialog):
     def compose_fields(self) -> Iterable[Widget]:
         first, *rest = super().compose_fields()
         yield first
-        yield LabelledField(
-            "h", "hand to", Field(id="taker", placeholder=self._takers or "the login of who takes over")
-        )
+        hint = f"one of {', '.join(self._takers)}" if len(self._takers) > 1 else "the login of who takes over"
+        yield LabelledField("h", "hand to", Field(self._only_taker, id="taker", placeholder=hint))
         yield from rest
+
+    def on_mount(self) -> None:
+        if self._only_taker:
+            self.action_write()
+        # What is written meanwhile takes minutes, and what there is to hand over changes.
+        self.set_interval(_READ_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self.run_worker(self._read_again(), group="handover-text", exclusive=True, exit_on_error=False)
+
+    async def _read_again(self) -> None:
+        try:
+            gives = contents(await self.host.feed.query.handover_text())
+        except TradexError as error:
+            gives = f"could not be read again: {error}"
+        self._about = (("gives", gives), _READ_IT)
+        self._refresh()
+
+    @property
+    def _only_taker(self) -> str:
+        """Where nobody else could take it, nothing is to be asked."""
+        return self._takers[0] if len(self._takers) == 1 else ""
 
     @property
     def _taker(self) -> str:
@@ -66,6 +93,11 @@ class HandoverDialog(NoteDialog):
 
     def action_edit(self, field: str) -> None:
         self.query_one(f"#{field}").focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """From whom it is for to what is said to them."""
+        event.prevent_default()
+        self.action_write()
 
     def problem(self) -> tuple[str, str | None]:
         if not self._taker:

@@ -13,7 +13,7 @@ from console.domain.book import Marked
 from console.domain.incident import Attached, IncidentState, Presence, incident_name
 from console.domain.incident import Entry as Written
 from screens.base import EVERYTHING, Layout
-from screens.incident_close_up import entry_screen, step_screen
+from screens.incident_close_up import does_words, entry_screen, step_screen
 from screens.incident_entries import PIN
 from screens.incident_panels import MOST_CHANGES, Changed, MetricPlot, Steps, Story
 from screens.incident_past import PastIncidents
@@ -27,7 +27,7 @@ from widgets.live_table import LiveTable
 from widgets.panel import set_subtitle, set_title
 
 _NEAR_THE_END = 20
-_LOOK_EVERY_S = 10
+_LOOK_EVERY_S = 10.0
 
 
 class IncidentScreen(IncidentReading):
@@ -51,7 +51,9 @@ class IncidentScreen(IncidentReading):
         self._changed_rows = MOST_CHANGES + 2
         self._hints: tuple[object, ...] = ()
         self._worked_on: int | None = None
-        self._seconds = 0
+        self._elsewhere = False
+        self._draft_of: str | None = None
+        self._draft_waits = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield FactList(id="incident-head", classes="panel")
@@ -68,6 +70,7 @@ class IncidentScreen(IncidentReading):
         set_title(self.query_one("#incident-head"), "Incident")
         set_title(self.query_one("#rail"), "Clock")
         self._table("timeline").on_cursor = self._scrolled
+        self.set_interval(_LOOK_EVERY_S, self._look_about)
 
     def _table(self, name: str) -> ArrowTable:
         return self.query_one(f"#{name}", ArrowTable)
@@ -127,26 +130,42 @@ class IncidentScreen(IncidentReading):
         if self._framed:
             self.update(EVERYTHING)
 
+    def on_screen_suspend(self) -> None:
+        # What is pushed above this one is in its stack.
+        self._elsewhere = self not in self.app.screen_stack
+
     def on_screen_resume(self) -> None:
         called, self.host.following.called = self.host.following.called, None
+        elsewhere, self._elsewhere = self._elsewhere, False
         incident = self.incident
         if called is not None:
             self._chosen, self._listing = called, False
-        elif incident is not None and incident.state.over and self.snapshot.open_incidents:
+        elif elsewhere and incident is not None and incident.state.over and self.snapshot.open_incidents:
             merged = incident.merged_into is not None and incident.id == self._worked_on
             self._chosen = incident.id if merged else None
         if called is not None:
             self._other_one()
+        self._draft_of = None
+        self._look_for_a_draft()
+        self._company.again()
 
-    def second(self) -> None:
-        self._seconds += 1
-        if self._seconds % _LOOK_EVERY_S == 0 and self.is_current:
-            # Nobody tells that somebody is still here.
+    def _look_about(self) -> None:
+        """Nobody tells that somebody is still here; below a dialog they are seen, too."""
+        if self.is_current:
             self._company.again()
             if self.checked:
                 # Their ages.
                 self._draw_steps()
-        super().second()
+
+    def _look_for_a_draft(self) -> None:
+        """Whether a note on the incident in view was begun and not sent; one that is written comes from a dialog."""
+        incident = self.incident
+        name = None if incident is None else self.draft_name("note", incident)
+        if name != self._draft_of:
+            self._draft_of, before = name, self._draft_waits
+            self._draft_waits = name is not None and bool(self.host.drafts.read(name).text)
+            if self._framed and self._draft_waits is not before:
+                self._draw_timeline()
 
     # Drawing
 
@@ -182,6 +201,7 @@ class IncidentScreen(IncidentReading):
             self.call_after_refresh(self._lead)
             if none:
                 self._shelf.again()
+        self._look_for_a_draft()
         self.update_ages()
         if changed & {"incidents", "actions", "checklist", "link", "control"}:
             self._draw_steps()
@@ -239,6 +259,7 @@ class IncidentScreen(IncidentReading):
             self._scene(),
             complete=self._pages.complete,
             empty=self._timeline.empty("nothing was written yet"),
+            draft=self._draft_waits,
         )
         self._draw_head()
 
@@ -293,7 +314,8 @@ class IncidentScreen(IncidentReading):
         elif event.table.id == "steps" and (found := self.step) is not None:
             step, mark = found[1].step, found[1].mark
             action = None if mark is None else self.snapshot.action(mark.action_id or 0)
-            self.app.push_screen(step_screen(*found, self.checked.get(step.check), action, self.now))
+            does = does_words(found[1], self.snapshot, self.host.tabs)
+            self.app.push_screen(step_screen(*found, self.checked.get(step.check), action, does, self.now))
         elif event.table.id == "timeline" and (incident := self.incident) is not None:
             pin = next((pin for pin in incident.pins if f"{PIN}{pin.event_id}" == event.key), None)
             if (shown := entry_screen(self.entry, pin)) is not None:
@@ -356,12 +378,12 @@ class IncidentScreen(IncidentReading):
 
 
 _WHILE_OPEN = frozenset(
-    "start tick acknowledge mitigate update_status roles level skip close_incident pin links runbook"
+    "start tick acknowledge mitigate roles level skip close_incident pin links runbook"
     " app.follow_commander".split()
 )
 """What nobody needs while it is over; `C` opens it again."""
-_CHANGES = (_WHILE_OPEN - {"app.follow_commander"}) | {"note", "follow_ups", "open_incident"}
-"""What is of no use to somebody who may only look."""
+_CHANGES = (_WHILE_OPEN - {"app.follow_commander"}) | {"note", "update_status", "follow_ups", "open_incident"}
+"""What is of no use here to somebody who may only look."""
 _NEEDS_ONE = frozenset(
     "note start tick acknowledge mitigate update_status roles level skip close_incident pin follow_ups"
     " postmortem links runbook switch".split()

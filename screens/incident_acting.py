@@ -101,7 +101,10 @@ class IncidentActing(ConsoleScreen):
         return None
 
     def ask(self, asked: Asking, then: Callable[[], None] | None = None) -> None:
-        """Open the dialog; what was done is said, and `then` is called."""
+        """Open the dialog; what was done is said, and `then` is called. Where nothing can be chosen that is said."""
+        if asked.picks is not None and not asked.picks(self.look):
+            self.say(asked.nothing)
+            return
 
         def done(words: str | None) -> None:
             if words is None:
@@ -276,8 +279,8 @@ class IncidentActing(ConsoleScreen):
         elif incident.state.over:
             self.ask(asking.reopening(self.feed.desk, incident))
         else:
-            open_steps = sum(len(book.steps) - book.done for book in incident.runbooks)
-            self.ask(asking.closing(self.feed.desk, incident, open_steps), self._after_closing)
+            draft = bool(self.host.drafts.read(self.draft_name("note", incident)).text)
+            self.ask(asking.closing(self.feed, incident, draft=draft), self._after_closing)
 
     def _after_closing(self) -> None:
         if self.is_attached:
@@ -329,8 +332,8 @@ class IncidentActing(ConsoleScreen):
         self.read("the runbooks", ask)
 
     def action_update_status(self) -> None:
-        """Write a stakeholder update by a template."""
-        if (incident := self._changeable()) is not None:
+        """Write a stakeholder update by a template: also the last one, after its end."""
+        if (incident := self._changeable(over=True)) is not None:
             from screens.incident_updates import choose
 
             choose(self, incident)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from console.domain import format as fmt
 from console.domain.alert import Alert, Phase
 from console.domain.book import Done, Marked
 from console.domain.errors import Misuse
@@ -14,7 +15,7 @@ from screens.asking_dialog import Asking, Pick, Question, Values, said
 from screens.incident_rows import ROLES
 from widgets.live_table import Column
 from widgets.look import Look
-from widgets.times import span_words
+from widgets.times import span_words, stopwatch
 
 if TYPE_CHECKING:
     from console.desk import Desk
@@ -110,19 +111,25 @@ def renaming(desk: Desk, incident: Incident) -> Asking:
     return Asking("Rename", "Rename", call, about=_about(incident), questions=questions, verb="renames it")
 
 
-def closing(desk: Desk, incident: Incident, open_steps: int) -> Asking:
-    """What it was."""
+def closing(feed: Feed, incident: Incident, *, draft: bool) -> Asking:
+    """What it was. `draft`: a note on it was begun and not sent."""
 
     async def call(_key: str, values: Values) -> str:
-        await desk.close_incident(incident.id, values["outcome"])
+        await feed.desk.close_incident(incident.id, values["outcome"])
         return f"{incident.name} is closed"
 
-    left = sum(each.done_at is None for each in incident.follow_ups)
-    about = _about(incident)
-    if open_steps:
-        about.append(("steps", f"{open_steps} neither done nor skipped"))
-    if left:
-        about.append(("left", f"{left} follow-ups are open; they stay"))
+    def about() -> list[tuple[str, str]]:
+        now = feed.snapshot.incident(incident.id) or incident
+        steps = sum(len(book.steps) - book.done for book in now.runbooks)
+        left = sum(each.done_at is None for each in now.follow_ups)
+        said = [
+            ("steps", f"{steps} neither done nor skipped" if steps else ""),
+            ("left", f"{fmt.counted(left, 'follow-up')} open; they stay" if left else ""),
+            ("update", promised(now, feed.now())),
+            ("note", "a draft was not sent: n goes on with it" if draft else ""),
+        ]
+        return [*_about(incident), *(each for each in said if each[1])]
+
     required = "the outcome is required: what it was and what ended it; then enter and y"
     return Asking(
         "Close the incident",
@@ -133,6 +140,17 @@ def closing(desk: Desk, incident: Incident, open_steps: int) -> Asking:
         role="warn",
         verb="closes it",
     )
+
+
+def promised(incident: Incident, now: datetime) -> str:
+    """What is still owed to stakeholders: `the next one was promised for 03:15, late 0:50`; "" for nothing."""
+    at = incident.next_update_at
+    if at is None:
+        return ""
+    when = fmt.clock(at, seconds=False)
+    if at > now:
+        return f"the next one is promised for {when}, in {stopwatch(at - now)}"
+    return f"the next one was promised for {when}, late {stopwatch(now - at)}"
 
 
 def reopening(desk: Desk, incident: Incident) -> Asking:
@@ -228,6 +246,8 @@ def follow_ups(feed: Feed, incident: Incident) -> Asking:
             Question("t", "text", hint="what is to be done afterwards"),
             Question("o", "owner", hint="a login; empty: nobody yet"),
         ],
+        # The only thing to do with none that is open is to write one.
+        begin="" if any(each.done_at is None for each in incident.follow_ups) else "text",
         verb="does it",
     )
 

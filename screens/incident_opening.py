@@ -60,6 +60,7 @@ def opening(screen: ConsoleScreen, alerts: Sequence[Alert], books: Sequence[Runb
     worst = min((_LEVEL_OF.get(alert.severity, 3) for alert in alerts), default=3)
     names = {each.name: each for each in books}
     about = [("alerts", ", ".join(alert.rule for alert in alerts))] if alerts else []
+    about += [("runbooks", ", ".join(names))] if names else []
 
     def check(values: Values) -> tuple[str, str | None]:
         if values["level"] not in map(str, LEVELS):
@@ -78,7 +79,8 @@ def opening(screen: ConsoleScreen, alerts: Sequence[Alert], books: Sequence[Runb
             Question("t", "title", title, "what is wrong, in one line", "say in one line what is wrong"),
             Question("l", "level", str(min(worst, book.level) if book else worst), "1 worst, 2, 3"),
             Question(
-                "b", "runbook", "" if book is None else book.name, ", ".join(names) or "none is published"
+                *("b", "runbook", "" if book is None else book.name),
+                "one of these; empty: none" if names else "none is published",
             ),
             Question("n", "note", "", "what is known so far"),
         ),

@@ -35,6 +35,7 @@ from widgets.plot import Plot
 
 MOST_CHANGES, _MOST_CHANGES_NARROW = 5, 8
 _LEAST_PLOT, _LEAST_STEPS = 9, 6
+_NOTE_WORDS = "note to timeline", "faint", "write"
 
 
 class Steps(ArrowTable):
@@ -121,19 +122,21 @@ class Story(Vertical):
         *,
         complete: bool,
         empty: str,
+        draft: bool = False,
     ) -> None:
-        """Draw what was read; `complete`: there are no older ones."""
+        """Draw what was read; `complete`: there are no older ones. `draft`: a note was begun and not sent."""
         pins = () if incident is None else incident.pins
         rows = entry_rows(entries, pins, scene.look, compact=scene.compact, greyed=scene.greyed)
         self.table.show(ENTRY_COLUMNS_NARROW if scene.compact else ENTRY_COLUMNS, rows, empty=empty)
         words = f"newest first, {len(entries):,}{'' if complete else '+'} entries" if entries else ""
         set_subtitle(self, words)
-        self._show_where_to_write(scene)
+        self._show_where_to_write(scene, draft)
 
-    def _show_where_to_write(self, scene: Scene) -> None:
+    def _show_where_to_write(self, scene: Scene, draft: bool) -> None:
         line, look = self.query_one("#say-here", FactList), scene.look
-        left = (piece(f"{look.glyphs['button']} ", look("accent")), piece("note to timeline", look("faint")))
-        right = (piece("n", look("accent", bold=True)), piece(" write", look("muted")))
+        words, role, does = ("a draft waits", "pending", "goes on with it") if draft else _NOTE_WORDS
+        left = (piece(f"{look.glyphs['button']} ", look("accent")), piece(words, look(role)))
+        right = (piece("n", look("accent", bold=True)), piece(f" {does}", look("muted")))
         if not scene.writes:
             left, right = cells("you may only look", look("faint")), EMPTY
         lines: list[Line] = [(left, right)]

@@ -60,7 +60,9 @@ class PastIncidents(Vertical):
         table.show((*columns, state), past_entries(incidents, scene), empty=empty)
         set_subtitle(table, table.place_words)
         first = f"{fmt.counted(open_now, 'incident')} open" if open_now else "no incident is open"
-        first += ": i opens one, here or on an alert; enter shows one"
+        keys = ["i opens one, here or on an alert"] if scene.writes else []
+        keys += ["enter shows one"] if incidents else []
+        first += f": {'; '.join(keys)}" if keys else ""
         lines = [(cells(first, look("strong", bold=True)), EMPTY)]
         for book in books:
             rules = ", ".join(dict.fromkeys(rule for symptom in book.symptoms for rule in symptom.rules))

@@ -111,12 +111,6 @@ class IncidentReading(IncidentActing):
         incident = self.incident
         return "" if incident is None else metric_of(incident, self._alerts, self._metric)
 
-    @property
-    def writes(self) -> bool:
-        """Whether this person may change anything; while the store is away nobody knows better."""
-        link = self.snapshot.link
-        return link.away is not None or not link.why_not()
-
     def _scene(self) -> Scene:
         actions = {action.id: action for action in self.snapshot.actions}
         return Scene(
@@ -150,8 +144,8 @@ class IncidentReading(IncidentActing):
         if incident is None:
             self._changes, self._series = (), {}
             return
-        before = BEFORE / max(self.snapshot.link.time_scale, 1.0)
-        found = await self.feed.query.changes_before(incident.detected_at, before)
+        # The same half hour as that of the timeline, which no time scale changes.
+        found = await self.feed.query.changes_before(incident.detected_at, BEFORE)
         # That other alerts fired is no change that anybody made; they stand in the timeline. An agent changes nothing.
         self._changes = [event for event in found if event.kind not in ("alert", "agent")]
         self._series = await self._then(incident)

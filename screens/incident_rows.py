@@ -76,7 +76,7 @@ def next_step(incident: Incident, alerts: Sequence[Alert], *, short: bool = Fals
     quiet = bool(incident.alerts) and not any(alert.phase is not Phase.RESOLVED for alert in alerts)
     if incident.state is not IncidentState.OPEN or not quiet:
         return ""
-    return "alerts resolved: m" if short else "alerts resolved: m says mitigated"
+    return "m says mitigated" if short else "alerts resolved: m says mitigated"
 
 
 # The head
@@ -100,7 +100,10 @@ def head_lines(
     )
     state: list[Cells] = [cells(incident.standing, look(standing_role(incident), bold=True))]
     if others:
-        state.insert(0, (piece(f"+{others} ", look("warn")), piece("[ ]", look("accent", bold=True))))
+        count = f"+{others}: " if scene.compact else f"{fmt.counted(others, 'other')}: "
+        key = look("accent", bold=True)
+        either = piece("[", key), piece(" or ", look("muted")), piece("]", key)
+        state.insert(0, (piece(count, look("warn")), *either))
     if not incident.state.over and (update := _next_update(incident, now, look, short=scene.compact)):
         state.append(update)
     first = title, tuple(join(state, space(2 if scene.compact else 3)))
@@ -258,8 +261,9 @@ def clock_lines(incident: Incident, alerts: Sequence[Alert], scene: Scene, width
         if over and when == "--":
             # The words of the one before need its room.
             text = EMPTY
-        over = max(over + measure(text) - room, 0)
-        below.append((*text, *space(room - measure(text) if not over else 0)))
+        left = room - over - measure(text)
+        over = max(-left, 0)
+        below.append((*text, *space(left)))
     return [(join(top, ()), EMPTY), (join(below, ()), EMPTY)]
 
 

@@ -11,6 +11,7 @@ from textual.widgets.text_area import Edit, EditResult
 from console.domain.text import lines_of, printable
 from screens.console_dialog import LABELS, ConsoleDialog
 from screens.drafts import Draft, Drafts
+from widgets.dialog import SAVE_KEY
 from widgets.fact_list import FactList
 
 _MOST = 8000
@@ -30,10 +31,10 @@ class NoteDialog(ConsoleDialog[str]):
     """Returns what was done, in words; None when it was left: then the draft is there the next time."""
 
     VERB: ClassVar[str] = "saves"
-    LEAD: ClassVar[str] = "tab"
+    LEAD: ClassVar[str] = SAVE_KEY
     LEAVE: ClassVar[str] = "keeps it"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "confirm", "save", id="note.confirm"),
+        Binding(SAVE_KEY, "confirm", "save", id="note.confirm"),
         Binding("t", "write", "text", id="note.text"),
     ]
     AUTO_FOCUS: ClassVar[str | None] = "#text"
@@ -93,13 +94,11 @@ class NoteDialog(ConsoleDialog[str]):
         lines = [self.where(look)]
         for label, text in self._about:
             lines += LABELS.text(label, text, look, width)
-        keys = f"ctrl+s {self.VERB}"
-        hint = f"{self._hint}; {keys}"
-        role = "muted"
+        hint, role = self._hint, "muted"
         if self._trouble:
             hint, role = self._trouble, "warn"
         elif self._kept:
-            hint, role = f"a draft that was not sent; {keys}", "pending"
+            hint, role = "a draft that was not sent", "pending"
         lines += LABELS.text("text", hint, look, width, role=role)
         about.styles.height = len(lines)
         about.show(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -22,6 +23,18 @@ from widgets.panel import set_subtitle, set_title
 
 if TYPE_CHECKING:
     from screens.books import BooksScreen
+
+
+_LEAST_BOOKS, _MOST_BOOKS = 3, 5
+"""Rows of the list where there is little room."""
+_FRAME, _FIELD = 3, 1
+
+
+class BookTable(LiveTable):
+    """The book that is shown is marked also while the words it is found by are typed."""
+
+    def bar(self, key: str | None, *, chosen: bool) -> Segment:
+        return super().bar(key, chosen=key is not None and key == self.selected)
 
 
 class RunbooksPane(Pane):
@@ -53,7 +66,7 @@ class RunbooksPane(Pane):
         with Horizontal(id="shelf"):
             with Vertical(id="found"):
                 yield FilterField(id="filter", placeholder="words anywhere in the book", compact=False)
-                yield LiveTable(id="books", follow=True)
+                yield BookTable(id="books", follow=True)
             yield LinesPanel(id="book")
 
     def on_mount(self) -> None:
@@ -92,7 +105,9 @@ class RunbooksPane(Pane):
             self._begun = True
             table.select(called.name)
         # With little room the book has what the list does not need.
-        self.query_one("#found").styles.height = min(len(entries) + 3, 8) if self.compact else None
+        field = _FIELD if home.has_class("-filter") else 0
+        rows = min(max(len(entries), _LEAST_BOOKS if field else 0), _MOST_BOOKS)
+        self.query_one("#found").styles.height = rows + _FRAME + field if self.compact else None
         total = len(home.runbooks)
         set_subtitle(table, f"{len(books)} of {total}" if self._words else f"{total}" if total else "")
         self._draw_book()
@@ -113,17 +128,24 @@ class RunbooksPane(Pane):
     def action_search(self) -> None:
         """Words that stand anywhere in the book."""
         self.query_one("#filter", FilterField).open()
+        self.draw()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
+        if self._words and (first := next(iter(self._found), None)):
+            self.draw()
+            self.table("books").select(first.name)
         self.draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.query_one("#filter", FilterField).keep(self.table("books"))
+        self.draw()
 
     def back(self) -> None:
-        if not self.query_one("#filter", FilterField).drop(self.table("books")):
+        if self.query_one("#filter", FilterField).drop(self.table("books")):
+            self.draw()
+        else:
             self.table("books").focus()
 
     def leave(self) -> None:

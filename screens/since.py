@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -15,8 +18,10 @@ from console.domain.errors import TradexError
 from console.domain.event import Event, tally
 from console.domain.snapshot import Snapshot
 from screens.base import ConsoleScreen, Host
+from screens.following import calls
 from screens.timeline import event_columns, event_entries
-from widgets.live_table import Entry, Group, LiveTable
+from widgets.cells import cells, restyle
+from widgets.live_table import Deferred, Entry, Group, LiveTable, Note, Row
 from widgets.panel import set_title
 
 if TYPE_CHECKING:
@@ -25,8 +30,10 @@ if TYPE_CHECKING:
     from widgets.look import Look
 
 _MOST = 500
-_SHELF = 6
 """Entries that are read; whoever was away for longer has the audit and the incidents."""
+_INCIDENT, _SHELF = 5, 6
+_ROOM = re.compile(r"INC-(\d+)")
+_VISIT = "five minutes without a console end a visit"
 
 
 def counted(events: Sequence[Event]) -> str:
@@ -36,16 +43,38 @@ def counted(events: Sequence[Event]) -> str:
     return f"{words} in {total}" if words else f"{total}, nothing of weight"
 
 
-def by_day(events: Sequence[Event], look: Look) -> list[Entry]:
-    """Newest first, under the day on which it happened."""
+def room_of(event: Event) -> int | None:
+    """The incident that an entry is about."""
+    found = _ROOM.fullmatch(event.subject)
+    return int(found[1]) if found else None
+
+
+def by_day(events: Sequence[Event], look: Look, called: Collection[int] = ()) -> list[Entry]:
+    """Newest first, under the day on which it happened; notes with incident and author. `called` are the entries that
+    call this person."""
     entries: list[Entry] = []
     day = ""
-    for event, row in zip(events, event_entries(events, look), strict=True):
+    told = [_signed(event) if event.kind == "note" else event for event in events]
+    for event, row in zip(events, event_entries(told, look), strict=True):
         if (name := f"{event.at.astimezone(UTC):%a %d %b}") != day:
             day = name
             entries.append(Group(day))
+        if event.id in called and isinstance(row, Deferred):
+            row = Deferred(row.key, partial(_calling, row, look))
         entries.append(row)
     return entries
+
+
+def _signed(event: Event) -> Event:
+    """`INC-1 bob: venue refuses`"""
+    about = f"{event.subject} " if room_of(event) else ""
+    return replace(event, text=f"{about}{event.actor}: {event.text}")
+
+
+def _calling(row: Deferred, look: Look) -> Row:
+    built = row.build()
+    *before, text = built.cells
+    return replace(built, cells=(*before, restyle(text, look("accent", bold=True))))
 
 
 class Since:
@@ -60,6 +89,7 @@ class Since:
         self.first = False
         self.known = False
         self._offers: set[int] = set()
+        self._calls: dict[int, bool] = {}
 
     def listen(self, snapshot: Snapshot, changed: frozenset[str]) -> None:
         """The snapshot has changed."""
@@ -119,6 +149,20 @@ class Since:
             return ()
         return [e for e in await self._host.feed.query.events(limit=_MOST) if e.at > self.at]
 
+    async def calling(self, events: Sequence[Event]) -> set[int]:
+        """Those of these notes that call this person by `@name`, also below their first line."""
+        feed = self._host.feed
+        user = feed.snapshot.link.user
+        # What somebody wrote stays as it is.
+        fresh = {e.id: e for e in events if e.kind == "note" and e.id not in self._calls}
+        found = {e.id: calls(e.text, user) for e in fresh.values()}
+        for room in {room for e in fresh.values() if (room := room_of(e)) is not None}:
+            for entry in await feed.query.incident_timeline(room):
+                if entry.event.id in fresh:
+                    found[entry.event.id] |= calls(entry.body, user)
+        self._calls |= found
+        return {id for id, calls_me in self._calls.items() if calls_me}
+
 
 class SinceScreen(ConsoleScreen):
     """What happened meanwhile."""
@@ -134,13 +178,27 @@ class SinceScreen(ConsoleScreen):
         super().__init__(number=number)
         self._since = since
         self._events: Sequence[Event] = ()
+        self._called: Collection[int] = ()
         self._reading = self.follow(self._read, self._draw, "event", what="what happened", rest_s=1.0)
 
     def compose_body(self) -> Iterable[Widget]:
-        yield LiveTable(id="since", header=False, empty="", newest_first=True, opens=False)
+        yield LiveTable(id="since", header=False, empty="", newest_first=True)
 
     async def _read(self) -> None:
-        self._events = await self._since.events()
+        events = await self._since.events()
+        self._called = await self._since.calling(events)
+        self._events = events
+
+    def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
+        """The incident that the entry is about."""
+        event.stop()
+        chosen = next((each for each in self._events if str(each.id) == event.key), None)
+        if chosen is None or (room := room_of(chosen)) is None:
+            self.say("it belongs to no incident: there is no more to open")
+            return
+        from screens.incident_opening import show
+
+        show(self, room, "")
 
     def update(self, changed: frozenset[str]) -> None:
         self._draw()
@@ -150,9 +208,10 @@ class SinceScreen(ConsoleScreen):
         empty = "nothing has happened since then"
         if at is None:
             empty = "this is your first visit" if self._since.known else ""
-        table.show(
-            event_columns(seconds=True), by_day(self._events, self.look), empty=self._reading.empty(empty)
-        )
+        entries = by_day(self._events, self.look, self._called)
+        if entries:
+            entries.insert(0, Note(cells(_VISIT, self.look("faint"))))
+        table.show(event_columns(seconds=True), entries, empty=self._reading.empty(empty))
         when = "" if at is None else f", {at.astimezone(UTC):%a %d %b %H:%M} UTC"
         title = "Since your first visit began" if self._since.first and at is not None else self.TITLE
         set_title(table, f"{title}{when}", subtitle=counted(self._events) if self._events else "")

@@ -27,6 +27,7 @@ from widgets.panel import set_title
 
 Done = TypeVar("Done")
 CONFIRM_KEY = "y"
+SAVE_KEY = "ctrl+s"
 _COMPACT_BELOW = 30
 _REFRESH_S = 1.0
 _LEAST_WORDS = 12
@@ -67,7 +68,11 @@ class Buttons(LineWidget, can_focus=True):
         )
         if not self.has_focus:
             # In a field the key is a letter like any other.
-            confirms = (self.text(self._lead, "accent", bold=True), self.text(" then ", "muted"), *confirms)
+            lead = self.text(self._lead, "accent", bold=True)
+            way = self.text(f" {self._verb}", "muted")
+            confirms = (
+                (lead, way) if self._lead == SAVE_KEY else (lead, self.text(" then ", "muted"), *confirms)
+            )
         hints = (*cancels, *confirms) if self._possible else cancels
         bar = look.glyphs["button"] if self.has_focus else " "
         cancel = Segment(
@@ -128,7 +133,7 @@ class LabelledField(Horizontal):
 
 class Dialog(Opening[Done | None], Generic[Done]):
     """Returns what `carry_out` returned, or None when it was cancelled. `ROLE` is the colour of the risk, `LEAD` what
-    leads from a field to the buttons."""
+    leads from a field to the buttons, or SAVE_KEY where that confirms from within a field."""
 
     ROLE: ClassVar[str] = "accent"
     VERB: ClassVar[str] = "confirms"

@@ -115,15 +115,36 @@ def main() -> None:
 
 
 def _completed(error: click.MissingParameter) -> str:
-    """The same command with what it lacks."""
-    param = error.param
-    name = param.metavar or "" if param is not None else ""
-    if isinstance(param, click.Option):
-        words = '"..."' if name in ("", "TEXT") else name
-        name = f"{param.opts[0]} {words}"
-    elif param is not None:
-        name = name or param.human_readable_name.upper()
-    return printable(f"tradex {shlex.join(sys.argv[1:])} {name}".rstrip(), 500)
+    """The same command with all that it lacks, and without words that it has no place for."""
+    given, ctx = sys.argv[1:], error.ctx
+    if ctx is None:
+        return printable(f"tradex {shlex.join(given)}", 500)
+    start, names, above = 0, [ctx.info_name or ""], ctx.parent
+    while above is not None and above.parent is not None:
+        names.insert(0, above.info_name or "")
+        above = above.parent
+    for name in names:
+        start = given.index(name, start) + 1
+    words = given[start:]
+    known, too_much, _ = ctx.command.make_parser(ctx).parse_args(list(words))
+    for word in reversed(too_much):
+        del words[len(words) - 1 - words[::-1].index(word)]
+    # What was not given is None, or a mark of click's own.
+    missing = [
+        each
+        for each in ctx.command.get_params(ctx)
+        if each.required
+        and not (isinstance(value := known.get(each.name or ""), str | list | tuple) and value)
+    ]
+    example = " ".join((shlex.join(given[:start] + words), *map(_placeholder, missing)))
+    return printable(f"tradex {example}".rstrip(), 500)
+
+
+def _placeholder(param: click.Parameter) -> str:
+    name = param.metavar or ""
+    if not isinstance(param, click.Option):
+        return name or param.human_readable_name.upper()
+    return f"{param.opts[0]} " + ('"..."' if name in ("", "TEXT") else name)
 
 
 def _refuse_foreign_console() -> None:

@@ -13,9 +13,9 @@ import click
 from console.cli import checklist_words as words
 from console.cli.connect import with_feed
 from console.cli.tables import print_table
-from console.domain.book import Done, Marked
+from console.domain.book import Checklist, Done, Marked
 from console.domain.duties import Past, Record, Run, Standing, record
-from console.domain.errors import Misuse
+from console.domain.errors import Misuse, Refused
 from console.located import meant
 
 if TYPE_CHECKING:
@@ -68,13 +68,25 @@ def list_(options: dict[str, Any], as_json: bool = False) -> None:
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def show(options: dict[str, Any], name: str, as_json: bool) -> None:
-    """The items of a list's open run, or of its last one: who ticked each, when, and their note."""
+    """The items of a list's open run, or of its last one: who ticked each, when, and their note; of one that never was
+    open those that it will have."""
 
-    async def read(feed: LiveFeed) -> tuple[datetime, Run]:
-        return feed.snapshot.at, _last_run(_find(feed, name))
+    async def read(feed: LiveFeed) -> tuple[datetime, Standing, Checklist | None]:
+        standing = _find(feed, name)
+        defined = await feed.query.checklists() if standing.run is None else ()
+        return (
+            feed.snapshot.at,
+            standing,
+            next((each for each in defined if each.name == standing.name), None),
+        )
 
-    now, run = with_feed(options, read)
-    _say(run, now, "", as_json)
+    now, standing, coming = with_feed(options, read)
+    if coming is None:
+        _say(_last_run(standing), now, "", as_json)
+    elif as_json:
+        click.echo(json.dumps(words.coming_json(standing, coming), indent=2))
+    else:
+        click.echo("\n".join(words.coming_lines(standing, coming)))
 
 
 @checklist.command()
@@ -118,23 +130,31 @@ def skip(options: dict[str, Any], name: str, item: str, note: str, as_json: bool
 def start(options: dict[str, Any], name: str, as_json: bool) -> None:
     """Open a list before its time; one that is open stays as it is."""
 
-    async def work(feed: LiveFeed) -> tuple[datetime, Run]:
-        number = await feed.desk.start_checklist(_find(feed, name).name)
-        return feed.snapshot.at, await _run(feed, number)
+    async def work(feed: LiveFeed) -> tuple[datetime, Run, bool]:
+        standing = _find(feed, name)
+        number = await feed.desk.start_checklist(standing.name)
+        known = standing.run is not None and standing.run.id == number
+        return feed.snapshot.at, await _run(feed, number), known
 
-    now, run = with_feed(options, work)
+    now, run, known = with_feed(options, work)
+    if known:
+        click.echo(f"{run.title} is open already", err=True)
     _say(run, now, "", as_json)
 
 
 @checklist.command()
 @click.argument("name", required=False)
 @click.option("--days", type=click.IntRange(1, 4000), default=30, show_default=True, help="So far back.")
-@click.option("--markdown", "form", flag_value="markdown", help="Every item of every run, as a document.")
-@click.option("--csv", "form", flag_value="csv", help="The same for a spreadsheet, an item a row.")
-@click.option("--json", "form", flag_value="json", help="The same for programs.")
+@click.option("--markdown", is_flag=True, help="Every item of every run, as a document.")
+@click.option("--csv", is_flag=True, help="The same for a spreadsheet, an item a row.")
+@click.option("--json", is_flag=True, help="The same for programs.")
 @click.pass_obj
-def history(options: dict[str, Any], name: str | None, days: int, form: str | None) -> None:
+def history(options: dict[str, Any], name: str | None, days: int, **forms: bool) -> None:
     """How the runs of all lists, or of one, went: in time, late or missed."""
+    wanted = [form for form, is_wanted in forms.items() if is_wanted]
+    if len(wanted) > 1:
+        raise Misuse(f"{' and '.join(f'--{form}' for form in sorted(wanted))}: expected one of them")
+    form = next(iter(wanted), None)
 
     async def read(
         feed: LiveFeed,
@@ -170,19 +190,23 @@ def history(options: dict[str, Any], name: str | None, days: int, form: str | No
 def _mark(
     options: dict[str, Any], name: str, item: str, state: Done | None, note: str, said: str, as_json: bool
 ) -> None:
-    async def work(feed: LiveFeed) -> tuple[datetime, Run, Marked]:
+    async def work(feed: LiveFeed) -> tuple[datetime, Run, Marked, bool]:
         standing = _find(feed, name)
         run = _last_run(standing)
         if state is not None and run.state(feed.snapshot.at).over:
-            raise Misuse(
+            raise Refused(
                 f"{standing.title} is not open: it is due next {words.when(standing.next_due_at)} UTC, "
                 f"`tradex checklist start {standing.name}` opens it before"
             )
         which = _item(run, item)
+        if state is None and which.mark is None:
+            return feed.now(), run, which, True
         await feed.desk.mark_item(run.id, which.place, state, note=note)
-        return feed.now(), await _run(feed, run.id), which
+        return feed.now(), await _run(feed, run.id), which, False
 
-    now, run, which = with_feed(options, work)
+    now, run, which, as_before = with_feed(options, work)
+    if as_before:
+        said = "it was not ticked"
     told = f"{said}: {which.place} {which.step.text}; {run.done} of {len(run.items)} items of {run.title}"
     _say(run, now, told, as_json)
 
@@ -197,28 +221,28 @@ def _say(run: Run, now: datetime, told: str, as_json: bool) -> None:
 async def _run(feed: LiveFeed, number: int) -> Run:
     run = await feed.query.run_of(number)
     if run is None:
-        raise Misuse(f"there is no run {number} of a checklist any more")
+        raise Refused(f"there is no run {number} of a checklist any more")
     return run
 
 
 def _find(feed: LiveFeed, name: str) -> Standing:
-    """By its name or title, or words that no other list has. Raises Misuse."""
+    """By its name or title, or words that no other list has. Raises Refused for none, Misuse for several."""
     lists, word = feed.snapshot.checklists, name.casefold()
     if not lists:
-        raise Misuse(_NONE)
+        raise Refused(_NONE)
     hits = [each for each in lists if word in (each.name.casefold(), each.title.casefold())]
     hits = hits or [each for each in lists if word in f"{each.name} {each.title}".casefold()]
     if len(hits) == 1:
         return hits[0]
     if hits:
         raise Misuse(f"{name!r} may be {' or '.join(each.name for each in hits)}")
-    raise Misuse(f"no checklist {name!r}; {meant(name, [each.name for each in lists])}")
+    raise Refused(f"no checklist {name!r}; {meant(name, [each.name for each in lists])}")
 
 
 def _last_run(standing: Standing) -> Run:
-    """The one that is open, or was the last. Raises Misuse."""
+    """The one that is open, or was the last. Raises Refused."""
     if standing.run is None:
-        raise Misuse(
+        raise Refused(
             f"{standing.title} was not open yet: it is due {words.when(standing.next_due_at)} UTC, "
             f"`tradex checklist start {standing.name}` opens it before"
         )
@@ -226,7 +250,7 @@ def _last_run(standing: Standing) -> Run:
 
 
 def _item(run: Run, wanted: str) -> Marked:
-    """By its number, its text, or words that no other item has. Raises Misuse."""
+    """By its number, its text, or words that no other item has. Raises Refused for none, Misuse for several."""
     if wanted.isdecimal():
         hits = [item for item in run.items if str(item.place) == wanted]
     else:
@@ -239,4 +263,4 @@ def _item(run: Run, wanted: str) -> Marked:
         raise Misuse(
             f"{wanted!r} is in the items {', '.join(str(item.place) for item in hits)}: say the number"
         )
-    raise Misuse(f"no item {wanted!r}: `tradex checklist show {run.checklist}` lists them")
+    raise Refused(f"no item {wanted!r}: `tradex checklist show {run.checklist}` lists them")

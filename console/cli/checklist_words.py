@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from console.cli.tables import csv_cell, table
-from console.domain.book import Marked
+from console.domain.book import Checklist, Marked
 from console.domain.duties import Past, Record, Run, RunState, Standing
 from console.domain.format import NO_VALUE, age, iso, iso_or_none
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _GLYPH = {
-    RunState.OPEN: "○",
+    RunState.OPEN: "►",
     RunState.DUE: "►",
     RunState.OVERDUE: "▲",
     RunState.DONE: "✓",
@@ -82,6 +82,31 @@ def run_json(run: Run, now: datetime) -> dict[str, Any]:
         "total": len(run.items),
         "items": [item_json(item) for item in run.items],
     }
+
+
+def coming_json(standing: Standing, coming: Checklist) -> dict[str, Any]:
+    """The shape of a run, of one that is not there yet: it has no `id`."""
+    due = standing.next_due_at
+    return {
+        "id": None,
+        "state": "none",
+        "at": iso_or_none(due),
+        "checklist": coming.name,
+        "title": coming.title,
+        "rhythm": coming.rhythm,
+        "owner": coming.owner or None,
+        "opens_at": iso_or_none(None if due is None else due - coming.opens),
+        "due_at": iso_or_none(due),
+        "late_at": iso_or_none(None if due is None else due + coming.grace),
+        "ended_at": None,
+        "done": 0,
+        "total": len(coming.items),
+        "items": [item_json(item) for item in _items(coming)],
+    }
+
+
+def _items(coming: Checklist) -> list[Marked]:
+    return [Marked(place, step) for place, step in enumerate(coming.items, 1)]
 
 
 def standing_json(standing: Standing, record: Record, now: datetime) -> dict[str, Any]:
@@ -160,7 +185,20 @@ def run_lines(run: Run, now: datetime) -> Iterator[str]:
     owner = f", owner {run.owner}" if run.owner else ""
     yield f"{run.title}  {_told(run, now)}  {run.done} of {len(run.items)}"
     yield f"due {when(run.due_at)} UTC, late after {when(run.late_at)}{owner}"
-    for item in run.items:
+    yield from _item_lines(run.items)
+
+
+def coming_lines(standing: Standing, coming: Checklist) -> Iterator[str]:
+    """One that was never open, with the items that it will have."""
+    due, owner = standing.next_due_at, f", owner {coming.owner}" if coming.owner else ""
+    opens = "" if due is None else f", opens {when(due - coming.opens)} UTC"
+    yield f"{coming.title}  ○ not yet open{opens}"
+    yield f"due {when(due)} UTC{owner}; `tradex checklist start {coming.name}` opens it before"
+    yield from _item_lines(_items(coming))
+
+
+def _item_lines(items: Iterable[Marked]) -> Iterator[str]:
+    for item in items:
         mark = item.mark
         said = f"   {mark.by}, {when(mark.at)}" if mark is not None else ""
         auto = "   auto" if mark is None and item.step.automatic else ""
@@ -175,10 +213,17 @@ def strip_lines(
     """Per list, how its runs went from the oldest to the latest, and how reliably."""
     width = max(len(title) for title in titles.values())
     for name, title in titles.items():
-        runs = [run.state(now) for run in past if run.checklist == name]
-        strip = " ".join(_STRIP.get(state, "►") for state in runs) or "nothing was due"
-        yield f"{title:<{width}}  {strip}   {percent(records[name])} on time, streak {records[name].streak}"
+        runs = [run for run in past if run.checklist == name]
+        strip = " ".join(_STRIP.get(run.state(now), "►") for run in runs) or "nothing was due"
+        told = f"{percent(records[name])} on time, streak {records[name].streak}"
+        yield f"{title:<{width}}  {strip}   {told}{_days(runs)}"
     yield LEGEND
+
+
+def _days(runs: Sequence[Past]) -> str:
+    """`   due 12 Mar to 14 Mar`, of runs from the oldest to the latest."""
+    days = list(dict.fromkeys(f"{run.due_at.astimezone(UTC):%d %b}" for run in runs))
+    return f"   due {' to '.join((days[0], *days[-1:]) if len(days) > 1 else days)}" if days else ""
 
 
 # --- exports ----------------------------------------------------------------------------------------------------------

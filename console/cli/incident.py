@@ -15,7 +15,17 @@ from console.cli import incident_handover, incident_updates, incident_watch, inc
 from console.cli import incident_words as words
 from console.cli.connect import with_feed
 from console.cli.how import reason as _reason
-from console.cli.incident_doing import alert_ids, change, found, given, json_option, number, say, surely
+from console.cli.incident_doing import (
+    alert_ids,
+    change,
+    found,
+    given,
+    json_option,
+    not_here,
+    number,
+    say,
+    surely,
+)
 from console.cli.tables import print_table
 from console.domain.errors import Misuse
 from console.domain.incident import LEVELS, Incident, Role, incident_name
@@ -86,9 +96,8 @@ def show(options: dict[str, Any], number: int, count: int, as_json: bool) -> Non
         click.echo(line)
     if entries:
         click.echo("timeline")
-    for entry in entries:
-        for line in words.entry_lines(entry):
-            click.echo(f"  {line}")
+    for line in words.numbered_lines(entries):
+        click.echo(f"  {line}")
 
 
 @incident.command("open")
@@ -132,10 +141,15 @@ def note(options: dict[str, Any], number: int, text: str, as_json: bool) -> None
     if not written.strip():
         raise Misuse("standard input: expected a note, not nothing")
 
+    missed: list[str] = []
+
     async def work(feed: LiveFeed) -> None:
         await surely(lambda key: feed.desk.add_note(number, written, key=key))
+        missed.extend(await not_here(feed, written))
 
     change(options, number, work, "noted", as_json)
+    for name in missed:
+        click.echo(f"nobody is called {name} here", err=True)
 
 
 @incident.command()

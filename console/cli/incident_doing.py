@@ -13,7 +13,7 @@ import click
 from console.cli import incident_words as words
 from console.cli.alerts import find
 from console.cli.connect import with_feed
-from console.domain.errors import Misuse, StoreAway
+from console.domain.errors import Misuse, Refused, StoreAway
 from console.domain.incident import Incident
 from console.domain.text import printable
 
@@ -49,10 +49,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="The incident
 
 
 async def found(feed: LiveFeed, number: int) -> Incident:
-    """The incident with this number. Raises Misuse where there is none."""
+    """The incident with this number. Raises Refused where there is none."""
     one = await feed.query.incident(number)
     if one is None:
-        raise Misuse(f"there is no incident {number}: `tradex incident list --all` shows them")
+        raise Refused(f"there is no incident {number}: `tradex incident list --all` shows them")
     return one
 
 
@@ -93,7 +93,19 @@ def say(one: Incident, said: str, as_json: bool) -> None:
 
 
 def alert_ids(feed: LiveFeed, which: tuple[str, ...]) -> list[int]:
-    """Their numbers. Only those of the last day have a name; of older ones it takes the number. Raises Misuse."""
-    return [
-        int(each) if each.isdecimal() and len(each) <= 18 else find(feed.snapshot, each).id for each in which
-    ]
+    """Their numbers. Only those of the last day have a name; of older ones it takes the number. Raises Refused."""
+    try:
+        return [
+            int(each) if each.isdecimal() and len(each) <= 18 else find(feed.snapshot, each).id
+            for each in which
+        ]
+    except Misuse as error:
+        raise Refused(str(error)) from None
+
+
+async def not_here(feed: LiveFeed, text: str) -> list[str]:
+    """The names that a note calls by `@name` and that nobody has who may look here."""
+    from console.incidents.calling import called, unknown
+    from console.store import presences
+
+    return unknown(text, await presences.people(await feed.connected())) if called(text) else []

@@ -11,7 +11,7 @@ from console.cli import incident_words as words
 from console.cli.connect import with_feed
 from console.cli.incident_doing import surely
 from console.cli.tables import print_table
-from console.domain.errors import Misuse
+from console.domain.errors import Misuse, Refused
 from console.domain.format import clock, iso
 from console.domain.handover import meanwhile
 
@@ -114,21 +114,21 @@ def sign(options: dict[str, Any], handover_id: int | None, as_json: bool) -> Non
 
 
 async def _one(feed: LiveFeed, handover_id: int) -> tuple[Handover, str]:
-    """It, and what it does not say. Raises Misuse."""
+    """It, and what it does not say. Raises Refused where there is none."""
     found = await feed.query.handovers(limit=_MOST)
     one = next((each for each in found if each.id == handover_id), None)
     if one is None:
-        raise Misuse(f"there is no hand-over {handover_id}: `tradex incident handover list` shows them")
+        raise Refused(f"there is no hand-over {handover_id}: `tradex incident handover list` shows them")
     return one, meanwhile(one, await feed.query.events(limit=_MOST), feed.now())
 
 
 async def _mine(feed: LiveFeed) -> int:
-    """The only one that is offered to this person. Raises Misuse."""
+    """The only one that is offered to this person. Raises Refused for none, Misuse for several."""
     user = feed.snapshot.link.user
     mine = [h for h in await feed.query.handovers(limit=_MOST) if h.taker == user and h.signed_at is None]
     if len(mine) == 1:
         return mine[0].id
     if not mine:
-        raise Misuse("nothing is offered to you: `tradex incident handover list` shows what was")
+        raise Refused("nothing is offered to you: `tradex incident handover list` shows what was")
     given = ", ".join(f"{each.id} (of {each.giver})" for each in mine)
     raise Misuse(f"several are offered to you, say which: {given}")

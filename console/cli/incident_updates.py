@@ -15,7 +15,7 @@ from console.cli.how import pairs
 from console.cli.incident_doing import found, number, surely
 from console.cli.tables import print_table, table
 from console.domain.book import unfilled
-from console.domain.errors import Misuse, TradexError
+from console.domain.errors import Misuse, Refused, TradexError
 from console.domain.format import iso
 from console.domain.text import lines_of, printable
 
@@ -63,7 +63,7 @@ def update(
         known = await feed.query.templates()
         chosen = next((each for each in known if each.name == template), None)
         if chosen is None:
-            raise Misuse(f"there is no template {template!r}: `tradex incident update {number}` lists them")
+            raise Refused(f"there is no template {template!r}: `tradex incident update {number}` lists them")
         text = fill(await feed.query.draft_update(number, template) if own is None else own, values)
         click.echo(text, err=as_json)
         if dry_run:

@@ -232,6 +232,15 @@ def follow_up_line(each: FollowUp) -> str:
     return f"{each.id}  {each.text}  {each.owner or 'nobody has it'}{done}"
 
 
+def numbered_lines(entries: Sequence[Entry]) -> Iterator[str]:
+    """As `entry_lines`, with the number of each, which `pin` takes."""
+    width = max((len(str(entry.event.id)) for entry in entries), default=0)
+    for entry in entries:
+        first, *more = entry_lines(entry)
+        yield f"{entry.event.id:>{width}}  {first}"
+        yield from (f"{'':<{width}}  {line}".rstrip() for line in more)
+
+
 def entry_lines(entry: Entry) -> Iterator[str]:
     """One line, and what a note says beyond it below."""
     event = entry.event

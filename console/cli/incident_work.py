@@ -21,7 +21,7 @@ from console.cli.incident_doing import (
     surely,
 )
 from console.domain.book import Done, Marked
-from console.domain.errors import Misuse
+from console.domain.errors import Misuse, Refused
 from console.domain.incident import Attached, Incident, incident_name
 from console.domain.text import printable
 
@@ -128,7 +128,7 @@ def attach(options: dict[str, Any], number: int, runbook: str, as_json: bool) ->
 @json_option
 @click.pass_obj
 def pin(options: dict[str, Any], number: int, entry: int, off: bool, as_json: bool) -> None:
-    """Keep an entry of the timeline in sight: its id, as `show --json` has it."""
+    """Keep an entry of the timeline in sight: ENTRY is its number, as `show` has it."""
     said = "no longer pinned" if off else "pinned"
     change(options, number, lambda feed: feed.desk.pin(number, entry, off=off), said, as_json)
 
@@ -147,7 +147,7 @@ def plot(options: dict[str, Any], number: int, metric: str | None, off: bool, as
     async def work(feed: LiveFeed) -> str:
         known = feed.snapshot.metrics.specs
         if metric is not None and known and metric not in known:
-            raise Misuse(f"there is no metric {metric!r}: `tradex metrics` lists them")
+            raise Refused(f"there is no metric {metric!r}: `tradex metrics` lists them")
         await feed.desk.pin_plot(number, metric or "")
         return f"plot: {metric or 'none'}"
 
@@ -186,13 +186,13 @@ def follow_up(options: dict[str, Any], number: str, text: str, owner: str, as_js
 
 
 def _step(one: Incident, wanted: str, book: str | None) -> tuple[Attached, Marked]:
-    """The step of this number or with these words. Raises Misuse."""
+    """The step of this number or with these words. Raises Refused for none, Misuse for several."""
     books = [each for each in one.runbooks if book in (None, each.name, each.title)]
     if not one.runbooks:
-        raise Misuse(f"{one.name} has no runbook: `tradex incident attach {one.id} NAME`")
+        raise Refused(f"{one.name} has no runbook: `tradex incident attach {one.id} NAME`")
     names = ", ".join(each.name for each in one.runbooks)
     if not books:
-        raise Misuse(f"--book: {book!r} is not attached to {one.name}: there is {names}")
+        raise Refused(f"--book: {book!r} is not attached to {one.name}: there is {names}")
     steps = [(each, step) for each in books for step in each.steps]
     if wanted.isdecimal():
         hits = [(each, step) for each, step in steps if step.place == int(wanted)]
@@ -207,4 +207,4 @@ def _step(one: Incident, wanted: str, book: str | None) -> tuple[Attached, Marke
     if hits:
         places = ", ".join(str(step.place) for _, step in hits)
         raise Misuse(f"{wanted!r} is in the steps {places}: say the number")
-    raise Misuse(f"no step {wanted!r}: `tradex incident show {one.id}` lists them")
+    raise Refused(f"no step {wanted!r}: `tradex incident show {one.id}` lists them")

@@ -16,7 +16,7 @@ from console.cli.incident_work import tick
 from console.cli.tables import print_table, table
 from console.domain import duration
 from console.domain.book import Runbook, Rung, Step, Symptom
-from console.domain.errors import Misuse, StoreAway
+from console.domain.errors import Misuse, Refused, StoreAway
 from console.domain.incident import Incident
 from console.located import meant
 
@@ -180,14 +180,14 @@ def check(options: dict[str, Any], paths: tuple[Path, ...], as_json: bool) -> No
 
 
 async def _find(feed: LiveFeed, name: str) -> Runbook:
-    """By its name, title or another name that rules call it by. Raises Misuse."""
+    """By its name, title or another name that rules call it by. Raises Refused."""
     books = await feed.query.runbooks()
     for book in books:
         if name.casefold() in (each.casefold() for each in (book.name, book.title, *book.aliases)):
             return book
     if not books:
-        raise Misuse(_NONE)
-    raise Misuse(f"no runbook {name!r}; {meant(name, [book.name for book in books])}")
+        raise Refused(_NONE)
+    raise Refused(f"no runbook {name!r}; {meant(name, [book.name for book in books])}")
 
 
 def _vocabulary(options: dict[str, Any]) -> Vocabulary:

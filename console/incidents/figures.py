@@ -71,10 +71,13 @@ def harm_end(incident: Incident, alerts: Sequence[Alert], now: datetime) -> date
     return min(incident.mitigated_at or max(ends, default=over), over)
 
 
-async def impact(store: Store, incident: Incident, alerts: Sequence[Alert], end: datetime) -> Impact:
-    """From detection until then. Raises StoreAway, StoreRefused."""
+async def impact(store: Store, incident: Incident, alerts: Sequence[Alert], now: datetime) -> Impact:
+    """From detection until the harm ended. Where none of its alerts is linked nothing is counted: what fails meanwhile
+    may be another incident's. Raises StoreAway, StoreRefused."""
     start = incident.detected_at
-    end = max(end, start + _SHORTEST)
+    end = max(harm_end(incident, alerts, now), start + _SHORTEST)
+    if not alerts:
+        return Impact(start, end)
     found = await ticks.series(store, [ERROR_RATE, FAILED_TODAY], start=start, end=end, points=_POINTS)
     rate, count = found[ERROR_RATE], found[FAILED_TODAY]
     # Means of buckets flatten a peak; an alert on the same metric kept the very one.

@@ -11,7 +11,7 @@ from console.domain.alert import Alert, AlertState, Silence, title_of
 from console.domain.duties import RunState, Standing
 from console.domain.finding import Finding
 from console.domain.format import age, clock, counted, iso, reading
-from console.domain.incident import Incident
+from console.domain.incident import FollowUp, Incident, incident_name
 from console.domain.metric import Direction, MetricSpec
 from console.domain.release import Release
 from console.domain.snapshot import AgentState
@@ -22,6 +22,7 @@ from console.store import (
     checklists,
     effects,
     findings,
+    follow_ups,
     freezes,
     incidents,
     lease,
@@ -62,6 +63,8 @@ class Shift:
     agent: AgentState
     data_at: datetime | None = None
     incidents: Sequence[Incident] = ()
+    left: Sequence[tuple[int, str, FollowUp]] = ()
+    """Of incidents that are over: their number, their title."""
     alerts: Sequence[Alert] = ()
     findings: Sequence[Finding] = ()
     silences: Sequence[Silence] = ()
@@ -84,6 +87,7 @@ async def text(store: Store, now: datetime) -> str:
         agent=await lease.agent_state(store),
         data_at=latest.at,
         incidents=[incident for incident in current if not incident.state.over],
+        left=await follow_ups.left(store),
         alerts=await alerts.current(store, resolved_since=now),
         findings=await findings.current(store),
         silences=await silences.active(store),
@@ -103,6 +107,7 @@ def render(shift: Shift) -> str:
     """Markdown with a section for each matter; `nothing` where there is nothing."""
     sections = (
         ("Incidents", _incidents(shift)),
+        ("Left to do of closed incidents", _left(shift)),
         ("Alerts", _alerts(shift)),
         ("Attacks", _attacks(shift)),
         ("Silences that end within 12 hours", _silences(shift)),
@@ -202,6 +207,14 @@ def _incidents(shift: Shift) -> list[str]:
     return lines
 
 
+def _left(shift: Shift) -> list[str]:
+    return [
+        f"**{incident_name(number)}** {_text(title)}: {_text(each.text)}; {_text(each.owner) or 'nobody has it'}, "
+        f"open for {age(shift.at - each.at)}"
+        for number, title, each in shift.left
+    ]
+
+
 def _alerts(shift: Shift) -> list[str]:
     lines: list[str] = []
     taken = {alert: each for each in shift.incidents for alert in each.alerts}
@@ -269,14 +282,12 @@ def _under_way(shift: Shift) -> list[str]:
 
 
 def _checklists(shift: Shift) -> list[str]:
-    """Those overdue, those due, and those that are to be done within the shift."""
+    """Those overdue, those due, those that are open, and those that come within the shift."""
     lines: list[tuple[int, datetime, str]] = []
     for each in shift.checklists:
         run = each.run
         if run is not None and not run.state(shift.at).over:
             state = run.state(shift.at)
-            if state is RunState.OPEN and run.due_at > shift.at + SHIFT:
-                continue
             late = f"overdue for {age(shift.at - run.late_at)}" if state is RunState.OVERDUE else str(state)
             owner = f", {run.owner}" if run.owner else ""
             words = f"{late}, {run.done} of {len(run.items)} done, due {_at(shift, run.due_at)} UTC{owner}"

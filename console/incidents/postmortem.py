@@ -14,7 +14,7 @@ from console.domain.book import Done, Marked
 from console.domain.duration import written
 from console.domain.errors import Refused
 from console.domain.format import clock, counted, iso, reading
-from console.domain.incident import Entry, Incident, IncidentState, Role, incident_name, timings
+from console.domain.incident import Entry, Incident, IncidentState, Role, Timings, incident_name, timings
 from console.domain.metric import MetricSpec, Series
 from console.domain.text import printable
 from console.incidents import figures
@@ -25,7 +25,8 @@ MOST_ENTRIES = 20_000
 _PAGE = 500
 _MOST_ACTIONS = 200
 _BEFORE, _AFTER = timedelta(minutes=30), timedelta(minutes=10)
-_WIDTH = 64
+# With the widest of numbers before it and the limit's name behind it, a line fits a screen of 80 columns.
+_WIDTH = 54
 _LETTERS = ("D detected", "A acknowledged", "M mitigated", "R resolved")
 
 
@@ -72,7 +73,7 @@ async def of(store: Store, incident_id: int, now: datetime) -> str:
         left_out,
         [action for action in reversed(tried) if not action.only_planned],
         linked,
-        (await figures.impact(store, incident, linked, incident.closed_at or now)).words(latest.specs),
+        (await figures.impact(store, incident, linked, now)).words(latest.specs),
         await _plot(store, incident, linked, latest.specs, now),
         latest.specs,
     )
@@ -151,9 +152,21 @@ def _head(material: Material) -> list[str]:
         "",
         f"**Impact**: {_text(material.impact) or 'nothing was measured'}",
     ]
+    for entry in _taken_back(material):
+        event = entry.event
+        who = f"by {_text(event.actor)}; it was reopened after that"
+        lines += ["", f"**Resolution of {_when(event.at)}**, {who}", "", *_quoted(entry.body or event.text)]
     if incident.resolution:
         lines += ["", "**Resolution**", "", *_quoted(incident.resolution)]
     return lines
+
+
+def _taken_back(material: Material) -> list[Entry]:
+    """The closings that were not the last word, oldest first."""
+    incident = material.incident
+    own = [e for e in material.entries if e.incident_id == incident.id and e.event.kind == "incident"]
+    closings = [e for e in own if e.event.text.startswith(f"{e.event.actor} closed {incident.name}: ")]
+    return closings[:-1] if incident.state is IncidentState.CLOSED else closings
 
 
 def _figures(material: Material) -> list[str]:
@@ -168,11 +181,18 @@ def _figures(material: Material) -> list[str]:
                 _clock(
                     "acknowledged", incident.acknowledged_at, took.to_acknowledge, incident.acknowledged_by
                 ),
-                _clock("mitigated", incident.mitigated_at, took.to_mitigate, incident.mitigated_by),
+                _mitigated(incident, took),
                 _clock(_end(incident), incident.closed_at, took.to_resolve, incident.closed_by),
             ],
         ),
     ]
+
+
+def _mitigated(incident: Incident, took: Timings) -> tuple[str, ...]:
+    """Who closes it without having said so says it by that."""
+    silent = incident.mitigated_at is None and incident.state is IncidentState.CLOSED
+    row = _clock("mitigated", incident.mitigated_at, took.to_mitigate, incident.mitigated_by)
+    return ("mitigated", "with its end", "–", "") if silent else row
 
 
 def _end(incident: Incident) -> str:
@@ -224,7 +244,8 @@ def _alerts(material: Material) -> list[str]:
         )
         for a in sorted(material.alerts, key=lambda a: (a.pending_at, a.id))
     ]
-    head = ("id", "rule", "severity", "why", "fired", "resolved", "peak")
+    # Its reason is that of the last tick at which it held, with the figures of then.
+    head = ("id", "rule", "severity", "last reason", "fired", "resolved", "worst")
     return ["## Alerts", "", *(_table(head, rows) if rows else ["No alert is linked to it."])]
 
 

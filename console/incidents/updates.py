@@ -78,14 +78,12 @@ async def draft(store: Store, incident_id: int, template: str, now: datetime) ->
     incident = await incidents.one(store, incident_id)
     if incident is None:
         raise Refused(f"there is no incident {incident_id}")
-    linked, end = await alerts.some(store, incident.alerts), incident.closed_at or now
+    found = await figures.impact(store, incident, await alerts.some(store, incident.alerts), now)
     title = ""
     if chosen.audience == "customer":
         title = for_customers(incident, await books.runbooks(store))
-        until = figures.harm_end(incident, linked, now)
-        impact = (await figures.impact(store, incident, linked, until)).words_for_customers()
+        impact = found.words_for_customers()
     else:
-        found = await figures.impact(store, incident, linked, end)
         impact = found.words((await ticks.latest(store)).specs)
     known_values = values(
         incident,
@@ -93,7 +91,7 @@ async def draft(store: Store, incident_id: int, template: str, now: datetime) ->
         now=now,
         title=title,
         impact=impact,
-        actions=await actions.current(store, since=incident.detected_at, until=end),
+        actions=await actions.current(store, since=incident.detected_at, until=incident.closed_at or now),
         time_scale=(await store.link()).time_scale,
     )
     return fill(chosen.text, known_values)

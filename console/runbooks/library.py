@@ -12,6 +12,7 @@ from console.domain.book import Checklist, Runbook, Template
 from console.domain.errors import Misuse
 from console.domain.text import printable
 from console.located import stamp
+from console.runbooks.markdown import Broken
 from console.runbooks.reading import AUDIENCES, RHYTHMS, UPDATES, Vocabulary, read
 from console.store.books import Book, kind_of
 
@@ -27,10 +28,12 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What is in force, in the order of lists, and what is wrong with the files: `file:line: expected ...` each."""
+    """What is in force, in the order of lists, and all that is wrong with the files: `file:line: expected ...` each.
+    `lost` are the faults of files of which nothing is in force."""
 
     books: tuple[Book, ...]
     broken: tuple[str, ...] = ()
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Library:
         kept = {key_of(book): book for book in before}
         found: dict[Key, Book] = {}
         broken: list[str] = []
+        lost: set[str] = set()
         for root in self._roots():
             try:
                 files = _files_of(root)
@@ -65,12 +69,15 @@ class Library:
                     book = _read(kind, file, words)
                     _alone(book, file, found)
                 except Misuse as error:
-                    broken.append(printable(error, 500))
+                    faults = _faults(error)
+                    broken += faults
                     if (old := kept.get((kind, file.stem))) is not None:
                         found[kind, file.stem] = old
+                    elif (kind, file.stem) not in found:
+                        lost.update(faults)
                 else:
                     found[key_of(book)] = book
-        return Shelf(tuple(sorted(found.values(), key=_order)), tuple(broken))
+        return Shelf(tuple(sorted(found.values(), key=_order)), tuple(broken), frozenset(lost))
 
     def _roots(self) -> Sequence[Path]:
         return (SHIPPED,) if self.own is None else (SHIPPED, self.own)
@@ -98,10 +105,15 @@ def check(path: Path, words: Vocabulary) -> Shelf:
             book = _read(FOLDERS.get(file.absolute().parent.name) or _guess(file), file, words)
             _alone(book, file, found)
         except Misuse as error:
-            broken.append(printable(error, 500))
+            broken += _faults(error)
         else:
             found[key_of(book)] = book
     return Shelf(tuple(found.values()), tuple(broken))
+
+
+def _faults(error: Misuse) -> list[str]:
+    """All that is wrong with a file, a line each."""
+    return [printable(fault, 500) for fault in (error.faults if isinstance(error, Broken) else [error])]
 
 
 def _files_of(root: Path) -> list[tuple[str, Path]]:

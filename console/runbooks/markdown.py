@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from markdown_it import MarkdownIt
 
 from console.domain.errors import Misuse
 from console.domain.text import lines_of, printable
-from console.located import Table, parsed
+from console.located import Table, meant, parsed
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -31,6 +32,18 @@ _MARKER = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])(?:\s+|$)")
 _BOX = re.compile(r"\[(.?)\](?:\s+|$)")
 _KEY = re.compile(r"\{\s*[a-z_]+\s*:")
 _LISTS = ("bullet_list_open", "ordered_list_open")
+
+
+Value = TypeVar("Value")
+
+
+class Broken(Misuse):
+    """All that is wrong with a file: `file:line: ...` each, in the order of their lines. As one line it is the first
+    of it."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(faults[0])
+        self.faults = tuple(faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,45 +71,86 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A whole file: its front matter, and the text below it, which begins at `line`."""
+    """A whole file: its front matter, and the text below it, which begins at `line`. `faults` is what was found wrong
+    with it so far."""
 
     file: Path
     front: Table
     text: str
     line: int
+    faults: list[str] = field(default_factory=list)
 
     def fail(self, line: int, problem: str) -> NoReturn:
         """Misuse at this line."""
         raise Misuse(f"{self.file}:{line}: {problem}")
 
+    def note(self, line: int, problem: str) -> None:
+        """It is wrong, and the rest is looked at as well."""
+        self.faults.append(f"{self.file}:{line}: {problem}")
+
+    def tried(self, make: Callable[[], Value], instead: Value) -> Value:
+        """What `make` returns; `instead` where that is a Misuse, which is noted."""
+        try:
+            return make()
+        except Misuse as error:
+            self.faults.append(str(error))
+            return instead
+
+    def value(self, key: str, make: Callable[[], Value], instead: Value) -> Value:
+        """As `tried`, of a key that the front matter has to have."""
+        if key in self.front:
+            return self.tried(make, instead)
+        self.note(self.front.line, f"{key} is missing")
+        return instead
+
+    def only(self, table: Table, known: Iterable[str], what: str) -> None:
+        """Every key that is not known is noted, with a suggestion."""
+        names = set(known)
+        for key in table:
+            if key not in names:
+                self.faults.append(
+                    f"{table.place(key)}: no such {what}: {printable(key, 60)}; {meant(key, names)}"
+                )
+
+    def settle(self) -> None:
+        """Raises Broken where anything was noted."""
+        if self.faults:
+            raise Broken(sorted(dict.fromkeys(self.faults), key=self._line_of))
+
+    def _line_of(self, fault: str) -> int:
+        number = fault.removeprefix(f"{self.file}:").partition(":")[0]
+        return int(number) if number.isdecimal() else 0
+
     def sections(self) -> list[Section]:
-        """The text as headings and lists; the first one has no title. Raises Misuse for anything else in it."""
+        """The text as headings and lists; the first one has no title. Anything else in it is noted."""
         lines = ("\n" * (self.line - 1) + self.text).split("\n")
         tokens = MarkdownIt("commonmark").parse("\n".join(lines))
         found = [Section("", self.line)]
         for place, token in enumerate(tokens):
             line = token.map[0] + 1 if token.map else self.line
             if token.type == "list_item_open" and token.level == 1:
-                found[-1].items.append(self._item(token, lines))
+                item = self.tried(partial(self._item, token, lines), None)
+                found[-1].items += [] if item is None else [item]
             elif token.level == 0 and token.nesting >= 0 and token.type not in _LISTS:
-                self._block(found, token, tokens[place + 1 : place + 2], line)
+                inside = tokens[place + 1 : place + 2]
+                self._block(found, token, inside, line)
         return found
 
     def _block(self, found: list[Section], token: Token, inside: Sequence[Token], line: int) -> None:
         content = inside[0].content if inside else ""
         if token.type == "heading_open":
             if token.tag != "h2":
-                self.fail(
+                self.note(
                     line, "expected headings of the second level (##); the title is in the front matter"
                 )
             title = printable(content, 100)
             if any(section.title.casefold() == title.casefold() for section in found if section.title):
-                self.fail(line, f"{title} is there twice")
+                self.note(line, f"{title} is there twice")
             found.append(Section(title, line))
         elif token.type == "paragraph_open":
             found[-1].prose.append((line, " ".join(content.split())))
         elif not (token.type == "html_block" and token.content.lstrip().startswith("<!--")):
-            self.fail(line, NO_PROSE)
+            self.note(line, NO_PROSE)
 
     def _item(self, token: Token, lines: Sequence[str]) -> Item:
         first, end = token.map or (self.line - 1, self.line)

@@ -63,17 +63,21 @@ async def _tell(store: Store, lease: Lease, shelf: Shelf, *, changed: bool) -> N
     if not new:
         return
     for problem in shelf.broken:
-        log.warning("what was in force stays: %s", problem)
+        log.warning("%s: %s", _of_force(shelf, problem), problem)
     if not shelf.broken:
         log.info("%s", text)
     await timeline.append(store, lease, kind="book", severity=severity, subject=SUBJECT, text=text)
 
 
 def _complaint(shelf: Shelf) -> str:
-    more = len(shelf.broken) - 1
-    first = f"a runbook, checklist or template is broken, what was in force stays: {shelf.broken[0]}"
-    # An entry has 500 characters, of which the first problem says the most.
-    return first[:470] + (f" (and {more} more)" if more else "")
+    fault, *more = shelf.broken
+    first = f"a runbook, checklist or template is broken, {_of_force(shelf, fault)}: {fault}"
+    # An entry has 500 characters, of which the first fault says the most.
+    return first[:440] + (f" and {len(more)} more: tradex runbook check" if more else "")
+
+
+def _of_force(shelf: Shelf, fault: str) -> str:
+    return "and nothing of it is in force" if fault in shelf.lost else "what was in force stays"
 
 
 def _count(shelf: Shelf) -> str:

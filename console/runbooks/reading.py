@@ -1,14 +1,16 @@
 """From a file's Markdown to a book: what its front matter, headings and items may say. Everything is checked here; what
-is wrong is one Misuse with file and line."""
+is wrong with a file is one Misuse with all of its faults, each with file and line."""
 
 from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from console.domain import duration
 from console.domain.action import KindSpec, Parameter
@@ -40,6 +42,7 @@ SCREENS = {
 RHYTHMS = ("daily", "weekly", "monthly", "custom")
 AUDIENCES = ("internal", "customer")
 UPDATES = ("initial", "update", "final")
+Made = TypeVar("Made")
 _DOES = ("action", "check", "screen", "metric", "holds", "evidence")
 _SYMPTOMS, _LADDER = "symptoms", "escalation"
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
@@ -61,35 +64,44 @@ def runbook(text: str, file: Path, words: Vocabulary) -> Runbook:
     """A runbook: a summary, then any of the sections Symptoms, Immediate, Investigation, Resolution, Escalation."""
     whole = page(text, file)
     front = whole.front
-    front.only(("title", "aliases", "level", "customers"), "key of a runbook")
-    level = 2.0 if (given := front.number("level")) is None else given
-    if level not in (1, 2, 3):
-        front.fail("level", "1 (the worst), 2 or 3")
+    whole.only(front, ("title", "aliases", "level", "customers"), "key of a runbook")
+    title = whole.value("title", lambda: _line(front, "title"), "")
+    aliases = whole.tried(lambda: _texts(front, "aliases"), ())
+    level = whole.tried(lambda: _level(front), 2)
+    customers = whole.tried(lambda: _line(front, "customers") if "customers" in front else "", "")
     top, *sections = whole.sections()
+    summary = _summary(whole, top)
     _no_items(whole, top, f"first the heading ## {PARTS[0].capitalize()}, or another section of a runbook")
     found = {section.title.casefold(): section for section in sections}
     for name, section in found.items():
         if name not in (_SYMPTOMS, *PARTS, _LADDER):
             titles = [each.capitalize() for each in (_SYMPTOMS, *PARTS, _LADDER)]
-            whole.fail(section.line, f"no such section: {section.title}; {meant(section.title, titles)}")
+            whole.note(section.line, f"no such section: {section.title}; {meant(section.title, titles)}")
+            boxed = Section("", section.line, [item for item in section.items if item.box is not None])
+            _each(whole, boxed, lambda item: _step(whole, item, "", words))
         for line, _ in section.prose:
-            whole.fail(line, NO_PROSE)
-    steps = [_step(whole, item, part, words) for part in PARTS if part in found for item in found[part].items]
-    if not steps:
-        whole.fail(whole.line, "expected at least one step: - [ ] text")
-    ladder = [_rung(whole, item) for item in found[_LADDER].items] if _LADDER in found else []
+            whole.note(line, NO_PROSE)
+    steps = [
+        step
+        for part in PARTS
+        if part in found
+        for step in _each(whole, found[part], lambda item, part=part: _step(whole, item, part, words))
+    ]
+    ladder = _each(whole, found.get(_LADDER), lambda item: _rung(whole, item))
+    symptoms = _each(whole, found.get(_SYMPTOMS), lambda item: _symptom(whole, item, words))
+    if not steps and not whole.faults:
+        whole.note(whole.line, "expected at least one step: - [ ] text")
+    whole.settle()
     return Runbook(
         name=file.stem,
-        title=_line(front, "title"),
-        summary=_summary(whole, top),
-        aliases=_texts(front, "aliases"),
-        symptoms=tuple(
-            _symptom(whole, item, words) for item in (found[_SYMPTOMS].items if _SYMPTOMS in found else ())
-        ),
+        title=title,
+        summary=summary,
+        aliases=aliases,
+        symptoms=tuple(symptoms),
         steps=tuple(steps),
         ladder=tuple(sorted(ladder, key=lambda rung: rung.after)),
-        level=int(level),
-        customers=_line(front, "customers") if "customers" in front else "",
+        level=level,
+        customers=customers,
         place=file.name,
     )
 
@@ -97,34 +109,35 @@ def runbook(text: str, file: Path, words: Vocabulary) -> Runbook:
 def checklist(text: str, file: Path, words: Vocabulary) -> Checklist:
     """A recurring checklist: when it is due in the front matter, then a summary and its items."""
     whole = page(text, file)
-    front = whole.front
-    front.only(("title", "rhythm", "rule", "at", "timezone", "opens", "grace", "owner"), "key of a checklist")
+    front, none = whole.front, timedelta()
+    known = ("title", "rhythm", "rule", "at", "timezone", "opens", "grace", "owner")
+    whole.only(front, known, "key of a checklist")
     top, *sections = whole.sections()
     for section in sections:
-        whole.fail(section.line, f"expected no headings in a checklist: {section.title}")
-    if not top.items:
-        whole.fail(whole.line, "expected at least one item: - [ ] text")
-    at = front.text("at")
-    if not (time := _TIME.fullmatch(at)):
-        front.fail("at", "a time of day such as 09:00")
+        whole.note(section.line, f"expected no headings in a checklist: {section.title}")
+        top.items += section.items
     made = Checklist(
         name=file.stem,
-        title=_line(front, "title"),
-        rhythm=front.choice("rhythm", RHYTHMS),
-        rule=_line(front, "rule", 200),
-        at=f"{int(time[1]):02}:{time[2]}",
-        timezone=_zone(front),
-        opens=_span(front, "opens", timedelta(hours=12)),
-        grace=_span(front, "grace", timedelta(hours=1)),
-        owner=_line(front, "owner", 63) if "owner" in front else "",
+        title=whole.value("title", lambda: _line(front, "title"), ""),
+        rhythm=whole.value("rhythm", lambda: front.choice("rhythm", RHYTHMS), ""),
+        rule=whole.value("rule", lambda: _line(front, "rule", 200), ""),
+        at=whole.value("at", lambda: _at(front), ""),
+        timezone=whole.tried(lambda: _zone(front), ""),
+        opens=whole.tried(lambda: _span(front, "opens", timedelta(hours=12)), none),
+        grace=whole.tried(lambda: _span(front, "grace", timedelta(hours=1)), none),
+        owner=whole.tried(lambda: _line(front, "owner", 63) if "owner" in front else "", ""),
         summary=_summary(whole, top),
-        items=tuple(_step(whole, item, "", words) for item in top.items),
+        items=tuple(_each(whole, top, lambda item: _step(whole, item, "", words))),
         place=file.name,
     )
-    try:
-        recurrence.check(made)
-    except ValueError as error:
-        raise Misuse(f"{front.place('rule')}: rule: {printable(error)}") from None
+    if not top.items and not whole.faults:
+        whole.note(whole.line, "expected at least one item: - [ ] text")
+    if made.rule and made.at and made.timezone:
+        try:
+            recurrence.check(made)
+        except ValueError as error:
+            whole.note(front.lines["rule"], f"rule: {printable(error)}")
+    whole.settle()
     return made
 
 
@@ -132,33 +145,46 @@ def template(text: str, file: Path, words: Vocabulary) -> Template:
     """A stakeholder update: who it is for in the front matter, then its text with `{{ name }}`s."""
     whole = page(text, file)
     front = whole.front
-    front.only(("title", "audience", "kind", "again"), "key of a template")
+    whole.only(front, ("title", "audience", "kind", "again"), "key of a template")
     for number, line in enumerate(whole.text.split("\n"), whole.line):
         for name in PLACEHOLDER.findall(line):
             if name not in BLANKS:
-                whole.fail(number, f"no such placeholder: {printable(name, 60)}; {meant(name, BLANKS)}")
+                whole.note(number, f"no such placeholder: {printable(name, 60)}; {meant(name, BLANKS)}")
         if "{{" in (rest := PLACEHOLDER.sub("", line)) or "}}" in rest:
-            whole.fail(number, "expected {{ name }}, both braces on one line")
+            whole.note(number, "expected {{ name }}, both braces on one line")
     body = lines_of(whole.text)
     if not body.strip():
-        whole.fail(whole.line, "expected a text below the front matter")
+        whole.note(whole.line, "expected a text below the front matter")
     if len(whole.text) > _LONGEST_TEMPLATE:
-        whole.fail(whole.line, f"expected at most {_LONGEST_TEMPLATE} characters, not {len(whole.text)}")
+        whole.note(whole.line, f"expected at most {_LONGEST_TEMPLATE} characters, not {len(whole.text)}")
     levels = {f"sev{level}": level for level in (1, 2, 3)}
-    again = front.table("again") if "again" in front else Table(file, front.line)
-    again.only(levels, "level")
-    return Template(
+    none = Table(file, front.line)
+    again = whole.tried(lambda: front.table("again") if "again" in front else none, none)
+    whole.only(again, levels, "level")
+    made = Template(
         name=file.stem,
-        title=_line(front, "title"),
-        audience=front.choice("audience", AUDIENCES),
-        kind=front.choice("kind", UPDATES),
+        title=whole.value("title", lambda: _line(front, "title"), ""),
+        audience=whole.value("audience", lambda: front.choice("audience", AUDIENCES), ""),
+        kind=whole.value("kind", lambda: front.choice("kind", UPDATES), ""),
         text=body,
-        again={levels[name]: _span(again, name) for name in again},
+        again={
+            levels[name]: whole.tried(lambda name=name: _span(again, name), timedelta())
+            for name in again
+            if name in levels
+        },
         place=file.name,
     )
+    whole.settle()
+    return made
 
 
 # --- items ------------------------------------------------------------------------------------------------------------
+
+
+def _each(whole: Page, section: Section | None, make: Callable[[Item], Made]) -> list[Made]:
+    """What the items of a section say; what is wrong with one is noted."""
+    made = [whole.tried(partial(make, item), None) for item in (section.items if section else ())]
+    return [each for each in made if each is not None]
 
 
 def _step(whole: Page, item: Item, part: str, words: Vocabulary) -> Step:
@@ -285,6 +311,20 @@ def _rung(whole: Page, item: Item) -> Rung:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
+def _level(front: Table) -> int:
+    level = front.number("level")
+    if level not in (None, 1, 2, 3):
+        front.fail("level", "1 (the worst), 2 or 3")
+    return 2 if level is None else int(level)
+
+
+def _at(front: Table) -> str:
+    """A time of day, as `09:00`."""
+    if not (time := _TIME.fullmatch(front.text("at"))):
+        front.fail("at", "a time of day such as 09:00")
+    return f"{int(time[1]):02}:{time[2]}"
+
+
 def _line(table: Table, key: str, longest: int = 200) -> str:
     """One line of text."""
     text = table.text(key).strip()
@@ -327,17 +367,18 @@ def _zone(front: Table) -> str:
 def _summary(whole: Page, top: Section) -> str:
     text = " ".join(prose for _, prose in top.prose)
     if len(text) > _LONGEST:
-        whole.fail(top.prose[0][0], f"expected a summary of at most {_LONGEST} characters, not {len(text)}")
+        whole.note(top.prose[0][0], f"expected a summary of at most {_LONGEST} characters, not {len(text)}")
     return printable(text)
 
 
 def _no_items(whole: Page, top: Section, expected: str) -> None:
     for item in top.items:
-        whole.fail(item.line, f"expected {expected}")
+        whole.note(item.line, f"expected {expected}")
 
 
 READERS = {"runbook": runbook, "checklist": checklist, "template": template}
-"""How a file of each kind is read: `reader(text, file, words)`, which raises Misuse and nothing else."""
+"""How a file of each kind is read: `reader(text, file, words)`, which raises Misuse (Broken where several
+faults may be) and nothing else."""
 
 
 def read(kind: str, file: Path, words: Vocabulary) -> Book:

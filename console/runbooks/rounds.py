@@ -83,7 +83,11 @@ class Rounds:
 
     async def _look(self, store: Store, lease: Lease, run: Run, now: datetime) -> None:
         """Tick what holds. What stops to hold later stays ticked: it held then."""
-        open_items = [item for item in run.items if item.mark is None and item.step.automatic]
+        open_items = [
+            item
+            for item in run.items
+            if item.mark is None and item.step.automatic and not checklists.is_taken_back(item)
+        ]
         asked = self._asked.get(run.id)
         if not open_items or (asked is not None and asked <= now < asked + _ASK_AGAIN):
             return

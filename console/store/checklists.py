@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from console.domain.book import Done, Mark, Marked
+from console.domain.book import Done, Mark, Marked, Step
 from console.domain.duties import Occurrence, Overdue, Past, Run, Standing
 from console.domain.text import lines_of, printable
 from console.store.books import steps_read
@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
 AGENT = "auto"
 """What the agent is called where people are named."""
+_TAKEN_BACK = "taken back by "
 _RUN = """
     r.id, r.checklist, r.title, r.rhythm, r.owner, r.opens_at, r.due_at, r.late_at, r.items, r.waits, r.ended_at,
     r.missed_at,
-    (SELECT jsonb_agg(to_jsonb(m)) FROM console.checklist_mark AS m WHERE m.run_id = r.id) AS marks
+    (SELECT jsonb_agg(to_jsonb(m)) FROM console.checklist_mark AS m WHERE m.run_id = r.id) AS marks,
+    (
+        SELECT jsonb_object_agg(c.place, c.author) FROM (
+            SELECT DISTINCT ON (place) place, author, state FROM console.checklist_mark_change
+            WHERE run_id = r.id ORDER BY place, id DESC
+        ) AS c WHERE c.state IS NULL
+    ) AS taken_back
 """
 
 
@@ -43,7 +50,8 @@ class Known:
 
 async def mark(store: Store, run_id: int, place: int, state: Done | None, *, note: str = "") -> None:
     """An item (its place from 1) is done, skipped, or with None: not done after all. What is so already changes
-    nothing. Raises Refused, StoreAway and StoreRefused."""
+    nothing; what is ticked is skipped, or the other way round, only once that was taken back. Raises Refused, StoreAway
+    and StoreRefused."""
     (known,) = numbers("run of a checklist", [run_id])
     await asked(
         store,
@@ -265,6 +273,7 @@ def _due_written(due: Occurrence) -> dict[str, str]:
 def _run(row: Any) -> Run:
     marks = {each["place"]: _mark(each) for each in json.loads(row["marks"] or "[]")}
     waits = json.loads(row["waits"])
+    back = json.loads(row["taken_back"] or "{}")
     return Run(
         id=row["id"],
         checklist=printable(row["checklist"], 100),
@@ -279,13 +288,27 @@ def _run(row: Any) -> Run:
                 place,
                 step,
                 found := marks.get(place),
-                waits="" if found is not None else printable(waits.get(str(place), ""), 500),
+                waits=""
+                if found is not None
+                else _waits(step, waits.get(str(place), ""), back.get(str(place))),
             )
             for place, step in enumerate(steps_read(json.loads(row["items"])), 1)
         ),
         ended_at=row["ended_at"],
         missed=row["missed_at"] is not None,
     )
+
+
+def is_taken_back(item: Marked) -> bool:
+    """Whether a person took a tick of this item back: it is not the agent's any more."""
+    return item.mark is None and item.waits.startswith(_TAKEN_BACK)
+
+
+def _waits(step: Step, words: str, taken_back_by: str | None) -> str:
+    """Why an item without a mark has none: of one that a person said something of, the agent says nothing more."""
+    if step.automatic and taken_back_by is not None:
+        return f"{_TAKEN_BACK}{printable(taken_back_by, 63)}: yours to tick"
+    return printable(words, 500)
 
 
 def _mark(content: Mapping[str, Any]) -> Mark:

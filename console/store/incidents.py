@@ -359,8 +359,9 @@ TIMELINE = """
             WHERE incident_id IS NULL AND at >= i.detected_at - interval '30 minutes' AND (at, id) < (
                 least($2, i.closed_at + interval '1 microsecond'), CASE WHEN $2 > i.closed_at THEN 0 ELSE $3 END
             )
-            -- That an agent starts, and what a rule of level info says of something else, explains nothing here.
-            AND NOT (kind = 'agent' AND severity IN ('info', 'ok'))
+            -- That an agent starts, what a rule of level info says of something else, and what people do beside it
+            -- explains nothing here.
+            AND kind NOT IN ('book', 'checklist', 'handover') AND NOT (kind = 'agent' AND severity IN ('info', 'ok'))
             AND NOT (
                 kind = 'alert' AND severity IN ('info', 'ok')
                 AND NOT EXISTS (SELECT FROM console.incident_alert WHERE incident_id = i.id AND rule = subject)

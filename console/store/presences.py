@@ -83,3 +83,16 @@ async def responders(store: Store) -> list[str]:
         """
     )
     return [printable(row["rolname"], 63) for row in rows]
+
+
+async def people(store: Store) -> list[str]:
+    """The logins of all who may look or respond, here or not, by name; agents are none of them."""
+    rows = await store.fetch(
+        """
+        SELECT rolname FROM pg_roles
+        WHERE rolcanlogin AND NOT rolsuper AND pg_has_role(oid, 'console_viewer', 'USAGE')
+            AND (NOT pg_has_role(oid, 'console_agent', 'USAGE') OR pg_has_role(oid, 'console_responder', 'USAGE'))
+        ORDER BY rolname
+        """
+    )
+    return [printable(row["rolname"], 63) for row in rows]

@@ -76,10 +76,11 @@ async def test_a_list_from_its_opening_to_its_export(place: Place, tmp_path: Pat
 
     for args, code, words in (
         (("tick", "morning", "Look"), 2, "'Look' is in the items 1, 2: say the number"),
-        (("tick", "morning", "4"), 2, "no item '4': `tradex checklist show morning` lists them"),
-        (("tick", "mourning", "1"), 2, "no checklist 'mourning'; did you mean morning?"),
+        (("tick", "morning", "4"), 4, "no item '4': `tradex checklist show morning` lists them"),
+        (("tick", "mourning", "1"), 4, "no checklist 'mourning'; did you mean morning?"),
         (("show", "m"), 2, "'m' may be morning or months"),
-        (("show", "months"), 2, "Month review was not open yet: it is due 01 Jan 09:00 UTC"),
+        (("tick", "months", "1"), 4, "Month review was not open yet: it is due 01 Jan 09:00 UTC"),
+        (("history", "--json", "--csv"), 2, "--csv and --json: expected one of them"),
         (("skip", "morning", "2", "--note", " "), 2, "--note: expected why"),
     ):
         done = tradex(*args)
@@ -87,11 +88,28 @@ async def test_a_list_from_its_opening_to_its_export(place: Place, tmp_path: Pat
         assert words in done.stderr and done.stderr.count("\n") == 1
     refused = tradex("tick", "morning", "1", person="bob")
     assert (refused.returncode, "alice ticked it already, " in refused.stderr) == (4, True)
+    over = tradex("skip", "morning", "1", "--note", "oops")
+    assert over.returncode == 4 and "alice ticked it " in over.stderr and "untick it first" in over.stderr
     viewer = tradex("tick", "morning", "2", person="vera")
     assert viewer.returncode == 4 and "vera may not tick checklists" in viewer.stderr
 
+    # What is so already is said, and nothing is written.
+    changes = await place.owner("SELECT count(*) FROM console.checklist_mark_change")
+    assert good("untick", "morning", "2").startswith("it was not ticked: 2 Look at the log; 2 of 3")
+    assert changes == await place.owner("SELECT count(*) FROM console.checklist_mark_change")
+    again = tradex("start", "morning")
+    assert (again.returncode, again.stderr) == (0, "Morning health is open already\n")
+
+    coming = good("show", "months").splitlines()
+    assert coming[0] == "Month review  ○ not yet open, opens 01 Jan 05:00 UTC"
+    assert coming[1].startswith("due 01 Jan 09:00 UTC, owner on-call; ")
+    assert coming[2].startswith("  [ ]  1  ")
+    shape = json.loads(good("show", "months", "--json"))
+    assert shape.keys() == morning["run"].keys() and (shape["id"], shape["state"]) == (None, "none")
+
     strip = good("history", "morning").splitlines()
-    assert strip[0] == "Morning health  ✗ ■ ►   50 % on time, streak 1"
+    first, last = (f"{soon - timedelta(days=days):%d %b}" for days in (2, 0))
+    assert strip[0] == f"Morning health  ✗ ■ ►   50 % on time, streak 1   due {first} to {last}"
     assert good("history", "months").startswith("Month review  nothing was due   – on time, streak 0")
     exported = json.loads(good("history", "--json"))
     assert [each["state"] for each in exported] == ["missed", "done", "open"]

@@ -183,11 +183,14 @@ async def test_items_that_hold_are_ticked_with_their_evidence_and_stay_so_unless
         run = (await only(alice)).run
         assert run is not None and run.items[0].mark is not None
         assert run.items[0].mark.automatic and run.items[0].mark.at == at("2026-03-10 06:00")
-        with pytest.raises(Refused, match="the agent ticked it already, 06:00"):
+        with pytest.raises(Refused, match=r"^the agent ticked it \d+ .* ago: untick it first$"):
             await checklists.mark(alice, run.id, 1, Done.SKIPPED, note="really?")
         await checklists.mark(alice, run.id, 1, None)
         world.holds = {"errors < 1": passed("Errors is 0 %"), "health": passed("all answer")}
-        assert await marks("2026-03-10 06:03:00") == ["waits: ", "auto: all answer", "waits: "]
+        asked = world.asked
+        taken = "waits: taken back by alice: yours to tick"
+        assert await marks("2026-03-10 06:03:00") == [taken, "auto: all answer", "waits: "]
+        assert world.asked == asked + 1, "the agent asks no more of what is alice's"
         await checklists.mark(alice, run.id, 1, Done.DONE, note="looked\nmyself")
         assert (await checklists.ticked_by(alice, since=at("2026-03-10 00:00"))) == [
             ("alice", 1),
@@ -208,10 +211,11 @@ async def test_one_that_is_opened_early_is_the_next_one_and_a_deposed_agent_open
     async with place.leader() as (store, lease), place.open("alice") as alice:
         with pytest.raises(Refused, match="there is no checklist morning"):
             await checklists.start(alice, "morning")
-        await published(store, lease, daily())
+        now = await store.now()
+        # Whatever the hour is, it is none at which one is open.
+        await published(store, lease, daily(at=f"{now + timedelta(hours=12):%H:%M}"))
         with pytest.raises(Refused, match="is new: the agent has not worked out"):
             await checklists.start(alice, "morning")
-        now = await store.now()
         agent = rounds()
         await agent.round(store, lease, now - timedelta(days=3))
         due = (await only(alice)).next_due_at

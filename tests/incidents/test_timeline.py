@@ -62,3 +62,20 @@ async def test_what_rules_of_level_info_say_is_left_out_unless_they_are_linked(r
         assert (await about())[2:] == [("Feed Away", "ok"), ("Fewer Users", "ok")], "what ends was worth it"
         rows = await room.owner("SELECT count(*) FROM console.event WHERE subject = 'Faster Than Before'")
         assert rows[0]["count"] == 2
+
+
+async def test_what_people_do_beside_it_is_left_out(room: Place) -> None:
+    async with room.open("alice") as alice:
+        number = await incidents.open_by_hand(alice, "orders are slow", 2)
+    await room.owner(
+        """
+        INSERT INTO console.event (kind, severity, subject, text, actor) VALUES
+            ('book', 'warning', 'books', 'x.md is broken', 'auto'),
+            ('checklist', 'warning', 'Weekly maintenance', 'Weekly maintenance is overdue', 'auto'),
+            ('handover', 'info', 'handover', 'alice hands over to bob', 'alice'),
+            ('action', 'info', 'cache', 'bob clears the cache', 'bob')
+        """
+    )
+    found = await texts(room, number)
+    assert "bob clears the cache" in found
+    assert not {"x.md is broken", "Weekly maintenance is overdue", "alice hands over to bob"} & set(found)

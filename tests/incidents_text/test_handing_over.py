@@ -50,6 +50,10 @@ FULL = Shift(
     LEADS,
     at(60),
     incidents=(OPEN, replace(BARE, alerts=(8,))),
+    left=(
+        (9, "Prices were old", FollowUp(4, "Give the cache a floor", "alice", "bob", at(-60 * 24 * 3))),
+        (11, "Logins fail", FollowUp(5, "Tell the partner", "", "bob", at(0))),
+    ),
     alerts=(
         replace(FIRES, id=1, rule="Alone"),
         replace(FIRES, id=2, acknowledged_by="bob", acknowledged_at=at(20)),
@@ -106,6 +110,10 @@ def test_everything_that_matters_is_told_with_its_end() -> None:
             "next update 12:50 (late), 2 open follow-ups",
             "**INC-13** level 3: Something is odd; open for 59m, no commander, nobody has acknowledged it",
         ],
+        "Left to do of closed incidents (2)": [
+            "**INC-9** Prices were old: Give the cache a floor; alice, open for 3d",
+            "**INC-11** Logins fail: Tell the partner; nobody has it, open for 1h",
+        ],
         "Alerts (6)": [
             "warning **Alone** for 1h: Error rate is 8.00 %, over 5 %; nobody has acknowledged it",
             "warning **High Error Rate** for 1h: Error rate is 8.00 %, over 5 %; acknowledged by bob, 12:20",
@@ -126,10 +134,11 @@ def test_everything_that_matters_is_told_with_its_end() -> None:
             "action 31 **failover replica** is confirmed, waits for a second person: it takes two",
             "**alice broke the glass** until 13:20 UTC: alone at night",
         ],
-        "Checklists (4)": [
+        "Checklists (5)": [
             "**Nightly** overdue for 1h, 1 of 2 done, due 11:00 UTC, vera",
             "**Morning** due, 1 of 2 done, due 12:30 UTC, vera",
             "**Noon** open, 1 of 2 done, due 13:30 UTC, vera",
+            "**Next week** open, 1 of 2 done, due 2026-03-17 12:00 UTC, vera",
             "**Evening** comes next, due 20:00 UTC",
         ],
         "Odd trends (1)": ["**Error rate** 0.90 % in the last hour; the hour before 0.30 %; limit 5.00 %"],
@@ -199,6 +208,7 @@ def test_nothing_that_was_written_changes_its_form(text: str) -> None:
     bad = replace(
         FULL,
         incidents=[replace(OPEN, title=text, follow_ups=(FollowUp(1, text, text, text, at(0)),))],
+        left=[(1, text, FollowUp(1, text, text, text, at(0)))],
         alerts=[replace(FIRES, rule=text, summary=text)],
         silences=[replace(FULL.silences[0], reason=text)],
         effects=[replace(block(1, 90), target=text, reason=text)],
@@ -206,6 +216,6 @@ def test_nothing_that_was_written_changes_its_form(text: str) -> None:
     )
     tokens = MarkdownIt("commonmark").parse(render(bad))
     kinds = [t.type for t in tokens if t.type.endswith("_open")]
-    assert kinds.count("heading_open") == 11 and kinds.count("bullet_list_open") == 10
+    assert kinds.count("heading_open") == 12 and kinds.count("bullet_list_open") == 11
     assert not {"fence", "html_block", "code_block", "hr"} & {t.type for t in tokens}
     assert "\x1b" not in render(bad) and "\u202e" not in render(bad)

@@ -8,6 +8,8 @@ from markdown_it import MarkdownIt
 from console.domain.alert import Phase
 from console.domain.event import Event, Severity
 from console.domain.incident import Entry, timings
+from console.domain.metric import MetricSpec
+from console.incidents import postmortem
 from console.incidents.postmortem import Material, Plot, missing, render, span
 from tests.incidents_text.cases import (
     ALERT,
@@ -21,7 +23,12 @@ from tests.incidents_text.cases import (
     hostile,
     series,
 )
+from themes.palette import DARK
+from widgets.glyphs import UNICODE
+from widgets.look import Look
+from widgets.markdown_panel import markdown_lines
 
+LOOK = Look(DARK, UNICODE)
 WHOLE = Material(
     CLOSED,
     at(60),
@@ -58,6 +65,7 @@ def test_it_tells_everything_that_is_known() -> None:
         "| detected | 2026-03-10 12:00:00 |  |  |",
         "| acknowledged | 2026-03-10 12:01:30 | 1m30s | alice |",
         "| mitigated | 2026-03-10 12:12:00 | 12m | bob |",
+        "| id | rule | severity | last reason | fired | resolved | worst |",
         "| resolved | 2026-03-10 12:40:00 | 40m | bob |",
         "It is Error rate (D detected, A acknowledged, M mitigated, R resolved).",
         "| commander | bob |",
@@ -112,6 +120,52 @@ def test_what_nobody_did_is_said_plainly() -> None:
     assert "1 alert of it still fires." in list(missing(replace(WHOLE, alerts=(ALERT, fires))))
     assert "It was closed without a resolution." in list(missing(replace(WHOLE, incident=closed)))
     assert "No final update was written for anybody." in list(missing(replace(WHOLE, incident=closed)))
+
+
+def closing(number: int, minute: float, who: str, text: str) -> Entry:
+    """As the store tells it."""
+    told = f"{who} closed INC-12: {text.partition(chr(10))[0]}"
+    return Entry(Event(number, at(minute), "incident", Severity.OK, "INC-12", told, who), 12, text)
+
+
+def test_who_closes_it_says_by_that_that_it_is_mitigated() -> None:
+    silent = replace(CLOSED, mitigated_at=None, mitigated_by=None)
+    assert "| mitigated | with its end | – |  |" in render(replace(WHOLE, incident=silent)).splitlines()
+    still = replace(silent, closed_at=None, closed_by=None)
+    assert "| mitigated | – | – |  |" in render(replace(WHOLE, incident=still)).splitlines()
+
+
+def test_what_it_was_thought_to_be_before_it_was_reopened_stands_before_what_it_was() -> None:
+    entries = (closing(5, 20, "alice", "The cache.\n\n- cleared"), closing(6, 40, "bob", CLOSED.resolution))
+    earlier = "**Resolution of 2026-03-10 12:20:00**, by alice; it was reopened after that"
+
+    def head(*of: Entry, **changes: object) -> str:
+        incident = replace(CLOSED, **changes)  # pyright: ignore[reportArgumentType]
+        return render(replace(WHOLE, incident=incident, entries=of)).split("## Figures")[0]
+
+    both = head(*entries)
+    assert f"{earlier}\n\n> The cache.\n>\n> - cleared\n\n**Resolution**\n\n> The provider" in both
+    assert "it was reopened" not in head(entries[1])
+    open_again = head(*entries[:1], closed_at=None, closed_by=None, resolution="")
+    assert earlier in open_again and "**Resolution**" not in open_again
+    # Nobody else's, and no note that says so.
+    others = (replace(entries[0], incident_id=None), replace(entries[0], incident_id=13))
+    note = Event(7, at(21), "note", Severity.INFO, "INC-12", entries[0].event.text, "alice")
+    assert "it was reopened" not in head(*others, Entry(note, 12), entries[1])
+
+
+def test_its_plot_fits_a_small_screen_with_the_widest_of_numbers() -> None:
+    money = MetricSpec("volume", "Volume", "money", "orders", "sql", "", decimals=2, warning=1, critical=5)
+    values = [1_234_567.0] * (postmortem._WIDTH - 1) + [1.0]
+    plot = Plot(money, series(*values, start=at(-10)), 1_000_000.0)
+    lines = [line.removeprefix("    ") for line in render(replace(WHOLE, plot=plot)).splitlines()]
+    start = next(i for i, line in enumerate(lines) if "│" in line)
+    # As wide as a panel is on a screen of 80 columns.
+    shown = [
+        "".join(x.text for x in row) for row in markdown_lines(render(replace(WHOLE, plot=plot)), 78, LOOK)
+    ]
+    assert any(line.endswith("  limit") for line in lines[start : start + 11])
+    assert all(f"  {line}" in shown for line in lines[start : start + 11])
 
 
 def test_one_that_was_merged_was_not_resolved_and_leaves_the_rest_to_the_other() -> None:

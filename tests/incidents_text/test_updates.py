@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 import console
 from console.domain.action import ActionState
 from console.domain.book import BLANKS, Runbook, Template, unfilled
+from console.incidents.calling import called, unknown
 from console.incidents.figures import Impact, harm_end
 from console.incidents.updates import fill, for_customers, values
 from tests.incidents_text.cases import ALERT, BARE, CLOSED, FAILOVER, HOSTILE, RATE, at, hostile
@@ -67,6 +68,9 @@ def test_every_shipped_template_is_filled_in_for_an_incident_of_which_everything
     known = values(CLOSED, TEMPLATE, now=at(50), impact="12 orders failed") | {"next_update": "12:30"}
     filled = fill(text, known)
     assert "{{" not in filled and "UTC UTC" not in filled
+    # Where it is pasted, a line that ends in a sentence stays ragged.
+    inlines = [token for token in MarkdownIt("commonmark").parse(text) if token.type == "inline"]
+    assert not any(child.type == "softbreak" for each in inlines for child in each.children or ())
 
 
 def test_the_next_update_is_promised_by_the_template_on_the_platforms_time() -> None:
@@ -130,3 +134,9 @@ def test_the_impact_says_what_was_measured_and_nothing_else() -> None:
         "the error rate stayed at or below 0.30 % (12:06 UTC), within its limit of 1.00 %; "
         "at least 1 order failed from 12:00 to 12:20 UTC"
     )
+
+
+def test_who_is_called_by_a_name_that_nobody_has_is_known() -> None:
+    text = "@bob, @nora.k: see @nobody. Mail ops@example.com, (@Bob) @nobody_ @"
+    assert called(text) == ["bob", "nora.k", "nobody", "Bob", "nobody_"]
+    assert unknown(text, ["BOB", "nora.k"]) == ["nobody", "nobody_"]

@@ -54,7 +54,7 @@ async def test_list_searches_everywhere_and_show_tells_all(desk: Desk) -> None:
     assert [step["id"] for step in book["steps"]] == list(range(1, 13))
     assert book["steps"][0]["does"] == {"what": "action", "name": "block_ip"}
     assert book["ladder"][1] == {"who": "Management", "after_s": 300, "deadline_s": 600}
-    refused(desk.run("runbook", "show", "security-breech"), 2, "did you mean security-breach?")
+    refused(desk.run("runbook", "show", "security-breech"), 4, "did you mean security-breach?")
 
 
 async def test_start_opens_an_incident_or_attaches_and_steps_are_ticked(desk: Desk) -> None:
@@ -66,7 +66,7 @@ async def test_start_opens_an_incident_or_attaches_and_steps_are_ticked(desk: De
     ticked = desk.json("runbook", "tick", made["name"], "1", "--note", "all red")
     step = ticked["runbooks"][0]["steps"][0]
     assert (step["state"], step["by"], step["note"]) == ("done", "alice", "all red")
-    assert desk.run("runbook", "tick", number, "CTO").returncode == 2
+    assert desk.run("runbook", "tick", number, "CTO").returncode == 4
     assert desk.run("runbook", "tick", number, "clear it", "--skip", "--note", "no cache").returncode == 0
     done = desk.run("runbook", "start", "database-failover", "--incident", number)
     assert "Database failover  0/10: tradex runbook tick INC-" in done.stdout
@@ -75,7 +75,7 @@ async def test_start_opens_an_incident_or_attaches_and_steps_are_ticked(desk: De
     assert [(b["name"], b["done"]) for b in undone["runbooks"]] == [
         *(("order-execution-failure", 1), ("database-failover", 1)),
     ]
-    refused(desk.run("runbook", "start", "database-failover", "--incident", "99"), 2, "no incident 99")
+    refused(desk.run("runbook", "start", "database-failover", "--incident", "99"), 4, "no incident 99")
     refused(desk.run("runbook", "start", "x", "--incident", "1", "--level", "2"), 2, "--incident: expected")
 
 

@@ -62,6 +62,7 @@ def test_a_broken_own_file_keeps_what_was_in_force_and_is_told(tmp_path: Path) -
         "templates/customer-final.md: cannot be read: 'utf-8' codec can't decode byte 0xff in position 4: "
         "invalid start byte",
     ]
+    assert found.lost == {found.broken[0]}, "of never-good.md nothing was in force"
     # Without anything from before, the shipped one stands in for a broken one of its name.
     assert {key_of(book) for book in library.load(WORDS).books} == NAMES
 
@@ -106,5 +107,9 @@ def test_files_are_checked_wherever_they_are(tmp_path: Path) -> None:
     assert [type(book) for book in shelf.books] == [Checklist, Runbook]
     assert shelf.broken == (f"{tmp_path}/first.md:6: no such placeholder: titel; did you mean title?",)
     assert check(tmp_path / "no.md", WORDS).broken == (f"{tmp_path}/no.md: no such file or folder",)
+    put(tmp_path, "two.md", "---\nlevel: 7\n---\n## Immediate\n- [ ] x {screen: 77}\n")
+    assert [fault.partition(": ")[0] for fault in check(tmp_path / "two.md", WORDS).broken] == [
+        f"{tmp_path}/two.md:{line}" for line in (2, 2, 5)
+    ]
     (tmp_path / "empty").mkdir()
     assert check(tmp_path / "empty", WORDS).broken == (f"{tmp_path}/empty: no file NAME.md in it",)

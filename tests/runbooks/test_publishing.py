@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from console.runbooks import publishing
+from console.runbooks.library import Shelf
 from console.runbooks.publishing import SUBJECT, Publishing
 from console.runbooks.reading import Vocabulary
 from console.store import books, timeline
@@ -87,6 +88,18 @@ async def test_files_are_published_again_as_they_change_and_a_broken_one_is_told
         file.write_text(OWN.format(title="Mended", step="Call"), encoding="utf-8")
         assert (await told(3))[2][2] == "the books were read again: 8 runbooks, 4 checklists, 6 templates"
         assert await titled("Mended")
+
+
+def test_what_is_said_of_broken_files_names_the_first_fault_and_where_the_rest_is_told() -> None:
+    faults = tuple(f"books/runbooks/{name}.md:3: level: expected 1" for name in ("one", "two", "three"))
+    kept = "a runbook, checklist or template is broken, what was in force stays: "
+    rest = " and 2 more: tradex runbook check"
+    assert publishing._complaint(Shelf((), faults)) == f"{kept}{faults[0]}{rest}"
+    assert publishing._complaint(Shelf((), faults[:1])) == f"{kept}{faults[0]}"
+    new = publishing._complaint(Shelf((), faults[:1], frozenset(faults[:1])))
+    assert new == f"a runbook, checklist or template is broken, and nothing of it is in force: {faults[0]}"
+    long = publishing._complaint(Shelf((), ("x" * 500, *faults[1:])))
+    assert len(long) <= 500 and long.endswith(rest)
 
 
 async def test_what_steps_may_name_is_looked_at_again_when_it_changes(

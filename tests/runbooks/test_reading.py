@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from console.domain.book import Checklist, Runbook, Rung, Step, Symptom, Template
 from console.domain.errors import Misuse
 from console.runbooks.library import FOLDERS, SHIPPED
+from console.runbooks.markdown import Broken
 from console.runbooks.reading import READERS, SCREENS, Vocabulary
 from console.store.books import Book
 from screens.registry import SCREENS as REGISTERED
@@ -181,7 +182,7 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
     "runbook": [
         ("---\ntitle", "title", "1: expected front matter"),
         ("level: 3\n---\n", "level: 3\n", "1: this front matter has no end"),
-        ("title: Prices are old\n", "", "2: title: expected a text"),
+        ("title: Prices are old\n", "", "2: title is missing"),
         ("level: 3", "level: 4", "4: level: expected 1 (the worst), 2 or 3, not 4"),
         ("aliases:", "alias:", "3: no such key of a runbook: alias; did you mean aliases?"),
         ("aliases: [", "aliases: [[", "4: not YAML"),
@@ -222,6 +223,8 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("timezone: Europe/London", "timezone: ..", "6: timezone: expected a time zone"),
         ("rhythm: weekly", "rhythm: often", "3: rhythm: expected one of daily, weekly, monthly, custom"),
         ("BYDAY=FR", "BYDAY=XX", "4: rule: "),
+        ("rule: FREQ=WEEKLY;BYDAY=FR\n", "", "2: rule is missing"),
+        ("rule: FREQ=WEEKLY;BYDAY=FR", "rule:", "4: rule: expected a text"),
         ("grace: 90m", "grace: -1", "7: grace: expected a duration"),
         ("- [ ] Say", "## Later\n- [ ] Say", "13: expected no headings in a checklist"),
         ("{evidence: health}", "{evidence: helth}", "11: evidence: expected one of health, alerts, trends"),
@@ -245,6 +248,54 @@ def test_what_is_wrong_is_told_with_its_line(kind: str, old: str, new: str, told
     with pytest.raises(Misuse) as caught:
         read(kind, SAMPLES[kind].replace(old, new, 1))
     assert str(caught.value).startswith(f"here.md:{told}")
+
+
+# Of each kind a file with several faults, and all that is said of it.
+FAULTY: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
+    "runbook": (
+        [
+            *(("title: Prices are old\n", ""), ("level: 3", "level: 9\ncolour: red")),
+            *(("{screen: metrics}", "{screen: 77}"), ("switch_provider", "switch_providr")),
+            *(("## Escalation", "## Escalate"), ("## Resolution", "## Resolution\nWords.\n")),
+            *(("{check: fn", "{check: fm"), ("* Customers", "* [ ] Customers")),
+        ],
+        [
+            *("2: title is missing", "3: level: expected 1", "4: no such key of a runbook: colour"),
+            *("11: expected no box here", "15: screen: expected one of", "20: no such action: switch_providr"),
+            *("21: no such section: Escalate", "25: expected a list here", "28: no such check: fm."),
+        ],
+    ),
+    "checklist": (
+        [
+            *(("rhythm: weekly", "rhythm: often"), ("BYDAY=FR", "BYDAY=XX"), ("grace: 90m", "grace: soon")),
+            *(("{evidence: health}", "{evidence: helth}"), ("{check: db.backups}", "{check: db.backup}")),
+        ],
+        [
+            *("3: rhythm: expected one of", "4: rule: ", "7: grace: expected a duration"),
+            *("11: evidence: expected one of", "12: no such check: db.backup;"),
+        ],
+    ),
+    "template": (
+        [("audience: internal", "audience: all"), ("{sev1: 15m", "{sev1: soon"), ("{{title}}", "{{titel}} {{x}}")],
+        [
+            *("3: audience: expected one of", "5: sev1: expected a duration"),
+            *("7: no such placeholder: titel", "7: no such placeholder: x"),
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FAULTY)
+def test_all_that_is_wrong_with_a_file_is_told(kind: str) -> None:
+    text, (changes, told) = SAMPLES[kind], FAULTY[kind]
+    for old, new in changes:
+        text = text.replace(old, new, 1)
+    with pytest.raises(Broken) as caught:
+        read(kind, text)
+    assert len(caught.value.faults) == len(told), caught.value.faults
+    for fault, words in zip(caught.value.faults, told, strict=True):
+        assert fault.startswith(f"here.md:{words}")
+    assert str(caught.value) == caught.value.faults[0]
 
 
 def test_without_a_vocabulary_any_name_goes() -> None:

@@ -14,7 +14,9 @@ from console.domain.book import Done, Mark
 from console.domain.errors import Refused, StoreAway
 from console.domain.event import Event, Severity
 from console.domain.handover import Handover
+from console.domain.incident import Entry
 from console.domain.snapshot import Snapshot
+from screens import handover_dialog
 from screens.asking_dialog import AskingDialog
 from screens.books import BooksScreen
 from screens.handover_dialog import HandoverDialog
@@ -165,10 +167,27 @@ async def test_a_note_ticks_in_whole_and_begins_with_the_one_there_is() -> None:
         dialog = await seen.dialog(NoteDialog)
         assert dialog.text == "p99 478 after the fix"
         await seen.press("escape")
-        await seen.item(5)
-        await seen.press("n")
-        dialog = await seen.dialog(NoteDialog)
-        assert dialog.text == "", "evidence is no note of anybody"
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "words"),
+    [
+        (1, "k", "nora.k ticked it 11m ago: untick it first"),
+        (1, "n", "nora.k ticked it 11m ago: untick it first"),
+        (2, "k", "ops_rw ticked it 10m ago: untick it first"),
+        (3, "k", "the agent ticked it 10m ago: untick it first"),
+        (5, "n", "the agent ticked it 42m ago: untick it first"),
+        (4, "n", "ivo.s skipped it 9m ago: untick it first"),
+    ],
+)
+async def test_what_was_said_of_an_item_is_in_the_way_of_a_note_before_that_is_written(
+    place: int, key: str, words: str
+) -> None:
+    async with opened() as seen:
+        await seen.item(place)
+        await seen.press(key)
+        await seen.says(words)
+        assert isinstance(seen.app.screen, BooksScreen) and not seen.clerk.asked
 
 
 async def test_what_is_skipped_takes_a_reason_and_a_refusal_loses_nothing() -> None:
@@ -357,6 +376,28 @@ async def test_runbooks_begin_with_the_one_that_is_called_for_and_are_searched_w
         await seen.says("no book has qqq")
 
 
+async def test_with_little_room_the_books_that_are_found_are_seen_while_words_are_typed() -> None:
+    many = tuple(replace(books.BREACH, name=f"b{i}", title=f"Breach {i}") for i in range(4))
+    async with opened(size="80x24", runbooks=(*books.BOOKS, *many)) as seen:
+        await seen.press("v", "slash")
+        table, found = seen.table("books"), seen.books.query_one("#found")
+        for words, count in (("b", 7), ("reach", 5), (" 2", 1)):
+            await seen.press(*words)
+            await seen.until(lambda count=count: len(table.keys) == count)
+            await seen.until(
+                lambda: found.styles.height and found.outer_size.height == found.styles.height.value
+            )
+            await seen.pilot.pause()
+            assert table.content_size.height >= 4, "three rows below the header"
+            assert table.selected == table.keys[0], "the first that is found"
+        await seen.until(lambda: any("▌" in row and "Breach 2" in row for row in rows(seen.app)))
+        await seen.press("enter")
+        await seen.until(lambda: table.has_focus)
+        assert table.keys == ["b2"] and seen.books.query_one("#filter", Field).value == "breach 2"
+        await seen.press("escape")
+        await seen.until(lambda: len(table.keys) == 7)
+
+
 async def test_a_runbook_is_attached_to_the_incident_that_is_open() -> None:
     async with opened() as seen:
         await seen.press("v", "enter")
@@ -434,6 +475,61 @@ async def test_h_hands_over_from_anywhere_with_the_text_of_now_and_a_note() -> N
         await seen.until(lambda: len(seen.clerk.asked) == 2)
         assert seen.clerk.asked[1][3] == "", "there may be nothing to add"
         assert seen.clerk.asked[1][4] != key, "it is another one"
+
+
+async def test_what_is_offered_is_what_is_so_when_it_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover_dialog, "_READ_AGAIN_S", 0.02)
+    async with opened() as seen:
+        await seen.press("H")
+        dialog = await seen.dialog(HandoverDialog)
+        await seen.says("nothing is open")
+        seen.app.static._texts = {"handover": "## Incidents (3)\n\n- INC-1\n"}
+        await seen.says("gives       Incidents 3")
+        # The last look was before the fourth one opened, and the answer to the first call is lost.
+        monkeypatch.setattr(dialog, "_look_again", lambda: None)
+        dialog.query_one("#taker", Field).value = "vera"
+        keys: list[str] = []
+        for said, answer in (("4", StoreAway("connection reset")), ("5", None)):
+            seen.app.static._texts = {"handover": f"## Incidents ({said})\n"}
+            seen.clerk.error = answer
+            await seen.press("ctrl+s")
+            await seen.until(
+                lambda said=said: f"({said})" in seen.clerk.asked[-1][2] if seen.clerk.asked else 0
+            )
+            keys.append(seen.clerk.asked[-1][4])
+        assert keys[0] == keys[1], "the store makes one of it"
+
+
+async def test_while_what_is_offered_can_not_be_read_nothing_is_offered() -> None:
+    async with opened() as seen:
+        await seen.press("H")
+        dialog = await seen.dialog(HandoverDialog)
+
+        async def away() -> str:
+            raise StoreAway("connection reset")
+
+        seen.app.static.handover_text = away  # type: ignore[method-assign]
+        dialog.query_one("#taker", Field).value = "vera"
+        await seen.press("ctrl+s")
+        await seen.says("connection reset")
+        assert not seen.clerk.asked and seen.app.screen is dialog
+
+
+async def test_the_only_one_who_could_take_it_over_stands_there_and_the_note_is_written_at_once() -> None:
+    async with opened(responders=("ops_rw", "vera")) as seen:
+        await seen.press("H")
+        dialog = await seen.dialog(HandoverDialog)
+        await seen.press(*"calm", "ctrl+s")
+        await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked[0][1] == "vera" and seen.clerk.asked[0][3] == "calm"
+    async with opened() as seen:
+        await seen.press("H")
+        dialog = await seen.dialog(HandoverDialog)
+        await seen.says("one of nora.k, vera")
+        await seen.press(*"vera", "enter", *"why not", "ctrl+s")
+        await seen.until(lambda: seen.clerk.asked)
+        assert seen.clerk.asked[0][1] == "vera" and seen.clerk.asked[0][3] == "why not"
+        assert not dialog.is_attached
 
 
 async def test_what_is_offered_is_signed_once_it_was_seen() -> None:
@@ -517,6 +613,43 @@ async def test_who_comes_back_is_told_what_happened_meanwhile() -> None:
         assert "Fri 13 Mar" in shown(app) and "long before" not in shown(app)
         await pilot.press("h")
         await until(pilot, lambda: not isinstance(app.screen, SinceScreen))
+
+
+async def test_notes_since_then_name_author_and_incident_and_lead_there() -> None:
+    def note(id: int, actor: str, text: str) -> Event:
+        return Event(id, NOW - timedelta(minutes=5), "note", Severity.INFO, "INC-147", text, actor)
+
+    venue, ours, call = (
+        note(5, "bob", "venue refuses"),
+        note(4, "bob", "look at"),
+        note(3, "vera", "@ops_rw?"),
+    )
+    alert = happened(2, 200, Severity.CRITICAL, "the cache is down")
+    snapshot = replace(books.live(), events=(venue, ours, call, alert))
+    feed = books.feed(snapshot, last_seen=NOW - timedelta(hours=4))
+    feed.timeline[147] = [Entry(ours, 147, "look at\n\nthe **venue**, @ops_rw")]
+    app = QuietApp(feed)
+    async with app.run_test(size=SIZES["120x40"]) as pilot:
+        app.static.publish(replace(snapshot, at=NOW + timedelta(seconds=1), alerts=()))
+        await until(pilot, lambda: app.since.known)
+        await pilot.press("h")
+        await until(pilot, lambda: "INC-147 bob: venue refuses" in shown(app))
+        assert "five minutes without a console end a visit" in shown(app)
+        loud = [s.text for s in drive.strips(app) for s in s if s.style and s.style.color == _accent(app)]
+        assert [t for t in loud if ": " in t] == ["INC-147 bob: look at", "INC-147 vera: @ops_rw?"]
+        table = app.screen.query_one("#since", LiveTable)
+        table.select("2")
+        await pilot.press("enter")
+        await until(pilot, lambda: "it belongs to no incident" in shown(app))
+        table.select("4")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.current_mode == "incident" and "INC-147" in shown(app))
+
+
+def _accent(app: QuietApp) -> Any:
+    screen = app.screen
+    assert isinstance(screen, SinceScreen)
+    return screen.look("accent").color
 
 
 async def test_a_first_visit_that_lasts_is_told_what_happened_since_it_began() -> None:

@@ -9,14 +9,16 @@ from console.domain.book import Done, Mark, Marked, Step
 from console.domain.duties import Past, Run, Standing
 from console.domain.event import Event, Severity
 from screens import duty_calendar as calendar
-from screens.duty_reading import item_text
+from screens.duty_reading import item_facts, item_text
 from screens.duty_rows import (
     by_itself,
     due_words,
     item_entries,
+    list_columns,
     list_entries,
     moment,
     over_words,
+    run_line,
     state_of,
     tools,
     urgency,
@@ -55,9 +57,9 @@ def stands(due: datetime, **more: object) -> Standing:
 @pytest.mark.parametrize(
     ("standing", "words", "role", "glyph"),
     [
-        (stands(NOW + timedelta(hours=5)), "due 08:12", "muted", "to-do"),
-        (stands(NOW + timedelta(minutes=17)), "due 03:29", "pending", "to-do"),
-        (stands(NOW - timedelta(minutes=17)), "due 02:55", "pending", "to-do"),
+        (stands(NOW + timedelta(hours=5)), "due 08:12", "muted", "running"),
+        (stands(NOW + timedelta(minutes=17)), "due 03:29", "pending", "running"),
+        (stands(NOW - timedelta(minutes=17)), "due 02:55", "pending", "running"),
         (stands(NOW - timedelta(hours=3)), "over 3h", "warn", "warn"),
         (stands(NOW - timedelta(days=1, hours=3)), "over 1d 3h", "warn", "warn"),
         (stands(NOW - timedelta(days=4)), "over 4d", "crit", "crit"),
@@ -85,6 +87,18 @@ def test_times_are_of_the_zone_of_the_list() -> None:
     assert moment(late + 9 * DAY, BERLIN, late) == "24 Mar"
     assert moment(seven, "Nowhere/../[/]", seven) == "07:00"
     assert [over_words(timedelta(minutes=m)) for m in (12, 180, 1620, 5760)] == ["12m", "3h", "1d 3h", "4d"]
+
+
+def test_where_a_list_has_another_zone_than_the_clock_the_head_says_so_and_the_column_has_room() -> None:
+    at = datetime(2026, 3, 12, 4, 20, tzinfo=UTC)
+    run = books.run(1, "x", "X", "daily", at, *books.plain(2, 2, at=at), ended_at=at)
+    there, here = (Standing("x", "X", "daily", run, at + DAY, name) for name in (BERLIN, "UTC"))
+    rows = [line(entry) for entry in item_entries(run, BERLIN, LOOK, at, 62, {}, greyed=False)]
+    assert rows[0].endswith("nora.k 05:20")
+    heads = [text(run_line(each, run, LOOK, at, 90)[0]) for each in (there, here)]
+    assert heads[0].endswith("times CET") and "times" not in heads[1]
+    widths = [list_columns([each], at, compact=False)[-1].width for each in (there, here)]
+    assert due_words(there, at)[0] == "done 05:20 CET" and widths == [14, 13]
 
 
 def test_who_comes_to_tick_begins_with_what_is_due_today() -> None:
@@ -129,6 +143,9 @@ def test_an_item_that_does_not_tick_itself_says_why() -> None:
         return " ".join(line(entry).strip() for entry in entries)
 
     assert shown(held) == f"[ ] 1 See the alerts auto {waits}" and waits in item_text(held)
+    taken = replace(item, waits="taken back by alice: yours to tick")
+    assert shown(taken) == "[ ] 1 See the alerts taken back by alice: yours to tick"
+    assert ("ticked", "by hand") in item_facts(taken, "UTC", NOW)
     ticked = replace(held, mark=Mark(Done.DONE, "a", NOW))
     assert waits not in shown(ticked) and waits not in item_text(ticked)
 
@@ -169,7 +186,8 @@ def test_what_runs_is_no_failure_and_what_is_over_its_time_is_late_already() -> 
     begun = books.run(1, "x", "X", "daily", NOW + HOUR, *books.plain(2, 1))
     assert days_of([], Standing("x", "X", "daily", begun, NOW + DAY)).endswith("►")
     assert days_of([], stands(NOW - 2 * HOUR)).endswith("▲")
-    assert days_of([], stands(NOW + HOUR)).endswith("○")
+    assert days_of([], stands(NOW + HOUR)).endswith("►"), "it is open, whatever is done of it"
+    assert days_of([], Standing("x", "X", "daily", None, NOW + HOUR)).endswith("○"), "it is not open yet"
     assert days_of([], Standing("x", "X", "daily")) == "·" * 16 + " " + "·" * 14
 
 

@@ -375,7 +375,7 @@ async def test_a_viewer_reads_and_is_told_why_nothing_can_be_changed() -> None:
 
 async def test_of_several_the_worst_is_shown_and_brackets_switch() -> None:
     async with opened(incidents.unseen()) as seen:
-        await seen.says("SEV1", "INC-148", "+1 [ ]", "nobody is on it")
+        await seen.says("SEV1", "INC-148", "1 other: [ or ]", "nobody is on it")
         await seen.press("right_square_bracket")
         await seen.says("SEV2", "INC-147", "p99 down to 478 on canary")
         await seen.press("left_square_bracket")
@@ -389,7 +389,7 @@ async def test_of_several_the_worst_is_shown_and_brackets_switch() -> None:
 async def test_a_worse_one_that_opens_does_not_come_under_the_keys() -> None:
     async with opened() as seen:
         seen.app.static.publish(incidents.unseen())
-        await seen.says("INC-147", "+1 [ ]")
+        await seen.says("INC-147", "1 other: [ or ]")
         await seen.press("space")
         assert (await seen.asked("mark_step"))[0] == 147
         closed = replace(LIVE, closed_at=NOW, closed_by="nora.k")

@@ -143,16 +143,16 @@ async def test_a_console_that_is_killed_in_the_middle_of_a_note_has_it_when_it_c
         "LC_ALL": "C.UTF-8",
     }
 
-    def opened(terminal: Terminal) -> None:
+    def opened(terminal: Terminal, line: str) -> None:
         terminal.wait_for("Components")
         terminal.send("5")
-        terminal.wait_for("note to timeline")
+        terminal.wait_for(line)
         terminal.send("n")
         terminal.wait_for("Save note")
 
     def written() -> None:
         with Terminal(TRADEX, env=env) as terminal:
-            opened(terminal)
+            opened(terminal, "note to timeline")
             terminal.send("the provider says\rthat it is them")
             terminal.wait_for("that it is them")
             terminal.process.kill()
@@ -160,7 +160,7 @@ async def test_a_console_that_is_killed_in_the_middle_of_a_note_has_it_when_it_c
 
     def kept() -> None:
         with Terminal(TRADEX, env=env) as terminal:
-            opened(terminal)
+            opened(terminal, "a draft waits")
             terminal.wait_for(lambda text: "the provider says" in text and "that it is them" in text)
             terminal.send("\x13")
             terminal.wait_for("the note is on the timeline")

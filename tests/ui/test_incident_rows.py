@@ -1,17 +1,22 @@
 """Rows of the war-room: the action that a step has started, what changed before, an entry that has more."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from console.domain.action import Action, ActionState, Proof
+from console.domain.book import Done, Mark, Marked
+from console.domain.event import Event
 from console.domain.incident import Entry
+from screens.incident_close_up import does_words
 from screens.incident_entries import entry_rows
 from screens.incident_rows import Scene
 from screens.incident_step_rows import step_entries
 from tests.ui import drive
 from tests.ui.fixtures import actions, incidents
-from tests.ui.fixtures.incidents import CHANGES, LIVE, TIMELINE, event
+from tests.ui.fixtures.incidents import CHANGES, COURSE, LIVE, TIMELINE, event
 from tests.ui.fixtures.story import NOW
 from tests.ui.test_incident import opened
 from themes.palette import DARK
@@ -19,6 +24,7 @@ from widgets.cells import Cells
 from widgets.glyphs import UNICODE
 from widgets.live_table import Deferred, Row
 from widgets.look import Look
+from widgets.tab_row import Tab
 
 LOOK = Look(DARK, UNICODE)
 RUNNING = replace(actions.RUNNING, id=29, step=1, steps=4)
@@ -113,6 +119,67 @@ async def test_that_an_agent_starts_is_no_change_before_it() -> None:
     async with opened(changes=(started, *CHANGES)) as seen:
         await seen.says("price_cache_ttl 5s", "3 changes")
         assert "agent-1 leads" not in drive.shown(seen.app)
+
+
+async def test_what_changed_is_looked_for_in_the_same_half_hour_as_the_timeline_has() -> None:
+    base = incidents.live()
+    asked: list[timedelta] = []
+    async with opened(replace(base, link=replace(base.link, time_scale=10.0))) as seen:
+
+        async def changes_before(_moment: datetime, window: timedelta, **_more: object) -> Sequence[Event]:
+            asked.append(window)
+            return CHANGES
+
+        seen.app.static.changes_before = changes_before  # type: ignore[method-assign]
+        seen.room._before.again()
+        await seen.until(lambda: asked)
+    assert asked == [timedelta(minutes=30)]
+
+
+def marked(place: int, mark: Mark | None = None, **step: object) -> Marked:
+    return Marked(place, replace(COURSE[-1], **step), mark)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ({"screen": 1}, "goes to Health"),
+        ({"screen": 42}, "goes to screen 42"),
+        ({"action": "block_ip", "params": {"length": "2h"}}, "starts block-ip, length 2h"),
+        ({"check": "db.backups"}, "checks db.backups"),
+        ({"metric": "error_rate"}, "shows error_rate"),
+        ({}, ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_x_does_in_words(step: dict[str, object], words: str) -> None:
+    assert does_words(marked(1, **step), incidents.live(), [Tab(1, "Health", "Health")]) == words
+    started = Mark(Done.DONE, "ivo.s", NOW, action_id=33)
+    if "action" in step:
+        assert does_words(marked(1, started, **step), incidents.live(), ()) == "shows action 33"
+
+
+async def test_a_step_at_full_size_says_how_it_stands_by_whom_and_why_it_was_skipped() -> None:
+    steps = (
+        marked(1, screen=1),
+        marked(2, Mark(Done.SKIPPED, "ivo.s", NOW, note="there is no such cache")),
+        marked(3, Mark(Done.DONE, "agent-2", NOW, note="0.2 %", automatic=True)),
+    )
+    async with opened(
+        incidents.of(replace(LIVE, runbooks=(replace(LIVE.runbooks[0], steps=steps),)))
+    ) as seen:
+        said: list[tuple[str, ...]] = [
+            ("x         goes to Health", "state     to be done"),
+            ("state     skipped by ivo.s, 2026-", "reason    there is no such cache"),
+            ("state     done by the agent (agent-2), 2026-", "note      0.2 %"),
+        ]
+        await seen.press("home")
+        for words in said:
+            await seen.press("enter")
+            await seen.says(*words)
+            await seen.press("escape")
+            await seen.until(lambda: seen.app.screen is seen.room)
+            await seen.press("down")
 
 
 @pytest.mark.parametrize("size", ["80x24", "120x40"])

@@ -12,6 +12,7 @@ from console.domain.event import Event, Severity
 from console.domain.incident import Entry, Presence, Role
 from console.domain.snapshot import Snapshot
 from screens.following import calls
+from tests.ui import drive
 from tests.ui.drive import SIZES, QuietApp, at_once, shown, until
 from tests.ui.fixtures import incidents
 from tests.ui.fixtures.incidents import LIVE, PRESENT, TIMELINE, IncidentClerk, event
@@ -123,7 +124,8 @@ async def test_a_name_in_a_note_rings_that_console_with_a_way_in() -> None:
         )
         seen.app.static.timeline[147] = (entry, *TIMELINE)
         seen.app.static.publish(replace(base, events=(written, *base.events)))
-        await seen.says("nora.k calls you in INC-147; 5 shows it: the cache is the cause")
+        await seen.says("nora.k calls you in INC-147; 5 shows it: ask @ops_rw")
+        assert "calls you" not in "".join(row for row in drive.rows(seen.app) if "the cache is" in row)
         assert seen.app.rung == rung + 1
         seen.app.static.publish(replace(incidents.unseen(), events=(written, *base.events)))
         await seen.press("5")

@@ -14,9 +14,10 @@ from screens.incident_past import past_entries
 from screens.incident_rows import Scene, clock_lines, head_lines
 from screens.paragraphs import Line
 from tests.ui import drive
+from tests.ui.drive import SIZES, AlertsApp, QuietApp
 from tests.ui.fixtures import incidents
 from tests.ui.fixtures.alerts import PRICE
-from tests.ui.fixtures.incidents import BOOK, CLOSED, LIVE, UNSEEN
+from tests.ui.fixtures.incidents import BOOK, CLOSED, LIVE, UNSEEN, IncidentClerk
 from tests.ui.fixtures.story import NOW
 from tests.ui.test_incident import Seen, opened
 from themes.palette import DARK
@@ -114,13 +115,13 @@ def test_once_its_alerts_are_resolved_it_says_which_key_comes_next(compact: bool
         drawn = head_lines(incident, of, (), scene) if compact else clock_lines(incident, of, scene, 116)
         return text_of(drawn)
 
-    says = "alerts resolved: m" if compact else "alerts resolved: m says mitigated"
+    says = "2:10  m says mitigated" if compact else "alerts resolved: m says mitigated"
     assert says in prompts(LIVE, [RESOLVED])
-    assert "alerts resolved" not in prompts(LIVE, [PRICE]), "one fires"
-    assert "alerts resolved" not in prompts(LIVE, [PRICE, RESOLVED]), "one of them fires"
-    assert "alerts resolved" not in prompts(replace(LIVE, alerts=()), []), "nobody knows"
+    assert "m says" not in prompts(LIVE, [PRICE]), "one fires"
+    assert "m says" not in prompts(LIVE, [PRICE, RESOLVED]), "one of them fires"
+    assert "m says" not in prompts(replace(LIVE, alerts=()), []), "nobody knows"
     assert "C closes it" in prompts(MITIGATED, [RESOLVED])
-    assert "alerts resolved" not in prompts(MITIGATED, [RESOLVED])
+    assert "m says" not in prompts(MITIGATED, [RESOLVED])
     assert "closes" not in prompts(CLOSED, [RESOLVED])
     for incident in (LIVE, MITIGATED):
         assert "m says" not in prompts(incident, [RESOLVED], VIEWER)
@@ -150,7 +151,21 @@ async def test_brackets_are_offered_where_they_lead_somewhere() -> None:
         await seen.until(lambda: "[ ] other incident" in keys(seen))
 
 
+@pytest.mark.parametrize("size", drive.SIZES)
+async def test_the_brackets_do_not_look_like_a_box_to_tick(size: str) -> None:
+    async with opened(incidents.unseen(), size=size) as seen:
+        await seen.says("+1: [ or ]" if size == "80x24" else "1 other: [ or ]", "nobody is on it")
+
+
 # The ladder
+
+
+def test_whose_turn_is_next_pushes_nothing_out_of_line() -> None:
+    rung = replace(BOOK.ladder[1], who="Engineering manager", after=timedelta(minutes=20))
+    long = replace(FRESH, detected_at=NOW - timedelta(minutes=2), runbooks=(replace(BOOK, ladder=(rung,)),))
+    top, below = (text_of([line]) for line in clock_lines(long, [PRICE], WRITER, 116))
+    assert "next due: Engineering manager in 18:00" in below
+    assert below.rindex("--") == top.index("resolved")
 
 
 def test_the_clock_says_whose_turn_is_next_and_claims_that_nobody_was_told() -> None:
@@ -189,10 +204,42 @@ async def test_who_may_only_look_is_offered_nothing_that_writes(size: str) -> No
 
 async def test_who_may_only_look_is_not_offered_to_open_one() -> None:
     async with opened(seen_by_vera(incidents.none())) as seen:
-        await seen.says("INC-139")
-        assert "open incident" not in keys(seen)
+        await seen.says("INC-139", "no incident is open: enter shows one")
+        assert "open incident" not in keys(seen) and "i opens" not in drive.shown(seen.app)
         seen.app.static.publish(incidents.none())
         await seen.until(lambda: "i open incident" in keys(seen))
+        await seen.says("no incident is open: i opens one, here or on an alert; enter shows one")
+
+
+async def test_where_there_was_none_yet_nothing_is_offered_that_shows_one() -> None:
+    async with opened(incidents.of()) as seen:
+        await seen.says("there was none yet", "i opens one, here or on an alert ")
+        assert "enter shows" not in drive.shown(seen.app)
+        seen.app.static.publish(seen_by_vera(incidents.of()))
+        await seen.says("no incident is open ")
+        assert "i opens" not in drive.shown(seen.app)
+
+
+class HealthApp(QuietApp):
+    DEFAULT_MODE = "health"
+
+
+@pytest.mark.parametrize("begun", [AlertsApp, HealthApp])
+async def test_who_may_only_look_is_offered_nothing_about_alerts_either(begun: type[QuietApp]) -> None:
+    app = begun(incidents.feed(seen_by_vera(incidents.live())))
+    async with app.run_test(size=SIZES["160x50"]) as pilot:
+        seen = Seen(app, pilot, IncidentClerk())
+        await seen.says("Price Feed Slow", "t theme")
+        offered = {"a ack", "z silence", "u undo ack", "Z lift silence", "i incident"}
+        assert not {words for words in offered if words in keys(seen)}
+        base = incidents.live()
+        app.static.publish(replace(base, link=replace(base.link, read_only=True)))
+        await seen.pilot.pause()
+        assert not {words for words in offered if words in keys(seen)}
+        app.static.publish(base)
+        await seen.until(
+            lambda: {"a ack", "z silence", "u undo ack"} <= {w for w in offered if w in keys(seen)}
+        )
 
 
 async def test_who_reads_only_by_its_connection_is_offered_nothing_either() -> None:
@@ -240,7 +287,7 @@ async def test_press_again_is_not_left_behind_either() -> None:
 async def test_when_it_is_merged_the_screen_goes_on_with_the_other_one_and_says_so() -> None:
     both = incidents.of(LIVE, UNSEEN)
     async with opened(both) as seen:
-        await seen.says("INC-147", "+1 [ ]")
+        await seen.says("INC-147", "1 other: [ or ]")
         seen.app.static.publish(incidents.of(MERGED, UNSEEN))
         await seen.says("INC-147 was merged: INC-148 goes on with it", "INC-148  Logins fail")
         await seen.press("space")
