@@ -62,7 +62,7 @@ async def test_a_list_from_its_opening_to_its_export(place: Place, tmp_path: Pat
     assert (morning["streak"], morning["on_time_pct"]) == (1, 50.0)
     assert (listed["months"]["state"], listed["months"]["owner"]) == ("none", "on-call")
     table = good()
-    assert "○ open" in table and "0/3" in table and "50 %" in table and "on-call" in table
+    assert "► open" in table and "0/3" in table and "50 %" in table and "on-call" in table
 
     assert good("tick", "Morn", "dashboard", "--note", "green").startswith(
         "done: 1 Look at the dashboard; 1 of 3"
