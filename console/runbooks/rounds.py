@@ -51,9 +51,11 @@ class Rounds:
         for checklist in listed:
             if checklist.name in known:
                 await self._open(store, lease, checklist, known[checklist.name], now)
+        opens = {each.name: each.opens for each in listed}
         runs = await checklists.opened(store)
         for run in runs:
-            await self._look(store, lease, run, now)
+            at = run.due_at - opens[run.checklist] if run.checklist in opens else run.opens_at
+            await self._look(store, lease, run, now, at)
         late = {run.id for run in runs if run.state(now) is RunState.OVERDUE}
         if late - self._told_late:
             await checklists.tell_overdue(store, lease, now)
@@ -81,8 +83,9 @@ class Rounds:
             await checklists.open_runs(store, lease, checklist.name, come, following)
         self._planned[checklist.name] = checklist, known
 
-    async def _look(self, store: Store, lease: Lease, run: Run, now: datetime) -> None:
-        """Tick what holds. What stops to hold later stays ticked: it held then."""
+    async def _look(self, store: Store, lease: Lease, run: Run, now: datetime, at: datetime) -> None:
+        """Tick what holds, from `at` on, when it opens by itself: what held before, on a run that somebody began early,
+        says nothing of its day. What stops to hold later stays ticked: it held then."""
         open_items = [
             item
             for item in run.items
@@ -94,6 +97,9 @@ class Rounds:
         hold: dict[int, str] = {}
         waits: dict[int, str] = {}
         for item in open_items:
+            if now < at:
+                waits[item.place] = f"the agent looks from {at:%d %b %H:%M} UTC on"
+                continue
             found = await self._ask(item.step, run.opens_at, now)
             (hold if found.good else waits)[item.place] = found.evidence
         if hold or self._news(run, open_items, waits, now):

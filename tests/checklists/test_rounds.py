@@ -240,6 +240,27 @@ async def test_one_that_is_opened_early_is_the_next_one_and_a_deposed_agent_open
         assert len(await states(alice, "2099-01-01 00:00")) == 2
 
 
+async def test_what_holds_before_its_day_ticks_nothing_of_one_that_was_begun_early(place: Place) -> None:
+    world = World()
+    world.holds = {"errors < 1": passed("few")}
+    async with place.leader() as (store, lease), place.open("alice") as alice:
+        agent, now = Rounds(world.ask), await store.now()
+        # Due in twelve hours, it opens by itself in nine.
+        items = (Step("Errors", holds="errors < 1"), Step("By hand"))
+        due = f"{now + timedelta(hours=12):%H:%M}"
+        await published(store, lease, daily(at=due, opens=timedelta(hours=3), items=items))
+        await agent.round(store, lease, now)
+        number = await checklists.start(alice, "morning")
+        await agent.round(store, lease, now + timedelta(minutes=1))
+        run = await checklists.one(alice, number)
+        assert run is not None and (run.done, world.asked) == (0, 0)
+        opens = run.due_at - timedelta(hours=3)
+        assert run.items[0].waits == f"the agent looks from {opens:%d %b %H:%M} UTC on"
+        await agent.round(store, lease, opens)
+        run = await checklists.one(alice, number)
+        assert run is not None and run.items[0].mark is not None and run.items[0].mark.note == "few"
+
+
 async def test_a_round_that_the_store_cut_short_is_made_up_for_by_the_next(place: Place) -> None:
     world = World()
     world.holds = {"errors < 1": passed("few")}

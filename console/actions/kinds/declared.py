@@ -64,7 +64,9 @@ class Declared(Usual):
         for step in self.declared_steps:
             if step.probe is not None:
                 state = await step.probe.state(context.changes, values)
-                facts += [Fact(f"{key} now", printable(value, 100)) for key, value in state.items()]
+                # What is told by a counter that goes on has no state, only a past.
+                when = "so far" if step.probe.changed else "now"
+                facts += [Fact(f"{key} {when}", printable(value, 100)) for key, value in state.items()]
         target, length = self.target(request), self.length(request)
         return Plan(
             title=" ".join(part for part in (self.spec.verb, target) if part),
