@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import events
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.widget import Widget
@@ -43,8 +43,6 @@ TINY = (60, 15)
 """Below this many columns or rows a screen is replaced by one line."""
 _INCIDENT, _NOTHING = frozenset({5}), frozenset[int]()
 """The tabs that are marked while an incident is open, and while none is."""
-_CHANGES = frozenset("acknowledge unacknowledge silence end_silence open_incident".split())
-"""What is of no use to somebody who may only look."""
 _PROGRESS_FROM = 30
 """So many rows leave one for the progress of a deployment; with fewer it is in the banner."""
 
@@ -75,11 +73,21 @@ class Host(Protocol):
     def go(self, number: int) -> None: ...
 
 
+def in_front(app: App[None]) -> ConsoleScreen | None:
+    """The screen of the console that is in front, also below a dialog."""
+    screens = (each for each in reversed(app.screen_stack) if isinstance(each, ConsoleScreen))
+    return next(screens, None)
+
+
 class ConsoleScreen(Saying):
     """A screen in the frame. `NUMBER` is its place in the screen row; details are given their parent's, and
     have a `TITLE` of their own."""
 
     NUMBER: ClassVar[int] = 0
+    CHANGES: ClassVar[frozenset[str]] = frozenset(
+        "acknowledge unacknowledge silence end_silence open_incident".split()
+    )
+    """Actions that are of no use to somebody who may only look."""
     AUTO_FOCUS: ClassVar[str | None] = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "focus_pane(1)", "pane", id="screen.next-pane"),
@@ -139,7 +147,7 @@ class ConsoleScreen(Saying):
 
     def hinted(self, action: str) -> bool:
         """Whether the key of an action is worth its place in the last row now; the help has it in any case."""
-        return self.writes or action not in _CHANGES
+        return self.writes or action not in self.CHANGES
 
     def worded(self, action: str) -> str:
         """What the key of an action does now, where that is something else than its hint says; "" otherwise."""

@@ -32,6 +32,7 @@ class BooksScreen(ConsoleScreen):
 
     NUMBER = 6
     AUTO_FOCUS: ClassVar[str | None] = "#items"
+    CHANGES: ClassVar[frozenset[str]] = frozenset("tick note skip open_early start hand_over sign".split())
     DEFAULT_CSS = """
     BooksScreen .pane { display: none; height: 1fr; }
     BooksScreen .pane.-seen { display: block; }

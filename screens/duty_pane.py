@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from console.domain import format as fmt
-from console.domain.book import Done, Mark, Marked
+from console.domain.book import Done, Marked
 from console.domain.duties import Run, RunState, Standing
 from console.domain.text import printable
 from screens.books_pane import Command, Pane
@@ -86,8 +86,6 @@ class ChecklistsPane(Pane):
         self._marking = Marking(home, self.draw_run)
         self._begun = False
         self._drawn: int | None = None
-        self._warned: tuple[int, int, Mark] | None = None
-        self._opening: tuple[str, datetime] | None = None
         self._reading_run = home.follow(
             *(self._read_older, self.draw_run),
             what="that run of the checklist",
@@ -132,7 +130,7 @@ class ChecklistsPane(Pane):
         return None if run is None else next((i for i in run.items if str(i.place) == key), None)
 
     def _moved(self) -> None:
-        self._chosen = self._opening = None
+        self._chosen = None
         self.draw_run()
         self.table("history").select(self.table("lists").selected or "")
 
@@ -273,13 +271,16 @@ class ChecklistsPane(Pane):
         if (aimed := self._aimed()) is not None:
             run, item = aimed
             mark, user = item.mark, self.home.snapshot.link.user
-            if mark is not None and mark.by != user and self._warned != (run.id, item.place, mark):
-                # It may have been ticked a moment before the key was pressed.
-                self._warned = run.id, item.place, mark
-                what = "tick" if mark.state is Done.DONE else "skip"
-                said = printable(item.step.text, 60)
-                self.home.say(f"press again to take back {mark.by}'s {what}: {said}")
-            else:
+            what = "skip" if mark is not None and mark.state is Done.SKIPPED else "tick"
+            # It may have been ticked a moment before the key was pressed.
+            if (
+                mark is None
+                or mark.by == user
+                or self.home.again(
+                    (run.id, item.place, mark),
+                    f"press again to take back {mark.by}'s {what}: {printable(item.step.text, 60)}",
+                )
+            ):
                 self._marking.ask(run, item, Done.DONE if mark is None else None)
 
     def action_note(self) -> None:
@@ -306,19 +307,20 @@ class ChecklistsPane(Pane):
             if run is not None and not run.state(self.home.now).over:
                 when = moment(run.due_at, standing.timezone, self.home.now)
                 self.home.say(f"{standing.title} is open already, due {when}")
-            elif (due := standing.next_due_at) is not None and self._opening != (standing.name, due):
-                self._opening = standing.name, due
-                when = day_and_time(due, standing.timezone, self.home.now)
-                title, early = printable(standing.title, 60), fmt.age(due - self.home.now)
-                self.home.say(f"press o again: opens {title} of {when}, {early} before it is due")
-            else:
-                self._opening = None
+            elif (due := standing.next_due_at) is None or self.home.again(
+                (standing.name, due), self._early(standing, due)
+            ):
                 from screens.action_asking import tell
 
                 async def start() -> None:
                     await self.home.feed.desk.start_checklist(standing.name)
 
                 tell(self.home, start, f"{printable(standing.title, 60)} is open")
+
+    def _early(self, standing: Standing, due: datetime) -> str:
+        when = day_and_time(due, standing.timezone, self.home.now)
+        title, early = printable(standing.title, 60), fmt.age(due - self.home.now)
+        return f"press o again: opens {title} of {when}, {early} before it is due"
 
     def action_history(self) -> None:
         """The month alone, or beside the rest again."""

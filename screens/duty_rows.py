@@ -30,7 +30,6 @@ _MOST_NOTE_LINES = 4
 _MOST_WAITS_LINES = 2
 
 _LEAST_DUE = 13
-_TAKEN_BACK = "taken back by "
 """So begins why an item waits that is a person's from now on."""
 ITEM_COLUMNS = (
     Column("", 3),
@@ -314,7 +313,7 @@ def _who(
 
 def is_agents(item: Marked) -> bool:
     """Whether the agent ticks it, or would: one that a person took back is a person's."""
-    return item.step.automatic and not item.waits.startswith(_TAKEN_BACK)
+    return item.step.automatic and not item.taken_back_by
 
 
 def _way(item: Marked, look: Look) -> Cells:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from console.domain.errors import TradexError
 from console.domain.snapshot import Snapshot
-from screens.base import ConsoleScreen, Host
+from screens.base import ConsoleScreen, Host, in_front
 from widgets.live_table import LiveTable
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ class Following:
 
     @property
     def _screen(self) -> ConsoleScreen | None:
-        screens = (each for each in reversed(self._app.screen_stack) if isinstance(each, ConsoleScreen))
-        return next(screens, None)
+        return in_front(self._app)
 
     @property
     def _snapshot(self) -> Snapshot:

@@ -38,6 +38,7 @@ class HandoverDialog(NoteDialog):
     def __init__(self, screen: ConsoleScreen, text: str, takers: Sequence[str] = ()) -> None:
         """`text` is what would be handed over now, `takers` the logins of all who could take it."""
         user = screen.feed.snapshot.link.user
+        self._reading = False
         self._takers = [name for name in takers if name != user]
 
         async def send(note: str, key: str) -> str:
@@ -72,13 +73,17 @@ class HandoverDialog(NoteDialog):
         self.set_interval(_READ_AGAIN_S, self._look_again)
 
     def _look_again(self) -> None:
-        self.run_worker(self._read_again(), group="handover-text", exclusive=True, exit_on_error=False)
+        if not self._reading:
+            self._reading = True
+            self.run_worker(self._read_again(), group="handover-text", exit_on_error=False)
 
     async def _read_again(self) -> None:
         try:
             gives = contents(await self.host.feed.query.handover_text())
         except TradexError as error:
             gives = f"could not be read again: {error}"
+        finally:
+            self._reading = False
         self._about = (("gives", gives), _READ_IT)
         self._refresh()
 

@@ -30,9 +30,19 @@ _NEAR_THE_END = 20
 _LOOK_EVERY_S = 10.0
 
 
+_WHILE_OPEN = frozenset(
+    "start tick acknowledge mitigate roles level skip close_incident pin links runbook"
+    " app.follow_commander".split()
+)
+"""What nobody needs while it is over; `C` opens it again."""
+
+
 class IncidentScreen(IncidentReading):
     """The worst of those that are open, or the one that was chosen; without one, a list of those that were."""
 
+    CHANGES: ClassVar[frozenset[str]] = (_WHILE_OPEN - {"app.follow_commander"}) | {
+        *("note", "update_status", "follow_ups", "open_incident")
+    }
     NUMBER = 5
     AUTO_FOCUS: ClassVar[str | None] = "#steps"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -356,7 +366,7 @@ class IncidentScreen(IncidentReading):
 
     def hinted(self, action: str) -> bool:
         incident = self.incident
-        if action in _CHANGES and not self.writes:
+        if not super().hinted(action):
             return False
         if action == "choose" and self.arrangement is Layout.COMPACT and self._has_one():
             # What is done about it needs the room.
@@ -377,13 +387,6 @@ class IncidentScreen(IncidentReading):
         return super().check_action(action, parameters)
 
 
-_WHILE_OPEN = frozenset(
-    "start tick acknowledge mitigate roles level skip close_incident pin links runbook"
-    " app.follow_commander".split()
-)
-"""What nobody needs while it is over; `C` opens it again."""
-_CHANGES = (_WHILE_OPEN - {"app.follow_commander"}) | {"note", "update_status", "follow_ups", "open_incident"}
-"""What is of no use here to somebody who may only look."""
 _NEEDS_ONE = frozenset(
     "note start tick acknowledge mitigate update_status roles level skip close_incident pin follow_ups"
     " postmortem links runbook switch".split()

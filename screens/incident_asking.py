@@ -12,10 +12,11 @@ from console.domain.book import Done, Marked
 from console.domain.errors import Misuse
 from console.domain.incident import Attached, Incident, IncidentState, Role
 from screens.asking_dialog import Asking, Pick, Question, Values, said
-from screens.incident_rows import ROLES
+from screens.drafts import keys
+from screens.incident_rows import ROLES, until
 from widgets.live_table import Column
 from widgets.look import Look
-from widgets.times import span_words, stopwatch
+from widgets.times import span_words
 
 if TYPE_CHECKING:
     from console.desk import Desk
@@ -120,10 +121,9 @@ def closing(feed: Feed, incident: Incident, *, draft: bool) -> Asking:
 
     def about() -> list[tuple[str, str]]:
         now = feed.snapshot.incident(incident.id) or incident
-        steps = sum(len(book.steps) - book.done for book in now.runbooks)
         left = sum(each.done_at is None for each in now.follow_ups)
         said = [
-            ("steps", f"{steps} neither done nor skipped" if steps else ""),
+            ("steps", now.open_steps),
             ("left", f"{fmt.counted(left, 'follow-up')} open; they stay" if left else ""),
             ("update", promised(now, feed.now())),
             ("note", "a draft was not sent: n goes on with it" if draft else ""),
@@ -148,9 +148,7 @@ def promised(incident: Incident, now: datetime) -> str:
     if at is None:
         return ""
     when = fmt.clock(at, seconds=False)
-    if at > now:
-        return f"the next one is promised for {when}, in {stopwatch(at - now)}"
-    return f"the next one was promised for {when}, late {stopwatch(now - at)}"
+    return f"the next one {'is' if at > now else 'was'} promised for {when}, {until(at, now)}"
 
 
 def reopening(desk: Desk, incident: Incident) -> Asking:
@@ -226,13 +224,16 @@ def follow_ups(feed: Feed, incident: Incident) -> Asking:
             found.append(Pick(str(each.id), (sign, text, who), "Done", taken))
         return found
 
+    once = keys()
+
     async def call(key: str, values: Values) -> str:
         if key != _NEW:
             await feed.desk.end_follow_up(int(key))
             return "the follow-up is done"
         if not values["text"]:
             raise Misuse("write what is to be done: t leads there")
-        await feed.desk.add_follow_up(incident.id, values["text"], values["owner"])
+        made = once(values["text"], values["owner"])
+        await feed.desk.add_follow_up(incident.id, values["text"], values["owner"], key=made)
         return "the follow-up is noted"
 
     return Asking(
@@ -275,6 +276,8 @@ def links(feed: Feed, incident: Incident) -> Asking:
                 offer(f"merge {other.id}", "merge into", f"{other.name}  {other.title}", "Merge")
         return found
 
+    once = keys()
+
     async def call(key: str, values: Values) -> str:
         verb, _, rest = key.partition(" ")
         number = int(rest)
@@ -285,7 +288,7 @@ def links(feed: Feed, incident: Incident) -> Asking:
             await feed.desk.merge_incident(incident.id, number)
             return f"{incident.name} goes on as INC-{number}"
         title = values["title"] or _rule(feed.snapshot.alerts, number)
-        made = await feed.desk.split_incident(incident.id, [number], title)
+        made = await feed.desk.split_incident(incident.id, [number], title, key=once(number, title))
         return f"INC-{made} is open"
 
     return Asking(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from console.domain.errors import TradexError
 from console.domain.event import Severity
 from console.domain.incident import LEVELS
 from screens.asking_dialog import Asking, AskingDialog, Question, Values
+from screens.drafts import keys
 
 if TYPE_CHECKING:
     from console.domain.book import Runbook
@@ -73,7 +74,7 @@ def opening(screen: ConsoleScreen, alerts: Sequence[Alert], books: Sequence[Runb
     return Asking(
         "Open an incident",
         "Open incident",
-        partial(_open, screen, [alert.id for alert in alerts]),
+        partial(_open, screen, [alert.id for alert in alerts], keys()),
         about=about,
         questions=(
             Question("t", "title", title, "what is wrong, in one line", "say in one line what is wrong"),
@@ -90,9 +91,16 @@ def opening(screen: ConsoleScreen, alerts: Sequence[Alert], books: Sequence[Runb
     )
 
 
-async def _open(screen: ConsoleScreen, alerts: Sequence[int], _key: str, values: Values) -> str:
+async def _open(
+    screen: ConsoleScreen, alerts: Sequence[int], key: Callable[..., str], _pick: str, values: Values
+) -> str:
     number = await screen.feed.desk.open_incident(
-        values["title"], int(values["level"]), alerts=alerts, runbook=values["runbook"], note=values["note"]
+        values["title"],
+        int(values["level"]),
+        alerts=alerts,
+        runbook=values["runbook"],
+        note=values["note"],
+        key=key(*values.items()),
     )
     words = f"INC-{number} is open"
     # Once the dialog is gone.

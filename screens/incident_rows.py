@@ -119,13 +119,18 @@ def head_lines(
     ]
 
 
+def until(at: datetime, now: datetime) -> str:
+    """`in 2:13`, `late 0:50`."""
+    return f"in {stopwatch(at - now)}" if at > now else f"late {stopwatch(now - at)}"
+
+
 def _next_update(incident: Incident, now: datetime, look: Look, *, short: bool) -> Cells:
     at = incident.next_update_at
     if at is None:
         return EMPTY
     late = at <= now
     role = "crit" if late else "warn" if at - now < timedelta(minutes=5) else "text"
-    left = f"late {stopwatch(now - at)}" if late else f"in {stopwatch(at - now)}"
+    left = until(at, now)
     if short:
         return cells(f"upd {left}", look(role))
     return (

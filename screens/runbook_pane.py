@@ -132,10 +132,10 @@ class RunbooksPane(Pane):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        if self._words and (first := next(iter(self._found), None)):
-            self.draw()
-            self.table("books").select(first.name)
         self.draw()
+        if self._words and (first := next(iter(self._found), None)):
+            # The cursor draws the book.
+            self.table("books").select(first.name)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from console.domain import format as fmt
@@ -11,6 +10,7 @@ from console.domain.book import Runbook
 from console.domain.incident import LEVELS, Incident
 from screens.asking_dialog import Asking, AskingDialog, Pick, Question, Values
 from screens.base import ConsoleScreen
+from screens.drafts import keys
 from screens.duty_dialog import said
 from screens.incident_opening import show
 from screens.runbook_rows import showing
@@ -44,9 +44,7 @@ def asking(screen: ConsoleScreen, book: Runbook) -> Asking:
     return Asking(
         "Start a runbook",
         "Start",
-        partial(
-            _start, screen, book, [alert.id for alert in shown if alert.id not in taken], os.urandom(8).hex()
-        ),
+        partial(_start, screen, book, [alert.id for alert in shown if alert.id not in taken], keys()),
         about=(("runbook", book.title), ("shown by", ", ".join(a.rule for a in shown) or "no alert now")),
         questions=(
             Question("t", "title", book.title, "of a new incident: what is wrong"),
@@ -87,14 +85,18 @@ def _picks(screen: ConsoleScreen, book: Runbook, look: Look) -> Sequence[Pick]:
 
 
 async def _start(
-    screen: ConsoleScreen, book: Runbook, alerts: Sequence[int], nonce: str, pick: str, values: Values
+    screen: ConsoleScreen,
+    book: Runbook,
+    alerts: Sequence[int],
+    key: Callable[..., str],
+    pick: str,
+    values: Values,
 ) -> str:
-    """`nonce` is the dialog's: who sends the same again, since the answer got lost, opens one incident."""
     desk = screen.feed.desk
     if pick == _NEW:
         title, level = values["title"], int(values["level"])
-        key = f"{nonce} {level} {title}"[:100]
-        number = await desk.open_incident(title, level, alerts=alerts, runbook=book.name, key=key)
+        made = key(title, level)
+        number = await desk.open_incident(title, level, alerts=alerts, runbook=book.name, key=made)
     else:
         number = int(pick)
         await desk.attach_runbook(number, book.name)

@@ -17,7 +17,7 @@ from console.domain import format as fmt
 from console.domain.errors import TradexError
 from console.domain.event import Event, tally
 from console.domain.snapshot import Snapshot
-from screens.base import ConsoleScreen, Host
+from screens.base import ConsoleScreen, Host, in_front
 from screens.following import calls
 from screens.timeline import event_columns, event_entries
 from widgets.cells import cells, restyle
@@ -127,13 +127,14 @@ class Since:
         waiting = [h for h in await self._host.feed.query.handovers() if h.taker == user and not h.signed_at]
         fresh = [h.giver for h in waiting if h.id not in self._offers]
         self._offers |= {h.id for h in waiting}
-        if not fresh or getattr(self._app.screen, "number", 0) == _SHELF:
+        screen = in_front(self._app)
+        if not fresh or (screen is not None and screen.number == _SHELF):
             return ""
         return f"{', '.join(fresh)} hand{'s' if len(fresh) == 1 else ''} over to you: {_SHELF} shows it"
 
     def _say(self, *words: str) -> None:
-        screen = self._app.screen
-        if (said := "; ".join(filter(None, words))) and isinstance(screen, ConsoleScreen):
+        screen = in_front(self._app)
+        if (said := "; ".join(filter(None, words))) and screen is not None:
             screen.say(said, role="info")
 
     def words(self, now: datetime) -> str:

@@ -28,12 +28,4 @@ def _plain(style: Style) -> Style:
         return monochrome_style(style)
     # Black is the ground of the 16.
     chip = style.bgcolor is not None and style.bgcolor.number not in (None, 0)
-    return Style(
-        color="default",
-        bgcolor="default",
-        bold=style.bold,
-        italic=style.italic,
-        underline=style.underline,
-        strike=style.strike,
-        reverse=bool(style.reverse) is not chip,
-    )
+    return style + Style(color="default", bgcolor="default", reverse=bool(style.reverse) is not chip)

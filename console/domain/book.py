@@ -175,9 +175,11 @@ class Mark:
 @dataclass(frozen=True, slots=True)
 class Marked:
     """A step or an item at its `place` (from 1), and what was said of it last; None: nothing yet. `waits` is why the
-    agent has not ticked one that it can: `Error rate is 6.21 %, not under 1 %`."""
+    agent has not ticked one that it can: `Error rate is 6.21 %, not under 1 %`; one that a person took back,
+    `taken_back_by`, is not the agent's any more."""
 
     place: int
     step: Step
     mark: Mark | None = None
     waits: str = ""
+    taken_back_by: str = ""

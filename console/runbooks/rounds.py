@@ -87,9 +87,7 @@ class Rounds:
         """Tick what holds, from `at` on, when it opens by itself: what held before, on a run that somebody began early,
         says nothing of its day. What stops to hold later stays ticked: it held then."""
         open_items = [
-            item
-            for item in run.items
-            if item.mark is None and item.step.automatic and not checklists.is_taken_back(item)
+            item for item in run.items if item.mark is None and item.step.automatic and not item.taken_back_by
         ]
         asked = self._asked.get(run.id)
         if not open_items or (asked is not None and asked <= now < asked + _ASK_AGAIN):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 AGENT = "auto"
 """What the agent is called where people are named."""
-_TAKEN_BACK = "taken back by "
 _RUN = """
     r.id, r.checklist, r.title, r.rhythm, r.owner, r.opens_at, r.due_at, r.late_at, r.items, r.waits, r.ended_at,
     r.missed_at,
@@ -284,31 +283,12 @@ def _run(row: Any) -> Run:
         late_at=row["late_at"],
         owner=printable(row["owner"], 63),
         items=tuple(
-            Marked(
-                place,
-                step,
-                found := marks.get(place),
-                waits=""
-                if found is not None
-                else _waits(step, waits.get(str(place), ""), back.get(str(place))),
-            )
+            _marked(place, step, marks.get(place), waits.get(str(place), ""), back.get(str(place), ""))
             for place, step in enumerate(steps_read(json.loads(row["items"])), 1)
         ),
         ended_at=row["ended_at"],
         missed=row["missed_at"] is not None,
     )
-
-
-def is_taken_back(item: Marked) -> bool:
-    """Whether a person took a tick of this item back: it is not the agent's any more."""
-    return item.mark is None and item.waits.startswith(_TAKEN_BACK)
-
-
-def _waits(step: Step, words: str, taken_back_by: str | None) -> str:
-    """Why an item without a mark has none: of one that a person said something of, the agent says nothing more."""
-    if step.automatic and taken_back_by is not None:
-        return f"{_TAKEN_BACK}{printable(taken_back_by, 63)}: yours to tick"
-    return printable(words, 500)
 
 
 def _mark(content: Mapping[str, Any]) -> Mark:
@@ -319,3 +299,13 @@ def _mark(content: Mapping[str, Any]) -> Mark:
         note=lines_of(content["note"], 2000),
         automatic=content["automatic"],
     )
+
+
+def _marked(place: int, step: Step, mark: Mark | None, waits: str, back: str) -> Marked:
+    """What the agent said of an item holds until somebody else has said something of it."""
+    if mark is not None:
+        return Marked(place, step, mark)
+    if step.automatic and back:
+        by = printable(back, 63)
+        return Marked(place, step, waits=f"taken back by {by}: yours to tick", taken_back_by=by)
+    return Marked(place, step, waits=printable(waits, 500))

@@ -149,8 +149,11 @@ async def test_who_may_only_look_is_told(person: str, role: str, words: str) -> 
         for key in ("space", "n", "k", "o"):
             await seen.press(key)
             await seen.says(words)
+        offered = rows(seen.app)[-1]
+        assert "history" in offered and not [w for w in ("tick", "note", "skip", "begin") if w in offered]
         await seen.press("v", "s")
         assert not seen.clerk.asked and isinstance(seen.app.screen, BooksScreen)
+        assert "search" in rows(seen.app)[-1] and "start" not in rows(seen.app)[-1]
 
 
 async def test_a_note_ticks_in_whole_and_begins_with_the_one_there_is() -> None:
@@ -244,6 +247,14 @@ async def test_o_opens_the_next_one_early_and_only_where_none_is_open() -> None:
         await seen.says("Morning health is open already, due 03:29")
         seen.table("lists").select("market-open")
         await seen.says("no run yet, due 07:45 CET", "o opens the next one early")
+        await seen.press("o")
+        await seen.says("press o again: opens Market open of 07:45 CET, 3h before it is due")
+        assert not seen.clerk.asked
+        # It is forgotten with the words.
+        await seen.press("1")
+        await seen.until(lambda: not isinstance(seen.app.screen, BooksScreen))
+        await seen.press("6")
+        await seen.until(lambda: "press o again" not in shown(seen.app))
         await seen.press("o")
         await seen.says("press o again: opens Market open of 07:45 CET, 3h before it is due")
         assert not seen.clerk.asked
@@ -679,6 +690,15 @@ async def test_who_is_handed_over_to_is_told_so_once_at_the_start_and_whenever_i
         app.static._handovers = (replace(others, id=7, taker="ops_rw"), others, *books.HANDOVERS)
         app.static.hint("handover")
         await until(pilot, lambda: "nora.k hands over to you: 6 shows it" in shown(app))
+        # Whoever writes something is told below the dialog.
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(app.screen, AskingDialog))
+        app.static._handovers = (
+            replace(others, id=8, giver="tess.w", taker="ops_rw"),
+            *app.static._handovers,
+        )
+        app.static.hint("handover")
+        await until(pilot, lambda: "tess.w hands over to you" in shown(app))
 
 
 async def test_who_was_never_here_is_told_nothing() -> None:

@@ -143,7 +143,7 @@ def test_an_item_that_does_not_tick_itself_says_why() -> None:
         return " ".join(line(entry).strip() for entry in entries)
 
     assert shown(held) == f"[ ] 1 See the alerts auto {waits}" and waits in item_text(held)
-    taken = replace(item, waits="taken back by alice: yours to tick")
+    taken = replace(item, waits="taken back by alice: yours to tick", taken_back_by="alice")
     assert shown(taken) == "[ ] 1 See the alerts taken back by alice: yours to tick"
     assert ("ticked", "by hand") in item_facts(taken, "UTC", NOW)
     ticked = replace(held, mark=Mark(Done.DONE, "a", NOW))

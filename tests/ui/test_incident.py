@@ -285,7 +285,7 @@ async def test_the_incident_itself_is_changed_with_one_key_each() -> None:
         assert (await seen.asked("link_alerts"))[0] == 147
         await seen.press("C")
         await seen.dialog()
-        await seen.says("4 neither done nor skipped")
+        await seen.says("4 of 8 steps are neither done nor skipped")
         await seen.typed("outcome", "the cache had no floor")
         await seen.press("y")
         assert await seen.asked("close_incident") == (147, "the cache had no floor")

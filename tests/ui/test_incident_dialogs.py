@@ -10,7 +10,7 @@ from console.domain.alert import Phase
 from console.domain.book import Runbook
 from console.domain.incident import Presence
 from screens import incident
-from screens.drafts import Draft, Drafts
+from screens.drafts import Draft, Drafts, keys
 from screens.incident_asking import closing
 from screens.note_dialog import NoteDialog
 from screens.reading import ReadingScreen
@@ -158,7 +158,8 @@ async def test_follow_ups_begin_in_the_text_where_there_is_none_to_end() -> None
             await seen.dialog()
             assert seen.app.screen.query_one("#text", Field).value == "you try"
             await seen.press("enter", "y")
-            assert await seen.asked("add_follow_up") == (147, "you try", "")
+            *words, more = await seen.asked("add_follow_up")
+            assert words == [147, "you try", ""] and more["key"]
 
 
 async def test_where_nothing_can_be_merged_or_linked_that_is_said_once() -> None:
@@ -214,3 +215,10 @@ async def test_the_last_update_is_written_after_its_end() -> None:
         await seen.says("closed", "w update")
         await seen.press("w")
         await seen.until(lambda: seen.app.screen is not seen.room)
+
+
+def test_the_same_words_of_one_dialog_are_the_same_call() -> None:
+    once, other = keys(), keys()
+    assert once("a", "b") == once("a", "b")
+    assert len({once("a", "b"), once("ab", ""), once("a", "c"), other("a", "b")}) == 4
+    assert len(once("x" * 10_000)) <= 100, "the store takes no longer ones"

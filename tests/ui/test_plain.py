@@ -95,4 +95,7 @@ def test_black_on_a_named_colour_is_reversed_and_weight_is_kept() -> None:
     assert not plain("reverse black on cyan").reverse, "reversed twice"
     assert plain("bold bright_red").bold and plain("italic red").italic and plain("underline red").underline
     assert plain("red").color == plain("green").color
+    meta = Style.parse("dim red") + Style(meta={"offset": (1, 2)})
+    [kept] = Plain().apply([Segment("x", meta)], Color(0, 0, 0))
+    assert kept.style is not None and kept.style.dim and kept.style.meta == {"offset": (1, 2)}
     assert Plain().apply([Segment("x")], Color(0, 0, 0)) == [Segment("x")]
