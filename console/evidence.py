@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from console.domain.alert import Alert, AlertState
 from console.domain.book import Step
-from console.domain.check import BY_HAND, CheckStatus, Outcome, passed, ticked, warned
+from console.domain.check import BY_HAND, NO_SOURCE, CheckStatus, Outcome, passed, sourceless, ticked, warned
 from console.domain.event import Severity
 from console.domain.format import age, clock, counted, metric
 from console.domain.health import Verdict
@@ -55,7 +55,7 @@ class Evidence:
                 return await self._alerts(min(since, now - NIGHT), now)
             case "trends":
                 return await self._trends(now)
-        return warned(f"no source: nothing is known of {printable(step.evidence, 60) or 'it'}")
+        return sourceless(f"nothing is known of {printable(step.evidence, 60) or 'it'}")
 
     async def _holds(self, text: str, now: datetime) -> Outcome:
         """A condition, of the latest tick."""
@@ -65,7 +65,7 @@ class Evidence:
         try:
             condition = parser.parse(text, latest.specs).condition
         except parser.Slip as slip:
-            return warned(f"no source: {slip.problem}")
+            return sourceless(f"{slip.problem}")
         rule = Rule("", Severity.INFO, condition, text, type="", action="")
         day = Metrics()
         if rule.uses_day_before:
@@ -76,7 +76,7 @@ class Evidence:
         if found.truth:
             return passed(found.because)
         if found.truth is None:
-            return warned(f"no source: {found.because}")
+            return sourceless(f"{found.because}")
         against = compiled.of_rule(rule)[0].holding(readings, False)
         return warned(because.sentence(against, readings, latest.specs))
 
@@ -84,7 +84,7 @@ class Evidence:
         """What the last run of that check found, with what a person said of it."""
         last = await checks.last(self.store, check)
         if last is None or last[1] < now - DAY:
-            return warned(f"no source: {check} was not run in the last 24 h, `tradex validate` does")
+            return sourceless(f"{check} was not run in the last 24 h, `tradex validate` does")
         result, at = ticked(last[0], await checks.ticks(self.store)), last[1]
         if result.status is CheckStatus.PASSED:
             return passed(f"{result.evidence} ({check}, {clock(at, seconds=False)})")
@@ -92,6 +92,8 @@ class Evidence:
         if result.status is CheckStatus.MANUAL and seen != result.evidence:
             # What it can see is good. The word of a person that it waits for is another matter than today's.
             return passed(f"{seen} ({check}, {clock(at, seconds=False)})")
+        if result.evidence.startswith(NO_SOURCE):
+            return sourceless(f"{check} at {clock(at, seconds=False)}: {result.evidence}")
         return warned(f"{check} {result.status} at {clock(at, seconds=False)}: {result.evidence}")
 
     async def _health(self, now: datetime) -> Outcome:
@@ -173,7 +175,7 @@ class Evidence:
             and (was := before[spec.name].values[0]) is not None
         ]
         if not seen:
-            return warned("no source: no readings of the same hour a day before")
+            return sourceless("no readings of the same hour a day before")
         seen.sort(key=lambda each: -each[0])
         told = [
             f"{spec.title} {metric(spec, value)}, was {metric(spec, was)}"
@@ -193,10 +195,10 @@ class Evidence:
         """The latest tick, or why it says nothing."""
         latest = await ticks.latest(self.store)
         if latest.at is None:
-            return warned("no source: no readings yet")
+            return sourceless("no readings yet")
         state = await leases.agent_state(self.store)
         if now - latest.at > timedelta(seconds=STALE_AFTER_TICKS * state.tick_s):
-            return warned(f"no source: the last readings are {age(now - latest.at)} old")
+            return sourceless(f"the last readings are {age(now - latest.at)} old")
         return latest
 
 

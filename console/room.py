@@ -47,6 +47,14 @@ class RoomQuery(Protocol):
         """The latest hand-overs, newest first."""
         ...
 
+    async def handover(self, handover_id: int) -> Handover | None:
+        """The hand-over of this number; None: there is none."""
+        ...
+
+    async def offered_handovers(self) -> Sequence[Handover]:
+        """Those that wait for this person to sign, newest first."""
+        ...
+
     async def last_seen(self) -> datetime | None:
         """When this person was here last, before this console; None: never."""
         ...
@@ -223,6 +231,16 @@ class StoreRoomQuery:
         from console.store import handovers
 
         return await handovers.latest(await self._source.connected(), limit=limit)
+
+    async def handover(self, handover_id: int) -> Handover | None:
+        from console.store import handovers
+
+        return await handovers.one(await self._source.connected(), handover_id)
+
+    async def offered_handovers(self) -> Sequence[Handover]:
+        from console.store import handovers
+
+        return await handovers.offered(await self._source.connected())
 
     async def last_seen(self) -> datetime | None:
         from console.store import presences

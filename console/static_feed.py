@@ -255,6 +255,13 @@ class StaticFeed:
     async def handovers(self, *, limit: int = 20) -> Sequence[Handover]:
         return self._handovers[:limit]
 
+    async def handover(self, handover_id: int) -> Handover | None:
+        return next((each for each in self._handovers if each.id == handover_id), None)
+
+    async def offered_handovers(self) -> Sequence[Handover]:
+        user = self.snapshot.link.user
+        return [each for each in self._handovers if each.taker == user and each.signed_at is None]
+
     async def last_seen(self) -> datetime | None:
         return self._last_seen
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from console.domain.calling import called
 from console.domain.errors import TradexError
 from console.domain.snapshot import Snapshot
 from screens.base import ConsoleScreen, Host, in_front
@@ -23,17 +24,12 @@ if TYPE_CHECKING:
 _INCIDENT = 5
 _ROOM_EVERY_S, _HERE_EVERY_S = 10, 60
 _NEWEST = 20
-_NAME = re.compile(r"@([\w.-]*\w)")
 _NUMBER = re.compile(r"INC-(\d+)")
 
 
 def calls(text: str, person: str) -> bool:
     """Whether a note calls somebody: `@nora.k, look`."""
-    wanted = person.casefold()
-    return any(
-        match[1].casefold() == wanted and not text[: match.start()][-1:].isalnum()
-        for match in _NAME.finditer(text)
-    )
+    return person.casefold() in {name.casefold() for name in called(text)}
 
 
 class Ringing(Protocol):

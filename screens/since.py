@@ -123,8 +123,7 @@ class Since:
 
     async def _offered(self) -> str:
         """Who hands over to this person, and was not told yet; "" for nobody, or where it is seen anyway."""
-        user = self._host.feed.snapshot.link.user
-        waiting = [h for h in await self._host.feed.query.handovers() if h.taker == user and not h.signed_at]
+        waiting = await self._host.feed.query.offered_handovers()
         fresh = [h.giver for h in waiting if h.id not in self._offers]
         self._offers |= {h.id for h in waiting}
         screen = in_front(self._app)

@@ -136,7 +136,13 @@ def _completed(error: click.MissingParameter) -> str:
         if each.required
         and not (isinstance(value := known.get(each.name or ""), str | list | tuple) and value)
     ]
-    example = " ".join((shlex.join(given[:start] + words), *map(_placeholder, missing)))
+    # After `--` an option is a word like any other.
+    split = words.index("--") if "--" in words else len(words)
+    told = [shlex.join(given[:start] + words[:split]), shlex.join(words[split:])]
+    for each in missing:
+        first = isinstance(each, click.Option) and split < len(words)
+        told.insert(1 if first else len(told), _placeholder(each))
+    example = " ".join(filter(None, told))
     return printable(f"tradex {example}".rstrip(), 500)
 
 

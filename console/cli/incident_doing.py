@@ -105,7 +105,7 @@ def alert_ids(feed: LiveFeed, which: tuple[str, ...]) -> list[int]:
 
 async def not_here(feed: LiveFeed, text: str) -> list[str]:
     """The names that a note calls by `@name` and that nobody has who may look here."""
-    from console.incidents.calling import called, unknown
+    from console.domain.calling import called, unknown
     from console.store import presences
 
     return unknown(text, await presences.people(await feed.connected())) if called(text) else []

@@ -115,8 +115,7 @@ def sign(options: dict[str, Any], handover_id: int | None, as_json: bool) -> Non
 
 async def _one(feed: LiveFeed, handover_id: int) -> tuple[Handover, str]:
     """It, and what it does not say. Raises Refused where there is none."""
-    found = await feed.query.handovers(limit=_MOST)
-    one = next((each for each in found if each.id == handover_id), None)
+    one = await feed.query.handover(handover_id)
     if one is None:
         raise Refused(f"there is no hand-over {handover_id}: `tradex incident handover list` shows them")
     return one, meanwhile(one, await feed.query.events(limit=_MOST), feed.now())
@@ -124,8 +123,7 @@ async def _one(feed: LiveFeed, handover_id: int) -> tuple[Handover, str]:
 
 async def _mine(feed: LiveFeed) -> int:
     """The only one that is offered to this person. Raises Refused for none, Misuse for several."""
-    user = feed.snapshot.link.user
-    mine = [h for h in await feed.query.handovers(limit=_MOST) if h.taker == user and h.signed_at is None]
+    mine = await feed.query.offered_handovers()
     if len(mine) == 1:
         return mine[0].id
     if not mine:

@@ -32,6 +32,7 @@ LASTING = "db.backups"
 """What is ticked for a while, and not for one release."""
 TICKED = (LASTING, "fe.error_boundaries")
 """What a person's word is needed for."""
+NO_SOURCE = "no source"
 BY_HAND = "by hand: "
 """Before the part of the evidence that waits for a person."""
 
@@ -42,21 +43,23 @@ class Outcome:
 
     status: CheckStatus
     evidence: str
+    sourceless: bool = False
+    """Nobody knows: it is neither good nor bad."""
 
     @property
     def good(self) -> bool:
         """Whether it passed."""
         return self.status is CheckStatus.PASSED
 
-    @property
-    def sourceless(self) -> bool:
-        """Whether it says that nobody knows: neither good nor bad."""
-        return self.evidence.startswith("no source")
-
 
 def passed(evidence: str) -> Outcome:
     """It is as it should be."""
     return Outcome(CheckStatus.PASSED, evidence)
+
+
+def sourceless(why: str) -> Outcome:
+    """Nobody knows, and `why`."""
+    return Outcome(CheckStatus.WARNING, f"{NO_SOURCE}: {why}", sourceless=True)
 
 
 def failed(evidence: str) -> Outcome:

@@ -45,17 +45,17 @@ def values(
     template: Template,
     *,
     now: datetime,
-    title: str = "",
+    title: str | None = None,
     impact: str = "",
     actions: Sequence[Action] = (),
     time_scale: float = 1.0,
 ) -> dict[str, str]:
     """What is known, by the names of domain.book.BLANKS; "" for what is not. The title is the incident's, unless
-    another one is given. The next update is that which the template promises, else the one that was promised last.
-    Times are UTC, to the minute."""
+    another one is given: customers are not told what those who work on it call it. The next update is that which the
+    template promises, else the one that was promised last. Times are UTC, to the minute."""
     return {
         "incident": incident.name,
-        "title": title or incident.title,
+        "title": incident.title if title is None else title,
         "level": str(incident.level),
         "status": _status(incident),
         "impact": impact,
@@ -79,7 +79,7 @@ async def draft(store: Store, incident_id: int, template: str, now: datetime) ->
     if incident is None:
         raise Refused(f"there is no incident {incident_id}")
     found = await figures.impact(store, incident, await alerts.some(store, incident.alerts), now)
-    title = ""
+    title = None
     if chosen.audience == "customer":
         title = for_customers(incident, await books.runbooks(store))
         impact = found.words_for_customers()

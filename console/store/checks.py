@@ -191,25 +191,32 @@ async def ticks(store: Store, *, commit: str = "") -> list[Tick]:
 
 async def last(store: Store, check: str) -> tuple[CheckResult, datetime] | None:
     """What this check found when it ran last, in whatever run, and when that was; None: there is none any more."""
-    row = await store.fetchrow(
+    return (await _last(store, [check])).get(check)
+
+
+async def _last(store: Store, names: Sequence[str]) -> dict[str, tuple[CheckResult, datetime]]:
+    rows = await store.fetch(
         """
-        SELECT to_jsonb(r) AS result, coalesce(c.ended_at, c.started_at, c.asked_at) AS at
-        FROM console.check_result AS r JOIN console.check_run AS c ON c.id = r.run_id
-        WHERE r.item = $1 ORDER BY r.run_id DESC LIMIT 1
+        SELECT w.item, found.* FROM unnest($1::text[]) AS w(item) CROSS JOIN LATERAL (
+            SELECT to_jsonb(r) AS result, coalesce(c.ended_at, c.started_at, c.asked_at) AS at
+            FROM console.check_result AS r JOIN console.check_run AS c ON c.id = r.run_id
+            WHERE r.item = w.item ORDER BY r.run_id DESC LIMIT 1
+        ) AS found
         """,
-        check,
+        list(names),
     )
-    return None if row is None else (_result(json.loads(row["result"])), row["at"])
+    return {row["item"]: (_result(json.loads(row["result"])), row["at"]) for row in rows}
 
 
 async def known(store: Store, names: Sequence[str]) -> dict[str, Known]:
     """What is known of these checks, by name."""
     runs = {occasion: await latest(store, occasion) for occasion in sorted(set(map(occasion_of, names)))}
+    last, said = await _last(store, names), await ticks(store)
     found = {}
     for name in names:
-        result, at = await last(store, name) or (None, None)
+        result, at = last.get(name, (None, None))
         if result is not None and result.status is CheckStatus.MANUAL:
-            result = ticked(result, await ticks(store))
+            result = ticked(result, said)
         found[name] = Known(name, result, at, runs[occasion_of(name)])
     return found
 

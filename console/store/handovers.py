@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from console.domain.handover import Handover
 from console.domain.text import lines_of, printable
 from console.store.pool import Store
 from console.store.refusals import asked, numbers
 
 _TEXT, _NOTE = 20_000, 8_000
+_MOST_OFFERED = 20
 
 
 async def offer(store: Store, to: str, text: str, *, note: str = "", key: str = "") -> int:
@@ -30,23 +33,35 @@ async def sign(store: Store, handover: int) -> None:
     await asked(store, "take over", "SELECT console.sign_handover($1)", *numbers("hand-over", [handover]))
 
 
+_SELECT = "SELECT id, giver, taker, text, note, at, signed_at FROM console.handover"
+
+
 async def latest(store: Store, *, limit: int = 20) -> list[Handover]:
     """The latest ones, newest first."""
+    return [_handover(row) for row in await store.fetch(f"{_SELECT} ORDER BY id DESC LIMIT $1", limit)]
+
+
+async def one(store: Store, handover: int) -> Handover | None:
+    """The one of this number; None: there is none."""
+    row = await store.fetchrow(f"{_SELECT} WHERE id = $1", *numbers("hand-over", [handover]))
+    return None if row is None else _handover(row)
+
+
+async def offered(store: Store) -> list[Handover]:
+    """Those that wait for this person to sign, newest first."""
     rows = await store.fetch(
-        """
-        SELECT id, giver, taker, text, note, at, signed_at FROM console.handover ORDER BY id DESC LIMIT $1
-        """,
-        limit,
+        f"{_SELECT} WHERE taker = session_user AND signed_at IS NULL ORDER BY id DESC LIMIT $1", _MOST_OFFERED
     )
-    return [
-        Handover(
-            id=row["id"],
-            giver=printable(row["giver"], 63),
-            taker=printable(row["taker"], 63),
-            text=lines_of(row["text"], _TEXT),
-            note=lines_of(row["note"], _NOTE),
-            at=row["at"],
-            signed_at=row["signed_at"],
-        )
-        for row in rows
-    ]
+    return [_handover(row) for row in rows]
+
+
+def _handover(row: asyncpg.Record) -> Handover:
+    return Handover(
+        id=row["id"],
+        giver=printable(row["giver"], 63),
+        taker=printable(row["taker"], 63),
+        text=lines_of(row["text"], _TEXT),
+        note=lines_of(row["note"], _NOTE),
+        at=row["at"],
+        signed_at=row["signed_at"],
+    )

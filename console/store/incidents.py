@@ -351,6 +351,16 @@ async def take_back(store: Store, lease: Lease, incident: int, book: int, place:
 # Two indexes, each read from where the page begins: one bound, or the later one would be read from.
 TIMELINE = """
     SELECT e.* FROM console.incident AS i CROSS JOIN LATERAL (
+        -- The rules of level info that had an alert since then, and none of this incident's: found once.
+        SELECT ARRAY(
+            SELECT fingerprint FROM console.alert WHERE severity = 'info' AND phase IN ('pending', 'firing')
+            UNION
+            SELECT fingerprint FROM console.alert
+                WHERE severity = 'info' AND phase = 'resolved' AND resolved_at >= i.detected_at - interval '30 minutes'
+            EXCEPT
+            SELECT rule FROM console.incident_alert WHERE incident_id = i.id
+        ) AS rules
+    ) AS quiet CROSS JOIN LATERAL (
         (
             SELECT id, at, kind, severity, subject, text, actor, incident_id, body FROM console.event
             WHERE incident_id = i.id AND (at, id) < ($2, $3) ORDER BY at DESC, id DESC LIMIT $4
@@ -364,14 +374,7 @@ TIMELINE = """
             AND kind NOT IN ('book', 'checklist', 'handover') AND NOT (kind = 'agent' AND severity IN ('info', 'ok'))
             AND NOT (
                 kind = 'alert' AND severity IN ('info', 'ok')
-                AND NOT EXISTS (SELECT FROM console.incident_alert WHERE incident_id = i.id AND rule = subject)
-                AND 'info' = coalesce(
-                    (SELECT severity FROM console.alert WHERE fingerprint = subject AND phase IN ('pending', 'firing')),
-                    (
-                        SELECT severity FROM console.alert WHERE fingerprint = subject AND phase = 'resolved'
-                        ORDER BY resolved_at DESC LIMIT 1
-                    )
-                )
+                AND subject = ANY (quiet.rules)
             )
             ORDER BY at DESC, id DESC LIMIT $4
         )

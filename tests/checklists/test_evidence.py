@@ -146,3 +146,10 @@ async def test_a_check_counts_for_a_day_with_what_a_person_said_of_it(place: Pla
         told = await ask(await alice.now(), check="db.backups")
         assert told.startswith("+ the newest backup is 2h old; alice, ") and "restored 41 GB" in told
         assert await ask(now + timedelta(hours=25), check="db.backups") == nobody
+        # Nobody could ask: that is neither good nor bad.
+        away = CheckResult(
+            "env.tables", "Tables", "env", CheckStatus.WARNING, "no source: connection refused", 1.0
+        )
+        await checks.keep(alice, "env", [away], took=timedelta(seconds=1))
+        found = await Evidence(alice).of(Step("Tables", check="env.tables"), now, await alice.now())
+        assert found.sourceless and found.evidence.endswith(": no source: connection refused")

@@ -107,6 +107,8 @@ def test_an_incident_from_its_opening_to_its_post_mortem(desk: Desk, tmp_path: P
     figures_equal_the_events(desk, shown["id"], text)
     assert desk.json("reopen", number, "--reason", "again")["state"] == "open"
     assert desk.json("close", number, "--resolution", "Now it is.")["state"] == "closed"
+    text = desk.done("export", number)
+    assert text.index("reopened after that\n\n> Prices of yesterday.") < text.index("> Now it is.")
 
 
 async def beat(place: Place, number: int) -> None:
@@ -184,6 +186,7 @@ MISUSES: list[tuple[tuple[str, ...], int, str]] = [
 def test_what_is_missing_is_shown_by_an_example(desk: Desk) -> None:
     for args, example in (
         (("close", "1"), 'tradex incident close 1 --resolution "..."'),
+        (("merge", "--", "1"), "tradex incident merge --into N -- 1"),
         (("merge", "1"), "tradex incident merge 1 --into N"),
         (("merge",), "tradex incident merge N --into N"),
         # Words that it has no place for would be wrong there, too.

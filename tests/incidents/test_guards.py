@@ -255,11 +255,16 @@ async def test_a_shift_is_handed_over_and_signed_by_who_takes_it(room: Place) ->
             with pytest.raises(Refused, match=why):
                 await handovers.offer(alice, to, "all quiet")
         # A dialog that never heard the answer asks again.
-        number, again = [
-            await handovers.offer(alice, "bob", "# Open\n- nothing", note="back at \x07 six", key="h1")
-            for _ in range(2)
-        ]
-        assert again == number
+        made = await asyncio.gather(
+            *(
+                handovers.offer(alice, "bob", "# Open\n- nothing", note="back at \x07 six", key="h1")
+                for _ in range(4)
+            )
+        )
+        (number,) = set(made)
+        assert [each.id for each in await handovers.offered(bob)] == [number]
+        assert await handovers.one(bob, number) == (await handovers.latest(bob))[0]
+        assert await handovers.one(bob, 10**9) is None and await handovers.offered(alice) == []
         with pytest.raises(Refused, match="is for bob to sign"):
             await handovers.sign(alice, number)
         (offered,) = await handovers.latest(bob)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from console.domain.book import Done, Runbook, Step
-from console.domain.check import Outcome, passed, warned
+from console.domain.check import Outcome, passed, sourceless, warned
 from console.incidents.ticking import Ticking
 from console.store import alerts, books, incidents
 from tests.incidents.rooms import fire, leading, look, told
@@ -108,7 +108,7 @@ async def test_what_holds_no_more_when_the_harm_comes_back_is_taken_back_and_tic
         await wave(over=False)
         # It still holds, or nobody knows.
         assert await ticked() == [None, "auto", "alice"]
-        found = warned("no source: the last readings are 40 s old")
+        found = sourceless("the last readings are 40 s old")
         assert await ticked() == [None, "auto", "alice"]
         found = warned("Error rate is 12 %, not under 1 %")
         assert await ticked() == [None, None, "alice"]

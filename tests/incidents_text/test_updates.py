@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 import console
 from console.domain.action import ActionState
 from console.domain.book import BLANKS, Runbook, Template, unfilled
-from console.incidents.calling import called, unknown
+from console.domain.calling import called, unknown
 from console.incidents.figures import Impact, harm_end
 from console.incidents.updates import fill, for_customers, values
 from tests.incidents_text.cases import ALERT, BARE, CLOSED, FAILOVER, HOSTILE, RATE, at, hostile
@@ -99,6 +99,7 @@ def test_a_value_is_one_line_that_begins_no_block_and_is_not_filled_in_again(tex
 
 def test_customers_read_the_problem_in_words_for_them_and_what_failed_until_the_harm_ended() -> None:
     assert values(CLOSED, TEMPLATE, now=at(50), title="Some orders fail")["title"] == "Some orders fail"
+    assert values(CLOSED, TEMPLATE, now=at(50), title="")["title"] == "", "nothing is known in words for them"
     shelf = [Runbook("order-execution-failure", "x", customers="Some orders fail"), Runbook("other", "y")]
     assert for_customers(CLOSED, shelf) == "Some orders fail"
     assert for_customers(CLOSED, shelf[1:]) == for_customers(BARE, shelf) == ""

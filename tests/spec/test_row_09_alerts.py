@@ -180,8 +180,9 @@ class TestOnARunningPlatform:
     """One after another on one demo."""
 
     def test_a_calm_platform_has_no_alert(self, fast: Demo) -> None:
-        fast.until(lambda: calm(fast), 60)
-        assert fast.json("status", code=None)["alerts"] == {"critical": 0, "warning": 0, "info": 0}
+        # On a busy machine the readings may be old for a moment.
+        fast.until(lambda: calm(fast) and fast.ask("status").returncode == 0, 60)
+        assert fast.json("status")["alerts"] == {"critical": 0, "warning": 0, "info": 0}
 
     @pytest.mark.parametrize("drill", DRILLS)
     def test_a_drill_fires_what_it_must_and_nothing_else(self, fast: Demo, drill: str) -> None:

@@ -1,4 +1,4 @@
-"""Whom a note calls by `@name`. It only reads: consoles ring by themselves."""
+"""Whom a note calls by `@name`: their consoles ring."""
 
 from __future__ import annotations
 
