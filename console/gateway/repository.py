@@ -149,7 +149,9 @@ class Repository:
         if (folder / ".git").exists():
             return
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with _alone(folder.parent / "checkout.lock"):
+        self._there()
+        # Others may make the same folder of another mirror, or other folders of this one, which git has one list of.
+        async with _alone(folder.parent / "checkout.lock"), _alone(self._folder / "checkout.lock"):
             if (folder / ".git").exists():
                 return
             # Where that is cut off, half of the files would be taken for all of them.
@@ -174,9 +176,12 @@ class Repository:
             :-1
         ]
 
-    async def _git(self, *args: str, timeout_s: float = _TIMEOUT_S) -> str:
+    def _there(self) -> None:
         if not self._folder.exists():
             raise SourceFailed("the repository was not fetched yet")
+
+    async def _git(self, *args: str, timeout_s: float = _TIMEOUT_S) -> str:
+        self._there()
         try:
             process = await asyncio.create_subprocess_exec(
                 *("git", *_SAFE, *args), cwd=self._folder, env=os.environ | _ENV,

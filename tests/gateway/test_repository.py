@@ -172,3 +172,14 @@ async def test_a_commit_is_checked_out_once_by_all_who_want_it_at_the_same_time(
     await asyncio.gather(*(mirror.check_out(sha, folder) for mirror in mirrors * 3))
     assert (folder / "package.json").exists()
     assert [each.name for each in folder.parent.iterdir() if each.is_dir()] == [sha]
+
+
+async def test_folders_of_their_own_are_made_of_one_mirror_at_the_same_time(tmp_path: Path) -> None:
+    """As a checklist and a deployment do: git has one list of them, and reads all of it each time."""
+    origin = ensure_repository(tmp_path / "platform.git")
+    mirror = Repository(str(origin), "main", tmp_path / "mirror")
+    await mirror.fetch()
+    sha = await mirror.resolve("v2.9.0")
+    folders = [tmp_path / f"{i}" / "tree" for i in range(12)]
+    await asyncio.gather(*(mirror.check_out(sha, folder) for folder in folders))
+    assert all((folder / "package.json").exists() for folder in folders)
