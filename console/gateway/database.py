@@ -33,6 +33,8 @@ _STALE = (
     asyncpg.AdminShutdownError,
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.InterfaceError,
+    # The end has come between two states of its own.
+    asyncpg.InternalClientError,
     ConnectionError,
 )
 

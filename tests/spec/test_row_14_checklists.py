@@ -3,11 +3,15 @@ platform, through public commands. (tests/runbooks/test_specified.py lists their
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import console
 from tests.demo import Demo
 
-DAILY, WEEKLY = "daily-health-checks", "weekly-maintenance"
+DAILY, WEEKLY, NOW = "daily-health-checks", "weekly-maintenance", "health-checks-of-this-hour"
+SHIPPED = Path(console.__file__ or "").parent / "defaults" / "checklists"
 
 
 def items(demo: Demo, name: str) -> list[dict[str, Any]]:
@@ -61,13 +65,20 @@ async def test_what_people_say_of_the_items_of_a_list_ends_it_and_stays(demo: De
 
 
 async def test_the_agent_ticks_what_it_can_see_with_its_evidence(demo: Demo) -> None:
-    demo.until(lambda: demo.ask("checklist", "start", DAILY).returncode == 0)
+    # The daily one, of this hour whatever the hour is: the agent ticks nothing before its time.
+    shipped = (SHIPPED / f"{DAILY}.md").read_text(encoding="utf-8")
+    due = datetime.now(UTC) + timedelta(hours=2)
+    own = demo.state / "books" / "checklists" / f"{NOW}.md"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    text = shipped.replace("title: Daily health checks", "title: Health checks of this hour")
+    own.write_text(text.replace("at: 09:00", f"at: {due:%H:%M}"), encoding="utf-8")
+    demo.until(lambda: demo.ask("checklist", "show", NOW).returncode == 0)
     seen = demo.until(
         lambda: next(
-            (item for item in items(demo, DAILY) if item["automatic"] and item["state"] == "done"), None
+            (item for item in items(demo, NOW) if item["automatic"] and item["state"] == "done"), None
         ),
         90,
     )
     assert seen["note"], seen
-    open_ones = [item for item in items(demo, DAILY) if item["state"] == "open" and item["automatic"]]
+    open_ones = [item for item in items(demo, NOW) if item["state"] == "open" and item["automatic"]]
     assert all(item["waits"] for item in open_ones), "why the agent does not tick the others is said"
